@@ -1,0 +1,42 @@
+"""A user's mistake is data, so that a terminal, an editor and an API can each show it in their own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from somagent.governance.documents.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains the first ("first defined here")."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of the text that would mend the mistake: the span's text becomes `text`."""
+
+    span: Span
+    text: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake.
+
+    `name` states the fault ("unknown-output") and is the key into the one list of codes, where number, severity and
+    examples stand. `message` is one line that can stand alone; `note` is what is written at the caret; `help` says
+    the way out.
+    """
+
+    name: str
+    message: str
+    span: Span
+    note: str = ""
+    help: str = ""
+    labels: tuple[Label, ...] = ()
+    edit: Edit | None = None

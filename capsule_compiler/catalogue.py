@@ -1,0 +1,42 @@
+"""What the compiler knows of operators: data, never their code.
+
+An installation's operators describe themselves in `OperatorEntry` records; whoever calls the compiler collects them
+into a `Catalogue` and passes it in. Its digest is part of every plan.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from somagent.capsule_compiler.plan.canonical import canonical_json, digest_of
+
+# Hints inside an argument's JSON Schema, under the key HINTS. Everything else there is plain JSON Schema.
+HINTS = "x-somagent"
+PLAIN = "plain"  # true: no `${{ }}` here; the hint's text is the way out that the diagnostic shows
+INCLUDE = "include"  # true: paths of files or folders beside the capsule
+POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
+POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
+
+
+class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One operator, as authors see it."""
+
+    name: str
+    summary: Annotated[str, Meta(description="One line for menus and messages")]
+    arguments: Annotated[dict[str, Any], Meta(description="JSON Schema of the value of the operator's key")]
+    outputs: Annotated[dict[str, Any], Meta(description="JSON Schema of each output that it always gives")] = {}
+    declares_outputs: Annotated[bool, Meta(description="The author declares outputs with `outputs:`")] = False
+    gate: Annotated[bool, Meta(description="Opens only on allow or approve")] = False
+
+
+class Catalogue(Struct, frozen=True):
+    """The operators of an installation, by name."""
+
+    operators: dict[str, OperatorEntry]
+
+    def digest(self) -> str:
+        """sha256 of the canonical JSON of all entries."""
+        return digest_of(canonical_json(msgspec.to_builtins(self.operators)))

@@ -1,0 +1,195 @@
+"""plan/v1: what an engine needs to run a capsule, and nothing about any engine.
+
+Everything is explicit: defaults are filled in, references are edges, expressions are typed and checked. The one part
+that may differ between two texts of the same meaning is `source`, so the plan's digest leaves it out: reformatting a
+capsule changes no digest.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from somagent.capsule_compiler.plan.canonical import canonical_json, digest_of
+
+FORMAT = "plan/v1"
+
+StaticVerdict = Literal["allow", "audit", "require_review", "deny", "depends"]
+JsonSchema = dict[str, Any]
+
+
+class _Part(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What all parts of a plan have in common: immutable, closed, and silent about defaults."""
+
+
+class Cel(_Part, kw_only=True):
+    """A checked CEL expression, as source text."""
+
+    cel: str
+
+
+class Hole(_Part, kw_only=True):
+    """A place in a template whose value is computed when the step runs.
+
+    Exactly one of the two: `cel`, when the whole value is one expression and keeps its type; `text`, when expressions
+    are rendered into a string.
+    """
+
+    at: Annotated[list[str | int], Meta(description="Path of keys and indices from the template's root")]
+    cel: str = ""
+    text: list[str | Cel] = []
+
+
+class Template(_Part, kw_only=True):
+    """A JSON value with holes; `null` stands where a hole will be filled."""
+
+    value: Any = None
+    holes: list[Hole] = []
+
+
+class Edge(_Part, kw_only=True):
+    """A node waits for `step`: because it reads from it (`data`) or only for order."""
+
+    step: str
+    kind: Literal["data", "order"]
+
+
+class FanOut(_Part, kw_only=True):
+    """One run of the node for each item of a list."""
+
+    items: Annotated[Template, Meta(description="Gives the list")]
+    name: Annotated[str, Meta(description="What an item is called in expressions")]
+    item_schema: Annotated[JsonSchema, Meta(description="JSON Schema of one item")]
+    max_parallel: Annotated[int, Meta(ge=0, description="Items at work at once; 0 = no limit of its own")] = 0
+
+
+class Retry(_Part, kw_only=True):
+    """When an attempt's failure is followed by another attempt."""
+
+    attempts: Annotated[int, Meta(ge=1, description="Attempts in all, the first included")] = 1
+    backoff_ms: Annotated[int, Meta(ge=0, description="Wait before the second attempt; it doubles each time")] = 0
+    max_backoff_ms: Annotated[int, Meta(ge=0, description="The longest wait")] = 300_000
+    failures: Annotated[list[str], Meta(description="Failure classes worth another attempt")] = []
+
+
+class Amounts(_Part, kw_only=True):
+    """What is reserved and spent."""
+
+    tokens: int = 0
+    cost_micros: Annotated[int, Meta(description="Millionths of the budget's currency")] = 0
+
+    def plus(self, other: Amounts) -> Amounts:
+        """The sum."""
+        return Amounts(tokens=self.tokens + other.tokens, cost_micros=self.cost_micros + other.cost_micros)
+
+
+class Budget(_Part, kw_only=True):
+    """Upper limits; what is absent is unlimited."""
+
+    tokens: int | None = None
+    cost_micros: int | None = None
+    currency: str = ""
+    wall_clock_ms: int | None = None
+
+
+class Node(_Part, kw_only=True):
+    """One step."""
+
+    id: str
+    operator: str
+    arguments: Template = Template()
+    needs: list[Edge] = []
+    guard: Annotated[str, Meta(description="CEL of `if`: false skips the step; empty = always")] = ""
+    require: Annotated[str, Meta(description="CEL of `require`: false fails the step; empty = nothing required")] = ""
+    fan_out: FanOut | None = None
+    outputs: Annotated[dict[str, JsonSchema], Meta(description="JSON Schema of each output")] = {}
+    gate: Annotated[bool, Meta(description="Opens only on allow or approve; skipped, it stays closed")] = False
+    retry: Retry = Retry()
+    timeout_ms: Annotated[int, Meta(ge=1, description="Hard deadline of one attempt")]
+    budget: Budget | None = None
+    verdict: Annotated[StaticVerdict, Meta(description="The constitution's verdict as far as known before the run")] = (
+        "allow"
+    )
+
+
+class RuleBook(_Part, kw_only=True):
+    """A constitution or policy set, whole, so that a run never depends on a file that may change."""
+
+    name: str
+    version: str
+    digest: str
+    document: Annotated[dict[str, Any], Meta(description="The parsed document")]
+
+
+class CapsuleInfo(_Part, kw_only=True):
+    """Which capsule this is."""
+
+    name: str
+    package: str = ""
+    version: str = ""
+    description: str = ""
+
+
+class IncludedFile(_Part, kw_only=True):
+    """A file beside the capsule that a step takes along; its content is stored with the run."""
+
+    path: Annotated[str, Meta(description="Relative to the capsule, with forward slashes")]
+    digest: str
+    size: Annotated[int, Meta(description="Bytes")]
+    executable: bool = False
+
+
+class SourceInfo(_Part, kw_only=True):
+    """Where the plan came from, for people."""
+
+    file: Annotated[str, Meta(description="The capsule's file name, without folders")] = ""
+    digest: Annotated[str, Meta(description="sha256 of the capsule's text as it was read")] = ""
+    lines: Annotated[dict[str, int], Meta(description="Line of each step")] = {}
+
+
+class Plan(_Part, kw_only=True):
+    """A checked capsule."""
+
+    format: Literal["plan/v1"]
+    capsule: CapsuleInfo
+    constitution: RuleBook
+    policies: dict[str, RuleBook] = {}
+    inputs: Annotated[dict[str, JsonSchema], Meta(description="JSON Schema of each input")] = {}
+    types: Annotated[dict[str, JsonSchema], Meta(description="Named schemas, targets of `#/types/NAME`")] = {}
+    nodes: Annotated[list[Node], Meta(description="Topological order, ties in the order of the text")] = []
+    finals: Annotated[list[Node], Meta(description="`finally`: run in order when the rest has ended")] = []
+    outputs: dict[str, Template] = {}
+    output_schemas: dict[str, JsonSchema] = {}
+    budget: Budget | None = None
+    files: list[IncludedFile] = []
+    catalogue: Annotated[str, Meta(description="Digest of the operator catalogue it was checked against")]
+    source: SourceInfo = SourceInfo()
+
+    def node(self, step: str) -> Node:
+        """The node of that id; raises `KeyError`."""
+        for node in (*self.nodes, *self.finals):
+            if node.id == step:
+                return node
+        raise KeyError(step)
+
+
+_decoder = msgspec.json.Decoder(Plan)
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """Canonical bytes (RFC 8785), the same on every machine."""
+    return canonical_json(msgspec.to_builtins(plan))
+
+
+def decode_plan(content: bytes) -> Plan:
+    """The plan in these bytes; raises `msgspec.ValidationError` for anything that is not plan/v1."""
+    return _decoder.decode(content)
+
+
+def plan_digest(plan: Plan) -> str:
+    """sha256 over the canonical bytes without `source`."""
+    content = msgspec.to_builtins(plan)
+    content.pop("source", None)
+    return digest_of(canonical_json(content))

@@ -1,0 +1,78 @@
+"""The one form that an operator has, ours or anybody's.
+
+An operator is found through the entry point group `somagent.operators`; the object there is an `Operator`. Before its
+`run` is called, the step runner has decided guards, rendered and decoded the arguments, asked the constitution,
+reserved the budget and set the deadline. What `run` returns is validated and recorded by the step runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from somagent.operators.runner.log import StepLog
+
+from somagent.capsule_compiler.catalogue import OperatorEntry
+from somagent.capsule_compiler.plan import Amounts, Node, Plan
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import Decision, FailureClass, RunRecord, StepKey, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an operator may know and use while it runs one attempt."""
+
+    run: RunRecord
+    plan: Plan
+    node: Node
+    key: StepKey
+    attempt: int  # from 1
+    folder: Path  # empty, this attempt's own; gone afterwards
+    log: StepLog
+    contents: Contents
+    deadline: datetime  # the attempt is cut off then
+    decisions: tuple[Decision, ...] = ()  # people's decisions on this step so far, oldest first
+    now: Callable[[], datetime] = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The step is done. Artifacts among the outputs are `Artifact` records (see `records`)."""
+
+    outputs: dict[str, Any]
+    spent: Amounts = field(default_factory=Amounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The step cannot go on before people decide; it is run again, in a new attempt, when they have."""
+
+    waiting: Waiting
+
+
+class StepFailure(Exception):
+    """The attempt failed; `failure_class` decides whether another one follows."""
+
+    def __init__(self, failure_class: FailureClass, message: str, *, spent: Amounts | None = None) -> None:
+        super().__init__(message)
+        self.failure_class: FailureClass = failure_class
+        self.message = message
+        self.spent = spent or Amounts()
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator: what authors see of it, the type of its arguments, and its one effect.
+
+    `run` gets the decoded arguments and the step. `estimate` says what an attempt with these arguments will spend at
+    the most; it is reserved before the attempt and settled after it.
+    """
+
+    entry: OperatorEntry
+    arguments: type[Struct]
+    run: Callable[[Any, Step], Awaitable[Answer | Park]]
+    estimate: Callable[[Any], Amounts] = field(default=lambda _: Amounts())

@@ -1,0 +1,82 @@
+"""The narrow protocol through which the step runner knows and records everything.
+
+The engine carries order, the ledger carries data: no value travels through an engine's parameters. Implementations:
+the local engine's journal (`somagent.workflows.engines.local`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from somagent.capsule_compiler.plan import Amounts, Budget, Plan
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import Attempt, Decision, RunRecord, StepKey, StepResult
+
+
+class AttemptHeld(Exception):
+    """Somebody else is at work on this step; two attempts at once are refused."""
+
+
+class BudgetExceeded(Exception):
+    """The reservation does not fit what is left."""
+
+
+class Ledger(Protocol):
+    """Reads and records of runs. Every write has been made durable when its call returns."""
+
+    @property
+    def contents(self) -> Contents:
+        """Where large values and artifacts are."""
+        ...
+
+    async def run(self, run_id: str) -> RunRecord:
+        """The run; raises `KeyError`."""
+        ...
+
+    async def plan(self, run_id: str) -> Plan:
+        """The plan that the run started with."""
+        ...
+
+    async def result(self, key: StepKey) -> StepResult | None:
+        """The recorded result, if there is one. For a fan-out step, NO_ITEM is the step as a whole."""
+        ...
+
+    async def item_results(self, run_id: str, step: str) -> Sequence[StepResult]:
+        """The recorded results of a fan-out step's items, in the order of the items."""
+        ...
+
+    async def decisions(self, key: StepKey) -> Sequence[Decision]:
+        """People's decisions on the step, oldest first."""
+        ...
+
+    async def begin(self, key: StepKey, at: datetime) -> Attempt:
+        """Opens the next attempt and takes its lease.
+
+        Raises `AttemptHeld` when another process is at work on the key.
+        """
+        ...
+
+    async def end(self, attempt: Attempt) -> None:
+        """Closes an attempt that leaves no result: it failed and may be tried again, or it waits for people."""
+        ...
+
+    async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
+        """Closes the attempt (if the step had one) and records the result, in one transaction.
+
+        The first result of a key stays for ever: when there is one already, that one is returned.
+        """
+        ...
+
+    async def reserve(self, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
+        """Sets `amounts` aside under each named budget (`run`, or a step's id) before they are spent.
+
+        Reserving again under the same key replaces what was reserved. Raises `BudgetExceeded`, whose message names
+        the budget, what it allows, what is used and what was asked.
+        """
+        ...
+
+    async def settle(self, key: StepKey, spent: Amounts) -> None:
+        """Turns the key's reservation into what was really spent; spending of several attempts adds up."""
+        ...

@@ -1,0 +1,134 @@
+"""What is written down about a run: small frozen records that travel as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
+
+from msgspec import Meta, Struct
+
+from somagent.capsule_compiler.plan import Amounts
+
+# A run or a step that has ended is in one of ENDED. `Omitted`: never started, because a step that it needs failed,
+# was cancelled or is a gate that stayed closed.
+Phase = Literal["Pending", "Running", "Waiting", "Succeeded", "Failed", "Skipped", "Omitted", "Cancelled"]
+ENDED: frozenset[Phase] = frozenset({"Succeeded", "Failed", "Skipped", "Omitted", "Cancelled"})
+
+# `cut_off`: the process that ran the attempt died. `denied` is never retried.
+FailureClass = Literal[
+    "transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget", "cancelled", "cut_off"
+]
+
+NO_ITEM = -1
+
+
+class StepKey(NamedTuple):
+    """Names a step of a run, or one item of a fan-out step (from 0); the same on every engine."""
+
+    run: str
+    step: str
+    item: int = NO_ITEM
+
+    def __str__(self) -> str:
+        """The idempotency key that operators hand to outside systems."""
+        return f"{self.run}/{self.step}" if self.item == NO_ITEM else f"{self.run}/{self.step}/{self.item}"
+
+
+class _Record(Struct, frozen=True, omit_defaults=True):
+    """What all records have in common."""
+
+
+class Artifact(_Record, kw_only=True):
+    """A file or folder in the content store; as JSON it is the value of an `artifact` output."""
+
+    artifact: Annotated[str, Meta(description="Content digest: of the bytes, or of the tree's manifest")]
+    kind: Literal["file", "folder"]
+    name: Annotated[str, Meta(description="File name that a reader will find")]
+    size: Annotated[int, Meta(description="Bytes; of a folder, the sum of its files")]
+
+
+class Failure(_Record, kw_only=True):
+    """Why an attempt or a step failed, in words for people."""
+
+    failure_class: FailureClass
+    message: str
+
+
+class Verdict(_Record, kw_only=True):
+    """What the constitution said of a step, or a policy step of its input."""
+
+    effect: Literal["allow", "audit", "require_review", "deny"]
+    rules: Annotated[list[str], Meta(description="The rules that made the effect, in the order of the text")] = []
+    because: Annotated[list[str], Meta(description="Their reasons")] = []
+    constitution: Annotated[str, Meta(description="Digest of the rule book that was asked")]
+
+
+class Waiting(_Record, kw_only=True):
+    """What people are asked."""
+
+    title: str
+    users: Annotated[list[str], Meta(description="Who may decide; empty = anyone")] = []
+    groups: Annotated[list[str], Meta(description="Groups whose members may decide; empty = any")] = []
+    count: Annotated[int, Meta(ge=1, description="Approvals needed")] = 1
+    not_submitter: bool = False
+    show: Annotated[list[Any], Meta(description="Values put before the reviewers")] = []
+    due: datetime | None = None
+    on_timeout: Literal["reject", "approve"] = "reject"
+
+
+class Decision(_Record, kw_only=True):
+    """One person's decision on a step that waits."""
+
+    step: str
+    item: int = NO_ITEM
+    by: Annotated[str, Meta(description="The name given")]
+    groups: Annotated[list[str], Meta(description="The groups claimed")] = []
+    account: Annotated[str, Meta(description="Operating system account that wrote it down")] = ""
+    verified: Annotated[bool, Meta(description="An identity provider vouches for the name")] = False
+    approve: bool
+    comment: str = ""
+    at: datetime
+
+
+class Attempt(_Record, kw_only=True):
+    """One try at a step."""
+
+    key: StepKey
+    number: Annotated[int, Meta(ge=1)]
+    failed_before: Annotated[int, Meta(description="Earlier attempts that failed; those cut off do not count")] = 0
+    started_at: datetime
+    ended_at: datetime | None = None
+    phase: Phase = "Running"
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+    waiting: Waiting | None = None
+    spent: Amounts = Amounts()
+    retry_at: Annotated[datetime | None, Meta(description="When the next attempt may start")] = None
+
+
+class StepResult(_Record, kw_only=True):
+    """How a step, or an item of one, ended. Written once and never changed."""
+
+    key: StepKey
+    phase: Phase
+    attempts: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime
+    outputs: Annotated[dict[str, Any], Meta(description="Values; one above 64 KiB is `{'$content': DIGEST}`")] = {}
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+    spent: Amounts = Amounts()
+    input_digest: Annotated[str, Meta(description="sha256 of the canonical arguments")] = ""
+    output_digest: Annotated[str, Meta(description="sha256 of the canonical outputs")] = ""
+    items: Annotated[int | None, Meta(description="For a fan-out step: how many items its list had")] = None
+
+
+class RunRecord(_Record, kw_only=True):
+    """A run, as it was asked for."""
+
+    id: str
+    capsule: str
+    plan_digest: str
+    submitter: str
+    inputs: Annotated[dict[str, Any], Meta(description="Validated, defaults filled in")]
+    created_at: datetime

@@ -1,0 +1,1 @@
+"""Running plans: the engines, the library of curated capsules, and the report of a run."""

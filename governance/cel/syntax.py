@@ -1,0 +1,135 @@
+"""The syntax tree. Macros are nodes of their own instead of being expanded, so that messages speak the author's words.
+
+Every node knows its place: `span` is the whole node, offsets count code points of the text that was parsed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal as OneOf
+from typing import TypeAlias
+
+from somagent.governance.documents import Span
+
+MacroName: TypeAlias = OneOf["all", "exists", "exists_one", "filter", "map"]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant: bool, int (64 bit), double, string or null."""
+
+    value: bool | int | float | str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A use of a variable, of the scope or of a macro."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """`operand.field`."""
+
+    operand: Expr
+    field: str
+    field_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """`has(operand.field)`."""
+
+    operand: Expr
+    field: str
+    field_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`operand[index]`."""
+
+    operand: Expr
+    index: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(arguments)`, or `target.function(arguments)` when there is a target."""
+
+    function: str
+    function_span: Span
+    target: Expr | None
+    arguments: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral:
+    """`[items]`."""
+
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class MapLiteral:
+    """`{key: value, ...}`."""
+
+    entries: tuple[tuple[Expr, Expr], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """`!operand` or `-operand`."""
+
+    operator: str
+    operand: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`left operator right`, with the arithmetic, comparing and logical operators and `in`."""
+
+    operator: str
+    operator_span: Span
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """`condition ? yes : no`."""
+
+    condition: Expr
+    yes: Expr
+    no: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """`target.macro(variable, body)`, or `target.map(variable, condition, body)`."""
+
+    macro: MacroName
+    macro_span: Span
+    target: Expr
+    variable: str
+    variable_span: Span
+    condition: Expr | None
+    body: Expr
+    span: Span
+
+
+Expr: TypeAlias = (
+    Literal | Name | Select | Has | Index | Call | ListLiteral | MapLiteral | Unary | Binary | Conditional | Macro
+)

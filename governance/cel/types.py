@@ -1,0 +1,105 @@
+"""What an expression can be: closed, immutable, comparable types, so that a checked plan can carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleType:
+    """A type without parts; the instances are the constants below."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """A list whose items all have one type (`DYN` when they differ)."""
+
+    item: Type
+
+
+@dataclass(frozen=True, slots=True)
+class MapType:
+    """A map; keys are bool, int or string, as CEL says."""
+
+    key: Type
+    value: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One member of an object. `required` is False when a value of the object may lack it."""
+
+    type: Type
+    required: bool = True
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=True)
+class ObjectType:
+    """A JSON object with known members.
+
+    An unknown member is reported as a diagnostic named `fault`, worded "`title` has no `member` `x`": with title
+    "step `test`" and member "output" it reads "step `test` has no output `covrage`".
+    """
+
+    fields: Mapping[str, Field]
+    title: str = "this object"
+    member: str = "field"
+    fault: str = "unknown-field"
+
+    def __post_init__(self) -> None:
+        """Keep the members from being changed through the caller's dict."""
+        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
+
+    def __hash__(self) -> int:
+        """Agrees with equality: members are compared in any order."""
+        return hash((self.title, self.member, self.fault, frozenset(self.fields)))
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueType:
+    """A value that can be passed on and compared, and nothing else (an artifact)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypeVariable:
+    """A type not known yet, while an expression is being checked; never part of a checked result."""
+
+    number: int
+
+
+Type: TypeAlias = SimpleType | ListType | MapType | ObjectType | OpaqueType | TypeVariable
+
+BOOL = SimpleType("bool")
+INT = SimpleType("int")
+DOUBLE = SimpleType("double")
+STRING = SimpleType("string")
+NULL = SimpleType("null")
+DYN = SimpleType("dyn")
+ERROR = SimpleType("error")
+"""The type of what was already reported: it fits everywhere, so that one mistake is said once."""
+
+_FIELDS_SHOWN = 4
+
+
+def show(type_: Type) -> str:
+    """The type as people write it: `list(map(string, int))`, `object(name, goal)`, `artifact`."""
+    match type_:
+        case ListType(item):
+            return f"list({show(item)})"
+        case MapType(key, value):
+            return f"map({show(key)}, {show(value)})"
+        case ObjectType(fields):
+            names = list(fields)[:_FIELDS_SHOWN] + ["..."] * (len(fields) > _FIELDS_SHOWN)
+            return f"object({', '.join(names)})"
+        case TypeVariable():
+            return "dyn"
+        case _:
+            return type_.name

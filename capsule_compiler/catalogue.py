@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from somagent.capsule_compiler.plan.canonical import canonical_json, digest_of
+from somagent.governance.canonical import canonical_json, digest_of
 
 # Hints inside an argument's JSON Schema, under the key HINTS. Everything else there is plain JSON Schema.
 HINTS = "x-somagent"

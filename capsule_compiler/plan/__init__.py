@@ -1,6 +1,6 @@
 """The compiler's product: a versioned, engine-neutral document, the only thing an engine reads."""
 
-from somagent.capsule_compiler.plan.canonical import canonical_json, digest_of
+from somagent.governance.canonical import canonical_json, digest_of
 from somagent.capsule_compiler.plan.model import (
     Amounts,
     Budget,

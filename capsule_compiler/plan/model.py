@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from somagent.capsule_compiler.plan.canonical import canonical_json, digest_of
+from somagent.governance.canonical import canonical_json, digest_of
 
 FORMAT = "plan/v1"
 

@@ -1,6 +1,5 @@
 """The compiler's product: a versioned, engine-neutral document, the only thing an engine reads."""
 
-from somagent.governance.canonical import canonical_json, digest_of
 from somagent.capsule_compiler.plan.model import (
     Amounts,
     Budget,
@@ -20,6 +19,7 @@ from somagent.capsule_compiler.plan.model import (
     encode_plan,
     plan_digest,
 )
+from somagent.governance.canonical import canonical_json, digest_of
 
 __all__ = [
     "Amounts",

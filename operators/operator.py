@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from somagent.operators.runner.log import StepLog
 
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
+from somagent.governance.verdict import Verdict
 from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import Decision, FailureClass, RunRecord, StepKey, Waiting
 
 
@@ -36,15 +37,21 @@ class Step:
     contents: Contents
     deadline: datetime  # the attempt is cut off then
     decisions: tuple[Decision, ...] = ()  # people's decisions on this step so far, oldest first
+    waiting: Waiting | None = None  # what people were asked when the step last parked; None before that
     now: Callable[[], datetime] = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The step is done. Artifacts among the outputs are `Artifact` records (see `records`)."""
+    """The step is done. Artifacts among the outputs are `Artifact` records (see `records`).
+
+    `verdict` is what a rule book said of the step's own matter (a policy step's input); the recorded result shows it
+    instead of the constitution's verdict on the step, which stays with the attempt.
+    """
 
     outputs: dict[str, Any]
     spent: Amounts = field(default_factory=Amounts)
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,21 @@ class Park:
 
 
 class StepFailure(Exception):
-    """The attempt failed; `failure_class` decides whether another one follows."""
+    """The attempt failed; `failure_class` decides whether another one follows. `verdict` as in `Answer`."""
 
-    def __init__(self, failure_class: FailureClass, message: str, *, spent: Amounts | None = None) -> None:
+    def __init__(
+        self,
+        failure_class: FailureClass,
+        message: str,
+        *,
+        spent: Amounts | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
         super().__init__(message)
         self.failure_class: FailureClass = failure_class
         self.message = message
         self.spent = spent or Amounts()
+        self.verdict = verdict
 
 
 @dataclass(frozen=True, slots=True)

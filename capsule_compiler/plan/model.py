@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from somagent.governance.canonical import canonical_json, digest_of
+from somagent.governance.verdict import StaticVerdict
 
 FORMAT = "plan/v1"
 
-StaticVerdict = Literal["allow", "audit", "require_review", "deny", "depends"]
 JsonSchema = dict[str, Any]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta, Struct
 
 from somagent.capsule_compiler.plan import Amounts
+from somagent.governance.verdict import Verdict
 
 # A run or a step that has ended is in one of ENDED. `Omitted`: never started, because a step that it needs failed,
 # was cancelled or is a gate that stayed closed.
@@ -52,15 +53,6 @@ class Failure(_Record, kw_only=True):
 
     failure_class: FailureClass
     message: str
-
-
-class Verdict(_Record, kw_only=True):
-    """What the constitution said of a step, or a policy step of its input."""
-
-    effect: Literal["allow", "audit", "require_review", "deny"]
-    rules: Annotated[list[str], Meta(description="The rules that made the effect, in the order of the text")] = []
-    because: Annotated[list[str], Meta(description="Their reasons")] = []
-    constitution: Annotated[str, Meta(description="Digest of the rule book that was asked")]
 
 
 class Waiting(_Record, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 from msgspec import Meta, Struct
 
 from somagent.capsule_compiler.plan import Amounts, Plan
+from somagent.governance.verdict import Verdict
 from somagent.operators.runner.records import (
     NO_ITEM,
     Attempt,
@@ -18,7 +19,6 @@ from somagent.operators.runner.records import (
     RunRecord,
     StepKey,
     StepResult,
-    Verdict,
     Waiting,
 )
 

@@ -1,0 +1,98 @@
+"""A document as it was written: plain values, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from somagent.governance.documents.source import Span
+
+Scalar = str | int | float | bool | None
+
+
+class ScalarNode:
+    """One value. `text` is what was written (decoded); `value` is what YAML 1.2 says it means."""
+
+    __slots__ = ("span", "text", "value")
+
+    def __init__(self, value: Scalar, text: str, span: Span) -> None:
+        self.value = value
+        self.text = text
+        self.span = span
+
+    def plain(self) -> Any:
+        """The value as Python has it."""
+        return self.value
+
+
+class SequenceNode:
+    """A list."""
+
+    __slots__ = ("items", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.items: list[Node] = []
+        self.span = span
+
+    def plain(self) -> Any:
+        """The list as Python has it."""
+        return [item.plain() for item in self.items]
+
+
+class Entry(NamedTuple):
+    """One `key: value` of a mapping."""
+
+    key: ScalarNode
+    value: Node
+
+
+class MappingNode:
+    """A mapping with text keys, in the order of the text."""
+
+    __slots__ = ("entries", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.span = span
+
+    def plain(self) -> Any:
+        """The mapping as Python has it."""
+        return {key: entry.value.plain() for key, entry in self.entries.items()}
+
+
+Node = ScalarNode | SequenceNode | MappingNode
+Path = tuple[str | int, ...]
+
+
+def node_at(root: Node, path: Path) -> Node | None:
+    """The node at a path of keys and indices, if there is one."""
+    node: Node | None = root
+    for step in path:
+        if isinstance(node, MappingNode) and isinstance(step, str):
+            entry = node.entries.get(step)
+            node = entry.value if entry else None
+        elif isinstance(node, SequenceNode) and isinstance(step, int):
+            node = node.items[step] if step < len(node.items) else None
+        else:
+            return None
+    return node
+
+
+def key_at(root: Node, path: Path) -> ScalarNode | None:
+    """The key at the end of a path of keys, if there is one."""
+    parent = node_at(root, path[:-1])
+    entry = parent.entries.get(str(path[-1])) if isinstance(parent, MappingNode) else None
+    return entry.key if entry else None
+
+
+def scalars(root: Node) -> Iterator[ScalarNode]:
+    """Every value in the order of the text, keys left out."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ScalarNode):
+            yield node
+        elif isinstance(node, SequenceNode):
+            stack.extend(reversed(node.items))
+        else:
+            stack.extend(entry.value for entry in reversed(node.entries.values()))

@@ -1,0 +1,259 @@
+"""Reads YAML strictly and within bounds: what two readers could understand differently is a mistake, said early.
+
+libyaml gives events with marks; what they mean is decided here. Kept within 1 MiB and 64 levels; aliases, anchors,
+tags, merge keys, duplicate keys, keys that are not text, and control characters are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the C parser is not in the type stub's exports
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
+from somagent.governance.documents.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
+from somagent.governance.documents.resolve import NotFinite, other_meaning, resolve
+from somagent.governance.documents.source import Source, Span
+
+MAX_BYTES = 1_048_576
+MAX_DEPTH = 64
+MAX_EXACT_INT = 2**53 - 1  # canonical JSON writes numbers as doubles (RFC 8785, section 3.2.2.3)
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+
+FAULTS = frozenset(
+    {
+        "document-too-large",
+        "not-utf-8",
+        "control-character",
+        "yaml-syntax",
+        "empty-document",
+        "several-documents",
+        "yaml-too-deep",
+        "yaml-alias",
+        "yaml-tag",
+        "duplicate-key",
+        "key-not-text",
+        "merge-key",
+        "yaml-ambiguous",
+        "number-not-finite",
+        "number-too-large",
+    }
+)
+
+
+def decode_source(name: str, content: bytes) -> tuple[Source, list[Diagnostic]]:
+    """The text of a document, or what keeps it from being read."""
+    if len(content) > MAX_BYTES:
+        message = f"the document has {len(content):,} bytes; the limit is {MAX_BYTES:,} (1 MiB)"
+        help_ = "move data into files, and repeated steps into a `forEach`"
+        return Source(name, ""), [Diagnostic("document-too-large", message, Span(0, 0), help=help_)]
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = content.decode("utf-8", errors="replace")
+        at = len(content[: error.start].decode("utf-8", errors="replace"))
+        message = f"byte {error.start} (0x{content[error.start]:02x}) is not UTF-8"
+        help_ = "save the file as UTF-8"
+        return Source(name, text), [Diagnostic("not-utf-8", message, Span(at, at + 1), help=help_)]
+    source = Source(name, text)
+    found = _CONTROL.search(text)
+    if found:
+        message = f"the control character U+{ord(found.group()):04X} is not allowed"
+        help_ = 'remove it, or write it as an escape in a double-quoted string, such as "\\u0007"'
+        return source, [Diagnostic("control-character", message, Span(*found.span()), help=help_)]
+    return source, []
+
+
+def read_yaml(source: Source) -> tuple[Node | None, list[Diagnostic]]:
+    """The document's tree and every mistake in it; the tree is None when nothing useful can be read."""
+    return _Reader(source).read()
+
+
+class _TooDeep(Exception):
+    pass
+
+
+class _Reader:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._diagnostics: list[Diagnostic] = []
+        self._parser: Any = CParser(source.text)
+        self._next = self._parser.get_event
+
+    def read(self) -> tuple[Node | None, list[Diagnostic]]:
+        root: Node | None = None
+        try:
+            self._next()  # the start of the stream
+            if isinstance(self._next(), DocumentStartEvent):
+                root = self._node(self._next(), MAX_DEPTH)
+                self._expect_end()
+            else:
+                self._report("empty-document", "the document is empty", Span(0, 0))
+        except yaml.MarkedYAMLError as error:
+            root = None
+            self._syntax(error)
+        except _TooDeep:
+            root = None
+        return root, self._diagnostics
+
+    def _node(self, event: Any, levels_left: int) -> Node:
+        kind: type = type(event)
+        if kind is ScalarEvent:
+            return self._scalar(event)
+        span = Span(event.start_mark.index, event.end_mark.index)
+        if kind is AliasEvent:
+            help_ = "write the value out; shared types go under `spec.types`, shared settings under `spec.defaults`"
+            self._report("yaml-alias", f"the alias `*{event.anchor}` is not allowed", span, help=help_)
+            return ScalarNode(None, "", span)
+        if event.anchor is not None or event.tag is not None:
+            self._anchor_or_tag(event)
+        if levels_left == 0:
+            self._report("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", span)
+            raise _TooDeep
+        if kind is SequenceStartEvent:
+            sequence = SequenceNode(span)
+            while type(event := self._next()) is not SequenceEndEvent:
+                sequence.items.append(self._node(event, levels_left - 1))
+            sequence.span = Span(span.start, self._trimmed_end(span.start, event))
+            return sequence
+        mapping = MappingNode(span)
+        while type(event := self._next()) is not MappingEndEvent:
+            key = self._node(event, levels_left - 1)
+            self._entry(mapping, key, self._node(self._next(), levels_left - 1))
+        mapping.span = Span(span.start, self._trimmed_end(span.start, event))
+        return mapping
+
+    def _expect_end(self) -> None:
+        while self._parser.check_event():
+            event = self._next()
+            if isinstance(event, DocumentStartEvent):
+                span = Span(event.start_mark.index, event.end_mark.index)
+                help_ = "put the second one into its own file"
+                self._report("several-documents", "a file holds one document", span, help=help_)
+                return
+
+    def _entry(self, mapping: MappingNode, key: Node, value: Node) -> None:
+        if not isinstance(key, ScalarNode):
+            self._report("key-not-text", "a key must be text, not a list or a mapping", key.span)
+            return
+        name = key.text
+        if key.value is not name and key.value != name:
+            if not (self._diagnostics and self._diagnostics[-1].span == key.span):
+                self._report(
+                    "key-not-text",
+                    f"the key `{name}` is read as {_kind(key.value)}; a key must be text",
+                    key.span,
+                    help="quote it",
+                    edit=Edit(key.span, f'"{name}"', "quote the key"),
+                )
+        elif name == "<<" and self._source.text[key.span.start] == "<":
+            self._report("merge-key", "merge keys are not allowed", key.span, help="write the fields out")
+            return
+        first = mapping.entries.get(name)
+        if first is not None:
+            self._report(
+                "duplicate-key",
+                f"the key `{name}` is here twice",
+                key.span,
+                note="again here",
+                labels=(Label(first.key.span, "first here"),),
+                help="remove one of the two",
+            )
+            return
+        mapping.entries[name] = Entry(key, value)
+
+    def _scalar(self, event: Any) -> ScalarNode:
+        text: str = event.value
+        span = Span(event.start_mark.index, event.end_mark.index)
+        if event.anchor is not None or event.tag is not None:
+            self._anchor_or_tag(event)
+        if event.style:
+            if event.style in "|>":
+                span = Span(span.start, self._trimmed_end(span.start, event))
+            return ScalarNode(text, text, span)
+        try:
+            value = resolve(text)
+        except NotFinite:
+            self._report("number-not-finite", f"`{text}` is not a finite number", span, help="quote it if it is text")
+            return ScalarNode(0.0, text, span)
+        other = other_meaning(text)
+        if other:
+            self._report(
+                "yaml-ambiguous",
+                f"`{text}` is {_kind(value)} in YAML 1.2, but kubectl reads YAML 1.1, where it is {other}",
+                span,
+                note="quote it",
+                help=f'write "{text}" if it is text; true or false for a boolean; digits alone for a number',
+                edit=Edit(span, f'"{text}"', "quote it"),
+            )
+        elif type(value) is int and not -MAX_EXACT_INT <= value <= MAX_EXACT_INT:
+            self._report(
+                "number-too-large",
+                f"`{text}` cannot be kept exactly: JSON numbers are exact up to {MAX_EXACT_INT}",
+                span,
+                help="quote it and convert with int(...) in an expression",
+            )
+            value = 0
+        return ScalarNode(value, text, span)
+
+    def _anchor_or_tag(self, event: Any) -> None:
+        span = Span(event.start_mark.index, event.end_mark.index)
+        if event.anchor is not None:
+            help_ = "write the value out where it is needed"
+            self._report("yaml-alias", f"the anchor `&{event.anchor}` is not allowed", span, help=help_)
+        if event.tag is not None:
+            self._report(
+                "yaml-tag", f"the tag `{event.tag}` is not allowed", span, help="quote text instead of tagging it"
+            )
+
+    def _trimmed_end(self, start: int, event: Any) -> int:
+        end: int = event.end_mark.index
+        text = self._source.text
+        while end > start and text[end - 1] in " \n\r\t":
+            end -= 1
+        return end
+
+    def _syntax(self, error: yaml.MarkedYAMLError) -> None:
+        mark: Any = error.problem_mark or error.context_mark
+        at = min(mark.index if mark else 0, len(self._source.text))
+        context: Any = error.context_mark
+        labels: tuple[Label, ...] = ()
+        if error.context and context is not None and context.index != at:
+            labels = (Label(Span(context.index, context.index + 1), str(error.context)),)
+        message = f"not YAML: {error.problem or error.context}"
+        self._report(
+            "yaml-syntax", message, Span(at, at + 1), labels=labels, help=self._syntax_help(str(error.problem), at)
+        )
+
+    def _report(self, name: str, message: str, span: Span, **details: Any) -> None:
+        self._diagnostics.append(Diagnostic(name, message, span, **details))
+
+    def _syntax_help(self, problem: str, at: int) -> str:
+        if self._source.text[at : at + 1] == "\t":
+            return "indent with spaces, not tabs"
+        if self._source.text[at : at + 1] in {"@", "`", "%"}:
+            return "quote text that begins with this character"
+        if "mapping values are not allowed" in problem:
+            return "quote a value that has `: ` in it, and check the indentation"
+        if "expected key" in problem or "block" in problem:
+            return "check the indentation of this line against the lines above"
+        return ""
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "a number" if isinstance(value, int | float) else "text"

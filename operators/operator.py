@@ -37,7 +37,7 @@ class Step:
     contents: Contents
     deadline: datetime  # the attempt is cut off then
     decisions: tuple[Decision, ...] = ()  # people's decisions on this step so far, oldest first
-    waiting: Waiting | None = None  # what people were asked when the step last parked; None before that
+    asked: Waiting | None = None  # what people were asked when the step last parked
     now: Callable[[], datetime] = field(kw_only=True)
 
 

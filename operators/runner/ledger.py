@@ -54,6 +54,8 @@ class Ledger(Protocol):
     async def begin(self, key: StepKey, at: datetime) -> Attempt:
         """Opens the next attempt and takes its lease.
 
+        The attempt knows its predecessors: `failed_before` counts those that failed, and `asked` is what the last one
+        that parked asked people, so that its due date stays.
         Raises `AttemptHeld` when another process is at work on the key.
         """
         ...

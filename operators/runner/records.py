@@ -93,7 +93,8 @@ class Attempt(_Record, kw_only=True):
     phase: Phase = "Running"
     failure: Failure | None = None
     verdict: Verdict | None = None
-    waiting: Waiting | None = None
+    waiting: Annotated[Waiting | None, Meta(description="What it asked people, when it parked")] = None
+    asked: Annotated[Waiting | None, Meta(description="What the last attempt that parked asked")] = None
     spent: Amounts = Amounts()
     retry_at: Annotated[datetime | None, Meta(description="When the next attempt may start")] = None
 

@@ -39,23 +39,26 @@ class _Record(Struct, frozen=True, omit_defaults=True):
     """What all records have in common."""
 
 
-class Artifact(_Record, kw_only=True):
+class Artifact(_Record, frozen=True, kw_only=True):
     """A file or folder in the content store; as JSON it is the value of an `artifact` output."""
 
     artifact: Annotated[str, Meta(description="Content digest: of the bytes, or of the tree's manifest")]
     kind: Literal["file", "folder"]
     name: Annotated[str, Meta(description="File name that a reader will find")]
     size: Annotated[int, Meta(description="Bytes; of a folder, the sum of its files")]
+    executable: Annotated[bool, Meta(description="A file that can be run; files in a folder keep their own mark")] = (
+        False
+    )
 
 
-class Failure(_Record, kw_only=True):
+class Failure(_Record, frozen=True, kw_only=True):
     """Why an attempt or a step failed, in words for people."""
 
     failure_class: FailureClass
     message: str
 
 
-class Waiting(_Record, kw_only=True):
+class Waiting(_Record, frozen=True, kw_only=True):
     """What people are asked."""
 
     title: str
@@ -68,7 +71,7 @@ class Waiting(_Record, kw_only=True):
     on_timeout: Literal["reject", "approve"] = "reject"
 
 
-class Decision(_Record, kw_only=True):
+class Decision(_Record, frozen=True, kw_only=True):
     """One person's decision on a step that waits."""
 
     step: str
@@ -82,7 +85,7 @@ class Decision(_Record, kw_only=True):
     at: datetime
 
 
-class Attempt(_Record, kw_only=True):
+class Attempt(_Record, frozen=True, kw_only=True):
     """One try at a step."""
 
     key: StepKey
@@ -99,7 +102,7 @@ class Attempt(_Record, kw_only=True):
     retry_at: Annotated[datetime | None, Meta(description="When the next attempt may start")] = None
 
 
-class StepResult(_Record, kw_only=True):
+class StepResult(_Record, frozen=True, kw_only=True):
     """How a step, or an item of one, ended. Written once and never changed."""
 
     key: StepKey
@@ -116,7 +119,7 @@ class StepResult(_Record, kw_only=True):
     items: Annotated[int | None, Meta(description="For a fan-out step: how many items its list had")] = None
 
 
-class RunRecord(_Record, kw_only=True):
+class RunRecord(_Record, frozen=True, kw_only=True):
     """A run, as it was asked for."""
 
     id: str

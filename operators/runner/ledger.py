@@ -56,7 +56,8 @@ class Ledger(Protocol):
 
         The attempt knows its predecessors: `failed_before` counts those that failed, and `asked` is what the last one
         that parked asked people, so that its due date stays.
-        Raises `AttemptHeld` when another process is at work on the key.
+        Raises `AttemptHeld` when another process is at work on the key. An attempt's beginning outlives the process;
+        unlike everything else it may be lost when the machine fails, until the next write is durable.
         """
         ...
 

@@ -15,9 +15,18 @@ from somagent.governance.verdict import Verdict
 Phase = Literal["Pending", "Running", "Waiting", "Succeeded", "Failed", "Skipped", "Omitted", "Cancelled"]
 ENDED: frozenset[Phase] = frozenset({"Succeeded", "Failed", "Skipped", "Omitted", "Cancelled"})
 
-# `cut_off`: the process that ran the attempt died. `denied` is never retried.
+# `cut_off`: the process that ran the attempt died. `denied` is never retried. `omitted`: never tried, see `Phase`.
 FailureClass = Literal[
-    "transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget", "cancelled", "cut_off"
+    "transient",
+    "rate_limit",
+    "timeout",
+    "invalid_output",
+    "error",
+    "denied",
+    "budget",
+    "cancelled",
+    "cut_off",
+    "omitted",
 ]
 
 NO_ITEM = -1
@@ -128,3 +137,4 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     submitter: str
     inputs: Annotated[dict[str, Any], Meta(description="Validated, defaults filled in")]
     created_at: datetime
+    retry_of: Annotated[str, Meta(description="The run whose results it took over, if it did")] = ""

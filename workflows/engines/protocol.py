@@ -46,7 +46,10 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RunView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A run as it stands now."""
+    """A run as it stands now.
+
+    `Running` means that a process is at work on it; a run that was stopped or cut off is `Pending`.
+    """
 
     run: RunRecord
     plan: Plan

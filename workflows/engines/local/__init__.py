@@ -1,0 +1,4 @@
+"""The embedded engine: asyncio and one SQLite journal, durable without a server.
+
+What a step does, how outputs are validated and when a failure is worth another try is decided by the step runner.
+"""

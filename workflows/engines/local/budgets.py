@@ -1,0 +1,53 @@
+"""What is set aside and what is spent under each budget, as rows; checked and changed in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from somagent.capsule_compiler.plan import Amounts, Budget
+from somagent.operators.runner.ledger import BudgetExceeded
+from somagent.operators.runner.records import StepKey
+
+_USED = """
+    SELECT coalesce(sum(spent_tokens + CASE WHEN step = ? AND item = ? THEN 0 ELSE reserved_tokens END), 0),
+           coalesce(sum(spent_cost + CASE WHEN step = ? AND item = ? THEN 0 ELSE reserved_cost END), 0)
+    FROM budgets WHERE run = ? AND budget = ?
+"""
+
+
+def reserve(db: sqlite3.Connection, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
+    """Sets amounts aside under every budget, or raises `BudgetExceeded` and changes nothing."""
+    for name, budget in budgets:
+        tokens, cost = db.execute(_USED, (key.step, key.item, key.step, key.item, key.run, name)).fetchone()
+        if budget.tokens is not None and tokens + amounts.tokens > budget.tokens:
+            raise BudgetExceeded(
+                f"budget `{name}` allows {budget.tokens} tokens, {tokens} are used; "
+                f"`{key.step}` asked for {amounts.tokens}"
+            )
+        if budget.cost_micros is not None and cost + amounts.cost_micros > budget.cost_micros:
+            raise BudgetExceeded(
+                f"budget `{name}` allows {_money(budget.cost_micros, budget)}, {_money(cost, budget)} is used; "
+                f"`{key.step}` asked for {_money(amounts.cost_micros, budget)}"
+            )
+    for name, _ in budgets:
+        db.execute(
+            "INSERT INTO budgets VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET "
+            "reserved_tokens = excluded.reserved_tokens, reserved_cost = excluded.reserved_cost",
+            (key.run, name, key.step, key.item, amounts.tokens, amounts.cost_micros),
+        )
+
+
+def settle(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
+    """Replaces what the key has reserved by what it spent, under every budget that it reserved in."""
+    db.execute(
+        "UPDATE budgets SET reserved_tokens = 0, reserved_cost = 0, spent_tokens = spent_tokens + ?, "
+        "spent_cost = spent_cost + ? WHERE run = ? AND step = ? AND item = ?",
+        (spent.tokens, spent.cost_micros, key.run, key.step, key.item),
+    )
+
+
+def _money(micros: int, budget: Budget) -> str:
+    whole, fraction = divmod(micros, 1_000_000)
+    cents, rest = divmod(fraction, 10_000)
+    return f"{whole}.{cents:02d}{f'{rest:04d}'.rstrip('0')} {budget.currency}".rstrip()

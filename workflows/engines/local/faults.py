@@ -1,0 +1,48 @@
+"""SQLite's and the file system's errors, translated at one place into errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
+
+# Reads that end early or cannot be done are damage; other I/O errors are failed writes.
+_DAMAGE = frozenset(
+    {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ, getattr(sqlite3, "SQLITE_IOERR_CORRUPTFS", -1)}
+)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def translated(error: sqlite3.Error, path: Path) -> EngineError:
+    """The engine's error for an error of SQLite on the journal at `path`."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    match code & 0xFF:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return damaged(path, str(error))
+        case sqlite3.SQLITE_IOERR if code in _DAMAGE:
+            return damaged(path, str(error))
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return StorageFull(f"cannot write to {path}: {error}")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return EngineError(f"cannot open {path}: {error}; check the permissions of the file and of its folder")
+        case _:
+            return damaged(path, str(error))
+
+
+def damaged(path: Path, why: str) -> JournalDamaged:
+    """Says that the journal cannot be read, and the way out."""
+    return JournalDamaged(
+        f"the journal {path} is damaged ({why}). Move it away to start afresh (mv {path} {path}.damaged); "
+        f"what can be read of it is saved by: sqlite3 {path}.damaged .recover"
+    )
+
+
+def no_room(error: OSError) -> StorageFull | None:
+    """`StorageFull` when this is the file system refusing to take more, else None."""
+    if error.errno not in _NO_ROOM:
+        return None
+    return StorageFull(f"cannot write{f' to {error.filename}' if error.filename else ''}: {error.strerror}")

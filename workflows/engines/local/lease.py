@@ -1,0 +1,74 @@
+"""One process runs capsules in a data directory; everybody may read it, decide, cancel and submit.
+
+The lock is `flock` on a file: the kernel frees it when its holder dies, so a stale lease needs no guess about whether
+a process id still means the same process. The id in the file is only there to be shown. The epoch, which counts the
+leases, is in the journal (see `writer`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from somagent.workflows.engines.protocol import DataDirectoryHeld
+
+FILE_NAME = "lease"
+_TRIES, _PAUSE_S = 5, 0.02  # somebody who only asks who holds the lease has it locked for some microseconds
+
+
+class Lease:
+    """The lease of a data directory, held from the making of this object until `release`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises `DataDirectoryHeld` when another holder has it."""
+        path = directory / FILE_NAME
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_PAUSE_S)
+            else:
+                os.pwrite(self._file, f"{os.getpid():<20}\n".encode(), 0)
+                return
+        pid = _pid(self._file)
+        os.close(self._file)
+        raise DataDirectoryHeld(_message(directory, pid))
+
+    def release(self) -> None:
+        """Lets go of it; the file stays, since removing it would let two processes lock two files."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def holder(directory: Path) -> int | None:
+    """Process id of the lease's holder, or None when nobody holds it."""
+    try:
+        file = os.open(directory / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid(file)
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _pid(file: int) -> int:
+    content = os.pread(file, 20, 0).strip()
+    return int(content) if content.isdigit() else 0
+
+
+def _message(directory: Path, pid: int) -> str:
+    if pid == os.getpid():
+        return f"this process (pid {pid}) runs capsules in {directory} already, through another LocalEngine"
+    return (
+        f"process {pid} runs capsules in {directory}. Wait for it, stop it (kill -INT {pid}), "
+        "or use another data directory"
+    )

@@ -1,0 +1,131 @@
+"""The journal's file: what is in it, and how it is opened so that a commit means "on the disk"."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from somagent.workflows.engines.local.faults import translated
+from somagent.workflows.engines.protocol import EngineError, JournalDamaged
+
+FILE_NAME = "journal.sqlite3"
+VERSION = 1
+_APPLICATION_ID = 0x536F6D61  # "Soma": tells `file` and us whose SQLite file this is
+_BUSY_S = 10.0  # other processes write one row at a time; longer means that one of them is stuck
+
+_TABLES = """
+CREATE TABLE lease (epoch INTEGER NOT NULL);
+INSERT INTO lease VALUES (0);
+CREATE TABLE plans (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    plan TEXT NOT NULL REFERENCES plans,
+    record BLOB NOT NULL,
+    phase TEXT NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,  -- the lease under which a process is at work on it
+    started_at TEXT,
+    ended_at TEXT,
+    outcome BLOB                       -- outputs and failure, once it has ended
+);
+CREATE TABLE attempts (
+    seq INTEGER PRIMARY KEY,           -- order of the starts, whatever the clock says
+    run TEXT NOT NULL,
+    step TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    UNIQUE (run, step, item, number)
+);
+CREATE TABLE results (
+    run TEXT NOT NULL,
+    step TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    phase TEXT NOT NULL,
+    record BLOB NOT NULL,
+    PRIMARY KEY (run, step, item)
+) WITHOUT ROWID;
+CREATE TABLE fan_outs (run TEXT NOT NULL, step TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (run, step))
+    WITHOUT ROWID;
+CREATE TABLE decisions (
+    seq INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    step TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    person TEXT NOT NULL,
+    record BLOB NOT NULL,
+    UNIQUE (run, step, item, person)
+);
+CREATE TABLE cancels (run TEXT PRIMARY KEY, person TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE budgets (
+    run TEXT NOT NULL,
+    budget TEXT NOT NULL,
+    step TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    reserved_tokens INTEGER NOT NULL,
+    reserved_cost INTEGER NOT NULL,
+    spent_tokens INTEGER NOT NULL,
+    spent_cost INTEGER NOT NULL,
+    PRIMARY KEY (run, budget, step, item)
+) WITHOUT ROWID;
+"""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The journal for writing, made when it is not there; used by one thread at a time."""
+    try:
+        db = _connect(f"{path.absolute().as_uri()}?mode=rwc")
+        try:
+            # WAL with FULL: a commit is one write and one fsync. See https://sqlite.org/pragma.html#pragma_synchronous
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA fullfsync = 1")  # on macOS fsync alone does not reach the disk
+            db.execute("BEGIN IMMEDIATE")
+            if not _check_version(db, path):
+                for statement in _TABLES.split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """The journal for reading; changes nothing and needs no lease."""
+    read_only_folder = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+    try:
+        db = _connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if read_only_folder else ''}")
+        try:
+            _check_version(db, path)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    return db
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file holds a journal already; raises when it holds something else or is of a newer SomaGent."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == _APPLICATION_ID and version > VERSION:
+        raise EngineError(
+            f"{path} was written by a newer SomaGent (journal version {version}, this one knows {VERSION}); "
+            "update SomaGent, or use another data directory"
+        )
+    if application != _APPLICATION_ID and tables:
+        raise JournalDamaged(f"{path} is not a SomaGent journal; move it away or use another data directory")
+    return bool(application == _APPLICATION_ID and version)

@@ -1,0 +1,144 @@
+"""All writes go through one thread, and those of one turn of the event loop share one transaction and one fsync.
+
+A write is a function of the connection. It checks before it changes anything, so one that is refused leaves the
+others of its transaction alone. When SQLite itself fails, the whole transaction is undone and the writer takes nothing
+more: what was not acknowledged is not in the journal as far as anybody knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from somagent.workflows.engines.local.crash_points import Crash
+from somagent.workflows.engines.local.faults import translated
+from somagent.workflows.engines.local.schema import open_writer
+from somagent.workflows.engines.protocol import DataDirectoryHeld
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    name: str
+    operation: Callable[[sqlite3.Connection], Any]
+    flush: bool
+    done: asyncio.Future[Any]
+
+
+class Writer:
+    """The one thread that writes to the journal."""
+
+    def __init__(self, path: Path, crash: Crash) -> None:
+        self.epoch: int | None = None  # of the lease; once set, every transaction checks that it still holds
+        self._path = path
+        self._crash = crash
+        self._db = open_writer(path)
+        self._flushing = True
+        self._broken: Exception | None = None
+        self._turn: list[_Write] = []
+        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
+        # A daemon, so that a process that is told twice to stop does stop; a cut transaction undoes itself.
+        self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, name: str, operation: Callable[[sqlite3.Connection], T], *, flush: bool = True) -> T:
+        """What the operation returned, after its commit.
+
+        Without `flush` the commit outlives this process but perhaps not the machine: it reaches the disk with the next
+        commit that does flush (one WAL, synced in order).
+        """
+        if self._broken is not None:
+            raise self._broken
+        loop = asyncio.get_running_loop()
+        write = _Write(name, operation, flush, loop.create_future())
+        if not self._turn:
+            loop.call_soon(self._hand_over)
+        self._turn.append(write)
+        result: T = await write.done
+        return result
+
+    def close(self) -> None:
+        """Ends the thread after what it was given; raises nothing, what is in the WAL is safe there."""
+        if self._thread.is_alive():
+            self._hand_over()
+            self._queue.put(None)
+            self._thread.join()
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    def _hand_over(self) -> None:
+        if self._turn:
+            self._queue.put(self._turn)
+            self._turn = []
+
+    def _serve(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            closing = False
+            while not self._queue.empty():
+                more = self._queue.get()
+                closing = closing or more is None
+                batch += more or ()
+            outcomes = self._commit(batch)
+            with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+                batch[0].done.get_loop().call_soon_threadsafe(_tell, batch, outcomes)
+            if closing:
+                return
+
+    def _commit(self, batch: list[_Write]) -> list[Any]:
+        if self._broken is not None:
+            return [self._broken] * len(batch)
+        try:
+            self._set_flushing(any(write.flush for write in batch))
+            self._db.execute("BEGIN IMMEDIATE")
+            self._check_epoch()
+            outcomes = [self._apply(write) for write in batch]
+            self._db.execute("COMMIT")
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            self._broken = translated(error, self._path) if isinstance(error, sqlite3.Error) else error
+            return [self._broken] * len(batch)
+        for write in batch:
+            self._crash(f"{write.name}.committed")
+        return outcomes
+
+    def _apply(self, write: _Write) -> Any:
+        self._crash(f"{write.name}.before")
+        try:
+            outcome = write.operation(self._db)
+        except sqlite3.Error:
+            raise
+        except Exception as refusal:
+            return refusal
+        self._crash(f"{write.name}.written")
+        return outcome
+
+    def _set_flushing(self, flushing: bool) -> None:  # noqa: FBT001 -- the value is the whole message
+        if flushing != self._flushing:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if flushing else 'NORMAL'}")
+            self._flushing = flushing
+
+    def _check_epoch(self) -> None:
+        if self.epoch is None:
+            return
+        (epoch,) = self._db.execute("SELECT epoch FROM lease").fetchone()
+        if epoch != self.epoch:
+            raise DataDirectoryHeld(f"another process took over {self._path.parent}; this one writes nothing more")
+
+
+def _tell(batch: list[_Write], outcomes: list[Any]) -> None:
+    for write, outcome in zip(batch, outcomes, strict=True):
+        if write.done.done():  # its task was cancelled meanwhile; the row stands all the same
+            continue
+        if isinstance(outcome, BaseException):
+            write.done.set_exception(outcome)
+        else:
+            write.done.set_result(outcome)

@@ -2,10 +2,17 @@
 
 Inside belong syntax, types and meaning of expressions and of the `${{ }}` holes in text. What names an expression may
 use is the caller's: capsules give inputs and steps, constitutions give attributes. No document, no file, no clock.
+The subset is described in `docs/expressions.md`.
 """
 
+from somagent.governance.cel.border import BorderError, from_json, render_text, to_json
+from somagent.governance.cel.checker import Checked, check
+from somagent.governance.cel.evaluator import MAX_STEPS, compile_expr, evaluate
 from somagent.governance.cel.faults import FAULTS, EvaluationError, SyntaxFault
+from somagent.governance.cel.parser import MAX_DEPTH, MAX_LENGTH, parse
+from somagent.governance.cel.references import Reference, references
 from somagent.governance.cel.syntax import Expr
+from somagent.governance.cel.templates import Hole, Template, has_holes, parse_template
 from somagent.governance.cel.types import (
     BOOL,
     DOUBLE,
@@ -21,6 +28,8 @@ from somagent.governance.cel.types import (
     Type,
     show,
 )
+from somagent.governance.cel.values import Value
+from somagent.governance.cel.writer import write
 
 __all__ = [
     "BOOL",
@@ -28,16 +37,36 @@ __all__ = [
     "DYN",
     "FAULTS",
     "INT",
+    "MAX_DEPTH",
+    "MAX_LENGTH",
+    "MAX_STEPS",
     "NULL",
     "STRING",
+    "BorderError",
+    "Checked",
     "EvaluationError",
     "Expr",
     "Field",
+    "Hole",
     "ListType",
     "MapType",
     "ObjectType",
     "OpaqueType",
+    "Reference",
     "SyntaxFault",
+    "Template",
     "Type",
+    "Value",
+    "check",
+    "compile_expr",
+    "evaluate",
+    "from_json",
+    "has_holes",
+    "parse",
+    "parse_template",
+    "references",
+    "render_text",
     "show",
+    "to_json",
+    "write",
 ]

@@ -16,9 +16,13 @@ MacroName: TypeAlias = OneOf["all", "exists", "exists_one", "filter", "map"]
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant: bool, int (64 bit), double, string or null."""
+    """A constant: bool, int (64 bit), double, string or null.
+
+    `raw` is how it was written; with it, `1`, `1.0` and `true` differ although Python holds their values equal.
+    """
 
     value: bool | int | float | str | None
+    raw: str
     span: Span
 
 
@@ -133,3 +137,26 @@ class Macro:
 Expr: TypeAlias = (
     Literal | Name | Select | Has | Index | Call | ListLiteral | MapLiteral | Unary | Binary | Conditional | Macro
 )
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The parts of a node, in the order they are written."""
+    match expr:
+        case Literal() | Name():
+            return ()
+        case Select(operand) | Has(operand) | Unary(_, operand):
+            return (operand,)
+        case Index(operand, index):
+            return (operand, index)
+        case Call(_, _, target, arguments):
+            return arguments if target is None else (target, *arguments)
+        case ListLiteral(items):
+            return items
+        case MapLiteral(entries):
+            return tuple(part for entry in entries for part in entry)
+        case Binary(_, _, left, right):
+            return (left, right)
+        case Conditional(condition, yes, no):
+            return (condition, yes, no)
+        case Macro(_, _, target, _, _, condition, body):
+            return (target, body) if condition is None else (target, condition, body)

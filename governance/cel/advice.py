@@ -1,0 +1,223 @@
+"""Wording of type errors: what was found, what CEL wants there, and the way out where one is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from somagent.governance.cel.spelling import nearest
+from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Name, Select
+from somagent.governance.cel.types import (
+    BOOL,
+    DOUBLE,
+    DYN,
+    INT,
+    NULL,
+    STRING,
+    ListType,
+    MapType,
+    ObjectType,
+    OpaqueType,
+    SimpleType,
+    Type,
+    show,
+)
+from somagent.governance.cel.writer import write
+from somagent.governance.documents import Diagnostic, Edit, Span
+
+_CONVERTIBLE: dict[Type, tuple[Type, ...]] = {
+    STRING: (INT, DOUBLE, BOOL),
+    DOUBLE: (INT, STRING),
+    INT: (DOUBLE, STRING),
+    BOOL: (STRING,),
+}
+_VERBS = {"==": "compare", "!=": "compare", "<": "order", "<=": "order", ">": "order", ">=": "order", "+": "add"}
+_VERBS |= {"-": "subtract", "*": "multiply", "/": "divide", "%": "divide"}
+
+
+def wrap(expr: Expr, function: str) -> Edit:
+    """The edit that puts `function(...)` around an expression."""
+    return Edit(expr.span, f"{function}({write(expr)})", f"wrap it in {function}(...)")
+
+
+def binary(expr: Binary, left: Type, right: Type) -> Diagnostic:
+    """No signature of `expr.operator` fits `left` and `right`."""
+    operator, found = expr.operator, f"{show(left)} and {show(right)}"
+    if operator in ("&&", "||"):
+        side, type_ = (expr.left, left) if left not in (BOOL, DYN) else (expr.right, right)
+        return _mismatch(f"`{operator}` wants bool on both sides, not {show(type_)}", side.span, help_=truth(type_))
+    if operator == "in":
+        return _mismatch(f"`in` cannot look for {show(left)} in {show(right)}", expr.operator_span, *_in(expr, right))
+    message = f"`{operator}` cannot {_VERBS[operator]} {found}"
+    if NULL in (left, right) and operator in ("==", "!="):
+        other = right if left == NULL else left
+        help_ = f"{show(other)} is never null; to ask whether a field is there, use has(...)"
+        return _mismatch(message, expr.operator_span, help_)
+    if {left, right} == {INT, DOUBLE}:
+        if operator == "%":
+            return _mismatch(message, expr.operator_span, "`%` takes two ints")
+        whole = expr.left if left == INT else expr.right
+        help_ = f"CEL never converts by itself: wrap the int side, double({write(whole)})"
+        return _mismatch(message, expr.operator_span, help_, wrap(whole, "double"))
+    if operator in ("+", "==", "!=") and STRING in (left, right):
+        other, side = (right, expr.right) if left == STRING else (left, expr.left)
+        if other in _CONVERTIBLE[STRING]:
+            help_ = f"CEL never converts by itself: wrap the {show(other)} side, string({write(side)})"
+            return _mismatch(message, expr.operator_span, help_, wrap(side, "string"))
+    return _mismatch(message, expr.operator_span, _plain_help(operator, left, right))
+
+
+def _in(expr: Binary, right: Type) -> tuple[str, Edit | None]:
+    if right == STRING:
+        call = f"{_target(expr.right)}.contains({write(expr.left)})"
+        return f"`in` looks in lists and maps; in a string, {call}", Edit(expr.span, call, "use contains")
+    if isinstance(right, ListType | MapType):
+        return "the value must have the type of the list's items or of the map's keys", None
+    return "`in` looks in lists and maps", None
+
+
+def _plain_help(operator: str, left: Type, right: Type) -> str:
+    for type_ in (left, right):
+        if isinstance(type_, OpaqueType):
+            return f"{show(type_)} can be passed on and compared with == and !=, nothing else"
+    if operator in ("==", "!="):
+        return "values of different types are never equal; when that is meant, wrap one side in dyn(...)"
+    if operator == "+":
+        return "`+` adds numbers, joins strings and joins lists, both sides of one type"
+    if operator == "%":
+        return "`%` takes two ints"
+    if operator in ("-", "*", "/"):
+        return f"`{operator}` takes two ints or two doubles"
+    return "ordered are ints, doubles, strings and bools, both sides of one type"
+
+
+def truth(type_: Type) -> str:
+    """How a value of this type is made a condition."""
+    if type_ == STRING:
+        return 'compare it: x != ""'
+    if type_ in (INT, DOUBLE):
+        return "compare it: x != 0" if type_ == INT else "compare it: x != 0.0"
+    if isinstance(type_, ListType | MapType):
+        return "ask for its size: size(x) > 0"
+    return "a condition is true or false"
+
+
+def unary(operator: str, operand: Expr, type_: Type) -> Diagnostic:
+    """`!` or `-` before something else than a bool or a number."""
+    if operator == "!":
+        return _mismatch(f"`!` wants bool, not {show(type_)}", operand.span, truth(type_))
+    return _mismatch(f"`-` wants int or double, not {show(type_)}", operand.span)
+
+
+def branches(yes: Expr, no: Expr, yes_type: Type, no_type: Type) -> Diagnostic:
+    """The two results of `? :` have no type in common."""
+    message = f"both results of `? :` need one type; these are {show(yes_type)} and {show(no_type)}"
+    if {yes_type, no_type} == {INT, DOUBLE}:
+        whole = yes if yes_type == INT else no
+        return _mismatch(message, no.span, f"wrap the int: double({write(whole)})", wrap(whole, "double"))
+    return _mismatch(message, no.span, "when the result may be of either type, wrap one in dyn(...)")
+
+
+def condition(where: str, expr: Expr, type_: Type) -> Diagnostic:
+    """Something else than bool where a condition stands."""
+    return _mismatch(f"{where} wants bool, not {show(type_)}", expr.span, truth(type_))
+
+
+def index(expr: Index, operand: Type, key: Type) -> Diagnostic:
+    """`operand[key]` of types that do not go together."""
+    if isinstance(operand, ListType):
+        return _mismatch(f"a list is indexed by int, not {show(key)}", expr.index.span)
+    if isinstance(operand, MapType | ObjectType):
+        wanted = operand.key if isinstance(operand, MapType) else STRING
+        return _mismatch(f"{show(operand)} is indexed by {show(wanted)}, not {show(key)}", expr.index.span)
+    return _mismatch(f"{show(operand)} cannot be indexed", expr.operand.span, "`[...]` works on lists and maps")
+
+
+def macro_range(macro: str, target: Expr, type_: Type) -> Diagnostic:
+    """A macro on something else than a list or a map."""
+    return _mismatch(f"`{macro}` works on a list or a map, not on {show(type_)}", target.span)
+
+
+def call(expr: Call, types: tuple[Type, ...]) -> Diagnostic:
+    """A known function with arguments it does not take."""
+    found = ", ".join(map(show, types))
+    message = f"`{expr.function}` cannot take {found}"
+    return _mismatch(message, expr.function_span, _CALL_HELP.get(expr.function, ""))
+
+
+_CALL_HELP = {
+    "bool": "bool(...) takes a bool or a string",
+    "contains": "text.contains(part) takes two strings; for a list use `item in list`",
+    "double": "double(...) takes a double, an int or a string",
+    "endsWith": "text.endsWith(end) takes two strings",
+    "int": "int(...) takes an int, a double or a string; for a bool write x ? 1 : 0",
+    "size": "size(...) takes a string, a list or a map",
+    "startsWith": "text.startsWith(start) takes two strings",
+    "string": "string(...) takes a string, a bool, an int or a double",
+}
+
+
+def unknown_field(type_: ObjectType, name: str, span: Span) -> Diagnostic:
+    """A member that the object has not, reported under the object's own fault and in its own words."""
+    message = f"{type_.title} has no {type_.member} `{name}`"
+    return _suggest(type_.fault, message, span, name, type_.fields)
+
+
+def no_fields(expr: Select, type_: Type) -> Diagnostic:
+    """A field of something that has none."""
+    message = f"{show(type_)} has no field `{expr.field}`"
+    if isinstance(type_, ListType) and (type_.item == DYN or isinstance(type_.item, ObjectType | MapType)):
+        better = f"{_target(expr.operand)}.map(x, x.{expr.field})"
+        help_ = f"the fields are its items': [0].{expr.field} for one, {better} for all"
+        return Diagnostic("unknown-field", message, expr.field_span, help=help_, edit=Edit(expr.span, better, better))
+    if isinstance(type_, OpaqueType):
+        help_ = f"{show(type_)} can be passed on and compared, nothing else"
+        return Diagnostic("unknown-field", message, expr.field_span, help=help_)
+    return Diagnostic("unknown-field", message, expr.field_span)
+
+
+def unknown_name(expr: Name, known: Iterable[str], functions: Iterable[str]) -> Diagnostic:
+    """A name that neither the scope nor a macro has."""
+    if expr.name in functions:
+        help_ = f"it is a function: {expr.name}(...)"
+        return Diagnostic("unknown-name", f"`{expr.name}` is not a value", expr.span, help=help_)
+    return _suggest("unknown-name", f"there is no `{expr.name}` here", expr.span, expr.name, known)
+
+
+def unknown_function(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    """A function that does not exist."""
+    return _suggest("unknown-function", f"there is no function `{name}`", span, name, known)
+
+
+def other_form(expr: Call, form: str) -> Diagnostic:
+    """A known function, called the wrong way round; `form` is the right call."""
+    edit = Edit(expr.span, form, f"write {form}")
+    return Diagnostic("unknown-function", f"`{expr.function}` is written {form}", expr.function_span, edit=edit)
+
+
+def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
+    """A whole expression of another type than its place wants."""
+    message = f"this is {show(found)}, but {show(wants)} is wanted here"
+    if found in _CONVERTIBLE.get(wants, ()) and isinstance(wants, SimpleType):
+        return Diagnostic(
+            "type-mismatch", message, expr.span, help=f"wrap it in {wants.name}(...)", edit=wrap(expr, wants.name)
+        )
+    return Diagnostic("type-mismatch", message, expr.span, help=truth(found) if wants == BOOL else "")
+
+
+def _target(expr: Expr) -> str:
+    text = write(Select(expr, "x", expr.span, expr.span))
+    return text[: -len(".x")]
+
+
+def _suggest(fault: str, message: str, span: Span, name: str, known: Iterable[str]) -> Diagnostic:
+    names = sorted(known)
+    near = nearest(name, names)
+    if near is not None:
+        edit = Edit(span, near, f"write `{near}`")
+        return Diagnostic(fault, message, span, note=f"did you mean `{near}`?", edit=edit)
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return Diagnostic(fault, message, span, help=f"there are {shown}" if names else "")
+
+
+def _mismatch(message: str, span: Span, help_: str = "", edit: Edit | None = None) -> Diagnostic:
+    return Diagnostic("no-matching-overload", message, span, help=help_, edit=edit)

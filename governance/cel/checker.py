@@ -1,0 +1,319 @@
+"""Types before values: what an expression may use and what it gives, with every mistake of it reported once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from somagent.governance.cel import advice
+from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
+from somagent.governance.cel.inference import Inference, Overload
+from somagent.governance.cel.parser import MACROS
+from somagent.governance.cel.syntax import (
+    Binary,
+    Call,
+    Conditional,
+    Expr,
+    Has,
+    Index,
+    ListLiteral,
+    Literal,
+    Macro,
+    MapLiteral,
+    Name,
+    Select,
+    Unary,
+)
+from somagent.governance.cel.types import (
+    BOOL,
+    DOUBLE,
+    DYN,
+    ERROR,
+    INT,
+    NULL,
+    STRING,
+    ListType,
+    MapType,
+    ObjectType,
+    Type,
+    TypeVariable,
+    show,
+)
+from somagent.governance.cel.writer import write
+from somagent.governance.documents import Diagnostic, Label
+
+_KEYS = (BOOL, INT, STRING, DYN, ERROR)
+_LITERALS: dict[type, Type] = {bool: BOOL, int: INT, float: DOUBLE, str: STRING, type(None): NULL}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The type of an expression, and what is wrong with it. With diagnostics, the type is the best guess."""
+
+    type: Type
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check(expr: Expr, scope: Mapping[str, Type], *, wanted: Type | None = None) -> Checked:
+    """Type an expression over the names of `scope`; `wanted` is the type that its place needs.
+
+    All mistakes are reported, each once: what was already reported fits everywhere.
+    """
+    checker = _Checker(scope)
+    found = checker.check(expr)
+    if wanted is not None:
+        checker.want(expr, wanted)
+    return Checked(checker.inference.finish(found), tuple(checker.diagnostics))
+
+
+class _Checker:
+    def __init__(self, scope: Mapping[str, Type]) -> None:
+        self.scope = scope
+        self.variables: list[tuple[str, Type]] = []
+        self.inference = Inference()
+        self.diagnostics: list[Diagnostic] = []
+        self.types: dict[int, Type] = {}
+
+    def report(self, diagnostic: Diagnostic) -> Type:
+        self.diagnostics.append(diagnostic)
+        return ERROR
+
+    def check(self, expr: Expr) -> Type:
+        found = self.inference.resolve(self.type_of(expr))
+        self.types[id(expr)] = found
+        return found
+
+    def type_of(self, expr: Expr) -> Type:
+        match expr:
+            case Literal(value):
+                return _LITERALS[type(value)]
+            case Name():
+                return self.name(expr)
+            case Select():
+                return self.field(expr, self.check(expr.operand))
+            case Has(operand, field, field_span, span):
+                found = self.field(Select(operand, field, field_span, span), self.check(operand))
+                return ERROR if found == ERROR else BOOL
+            case Index():
+                return self.index(expr)
+            case Call():
+                return self.call(expr)
+            case ListLiteral(items):
+                return ListType(self.inference.common([self.check(item) for item in items]))
+            case MapLiteral():
+                return self.map_literal(expr)
+            case Unary(operator, operand):
+                found = self.check(operand)
+                result = self.apply(UNARY[operator], found)
+                return self.report(advice.unary(operator, operand, self.shown(found))) if result is None else result
+            case Binary():
+                return self.binary(expr)
+            case Conditional():
+                return self.conditional(expr)
+            case Macro():
+                return self.macro(expr)
+
+    def apply(self, overloads: tuple[Overload, ...], *arguments: Type) -> Type | None:
+        if ERROR in arguments:
+            results = {overload.result for overload in overloads if len(overload.parameters) == len(arguments)}
+            return results.pop() if results == {BOOL} else ERROR
+        return self.inference.apply(overloads, arguments)
+
+    def shown(self, type_: Type) -> Type:
+        return self.inference.finish(type_)
+
+    def name(self, expr: Name) -> Type:
+        for name, type_ in reversed(self.variables):
+            if name == expr.name:
+                return type_
+        if expr.name in self.scope:
+            return self.scope[expr.name]
+        known = {*self.scope, *(name for name, _ in self.variables)}
+        return self.report(advice.unknown_name(expr, known, FUNCTIONS))
+
+    def field(self, expr: Select, operand: Type) -> Type:
+        match operand:
+            case ObjectType(fields):
+                if expr.field in fields:
+                    return fields[expr.field].type
+                return self.report(advice.unknown_field(operand, expr.field, expr.field_span))
+            case MapType(_, value):
+                return value
+            case TypeVariable():
+                self.inference.assign(DYN, operand)
+                return DYN
+            case _ if operand in (DYN, ERROR):
+                return operand
+            case _:
+                return self.report(advice.no_fields(expr, self.shown(operand)))
+
+    def index(self, expr: Index) -> Type:
+        operand, key = self.check(expr.operand), self.check(expr.index)
+        if isinstance(operand, ObjectType) and isinstance(expr.index, Literal) and isinstance(expr.index.value, str):
+            field = operand.fields.get(expr.index.value)
+            if field is None:
+                inner = expr.index.span
+                return self.report(advice.unknown_field(operand, expr.index.value, inner))
+            return field.type
+        if operand == DYN:
+            return DYN
+        result = self.apply(INDEX, operand, key)
+        if result is None:
+            return self.report(advice.index(expr, self.shown(operand), self.shown(key)))
+        return result
+
+    def binary(self, expr: Binary) -> Type:
+        left, right = self.check(expr.left), self.check(expr.right)
+        result = self.apply(BINARY[expr.operator], left, right)
+        if result is None:
+            found = self.report(advice.binary(expr, self.shown(left), self.shown(right)))
+            return BOOL if BINARY[expr.operator][0].result == BOOL else found
+        return result
+
+    def conditional(self, expr: Conditional) -> Type:
+        condition, yes, no = self.check(expr.condition), self.check(expr.yes), self.check(expr.no)
+        if not self.inference.assign(condition, BOOL):
+            self.report(advice.condition("the condition of `? :`", expr.condition, self.shown(condition)))
+        if ERROR in (yes, no):
+            return ERROR
+        result = self.inference.apply(CONDITIONAL, (BOOL, yes, no))
+        if result is None:
+            return self.report(advice.branches(expr.yes, expr.no, self.shown(yes), self.shown(no)))
+        return result
+
+    def map_literal(self, expr: MapLiteral) -> Type:
+        seen: dict[tuple[type, object], Expr] = {}
+        keys, values = [], []
+        for key, value in expr.entries:
+            found = self.check(key)
+            if found not in _KEYS and not isinstance(found, TypeVariable):
+                message = f"a key of a map is a bool, an int or a string, not {show(self.shown(found))}"
+                found = self.report(Diagnostic("map-key", message, key.span))
+            if isinstance(key, Literal):
+                first = seen.setdefault((type(key.value), key.value), key)
+                if first is not key:
+                    labels = (Label(first.span, "first written here"),)
+                    self.report(Diagnostic("map-key", "this key is written twice", key.span, labels=labels))
+            keys.append(found)
+            values.append(self.check(value))
+        return MapType(self.inference.common(keys), self.inference.common(values))
+
+    def macro(self, expr: Macro) -> Type:
+        target = self.check(expr.target)
+        item: Type
+        match target:
+            case ListType(item):
+                pass
+            case MapType(key):
+                item = key
+            case ObjectType():
+                item = STRING
+            case TypeVariable():
+                self.inference.assign(DYN, target)
+                item = DYN
+            case _ if target in (DYN, ERROR):
+                item = target
+            case _:
+                item = self.report(advice.macro_range(expr.macro, expr.target, self.shown(target)))
+        self.variables.append((expr.variable, item))
+        for condition in (expr.condition, expr.body if expr.macro != "map" else None):
+            if condition is not None and not self.inference.assign(found := self.check(condition), BOOL):
+                self.report(advice.condition(f"the condition of `{expr.macro}`", condition, self.shown(found)))
+        result: Type = BOOL
+        if expr.macro == "map":
+            result = ListType(self.check(expr.body))
+        elif expr.macro == "filter":
+            result = ListType(item)
+        self.variables.pop()
+        return result
+
+    def call(self, expr: Call) -> Type:
+        name, target = expr.function, expr.target
+        table = FUNCTIONS if target is None else METHODS
+        if name not in table and isinstance(target, Name | Select) and self.is_namespace(target):
+            full = f"{write(target)}.{name}"
+            span = expr.function_span._replace(start=target.span.start)
+            for argument in expr.arguments:
+                self.check(argument)
+            return self.report(advice.unknown_function(full, span, ()))
+        types = tuple(self.check(part) for part in ((target,) if target is not None else ()) + expr.arguments)
+        if name not in table:
+            return self.missing_function(expr)
+        if all(len(overload.parameters) != len(types) for overload in table[name]):
+            takes = len(table[name][0].parameters) - (target is not None)
+            message = f"`{name}` takes {takes or 'no'} argument{'s' * (takes != 1)}, not {len(expr.arguments)}"
+            return self.report(Diagnostic("no-matching-overload", message, expr.function_span))
+        result = self.apply(table[name], *types)
+        if result is None:
+            return self.report(advice.call(expr, tuple(map(self.shown, types))))
+        return result
+
+    def is_namespace(self, expr: Expr) -> bool:
+        while isinstance(expr, Select):
+            expr = expr.operand
+        return (
+            isinstance(expr, Name)
+            and expr.name not in self.scope
+            and all(expr.name != name for name, _ in self.variables)
+        )
+
+    def missing_function(self, expr: Call) -> Type:
+        name, arguments = expr.function, expr.arguments
+        if name in UNSUPPORTED:
+            message = f"`{name}` is not in this subset of CEL"
+            help_ = _INSTEAD.get(name, "times written alike (RFC 3339, UTC) order as strings")
+            return self.report(Diagnostic("expression-unsupported", message, expr.function_span, help=help_))
+        if expr.target is None and arguments and (name in METHODS or name in MACROS):
+            rest = ", ".join(map(write, arguments[1:]))
+            return self.report(advice.other_form(expr, f"{write(arguments[0])}.{name}({rest})"))
+        if expr.target is not None and not arguments and name in FUNCTIONS:
+            return self.report(advice.other_form(expr, f"{name}({write(expr.target)})"))
+        if name == "has" and expr.target is not None and len(arguments) == 1:
+            return self.report(advice.other_form(expr, f"has({write(expr.target)}.{write(arguments[0])})"))
+        known = {*FUNCTIONS, "has"} if expr.target is None else {*METHODS, *MACROS}
+        return self.report(advice.unknown_function(name, expr.function_span, known))
+
+    def want(self, expr: Expr, wanted: Type) -> None:
+        """Report where `expr` does not give what is wanted, as deep inside as the text shows it."""
+        match expr, wanted:
+            case ListLiteral(items), ListType(item):
+                for part in items:
+                    self.want(part, item)
+            case MapLiteral(entries), ObjectType():
+                self.want_object(expr, wanted)
+            case MapLiteral(entries), MapType(key_type, value_type):
+                for key, value in entries:
+                    self.want(key, key_type)
+                    self.want(value, value_type)
+            case Conditional(_, yes, no), _:
+                self.want(yes, wanted)
+                self.want(no, wanted)
+            case _:
+                found = self.types[id(expr)]
+                if not self.inference.assign(found, wanted):
+                    self.report(advice.wanted(expr, self.shown(found), wanted))
+
+    def want_object(self, expr: MapLiteral, wanted: ObjectType) -> None:
+        written = set()
+        for key, value in expr.entries:
+            if not (isinstance(key, Literal) and isinstance(key.value, str)):
+                self.want(key, STRING)
+            elif key.value in wanted.fields:
+                written.add(key.value)
+                self.want(value, wanted.fields[key.value].type)
+            else:
+                self.report(advice.unknown_field(wanted, key.value, key.span))
+        constant = all(isinstance(key, Literal) for key, _ in expr.entries)
+        missing = [name for name, field in wanted.fields.items() if field.required and name not in written]
+        if constant and missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            message = f"{wanted.member} {names} is missing" if len(missing) == 1 else f"{names} are missing"
+            self.report(Diagnostic("type-mismatch", message, expr.span))
+
+
+_INSTEAD = {
+    "bytes": "bytes do not exist here; strings hold text",
+    "matches": "use startsWith, endsWith, contains or ==",
+    "type": "types are known before the run; convert with int(...), double(...), string(...), bool(...)",
+    "uint": "use int(...); unsigned numbers do not exist here",
+}

@@ -1,0 +1,94 @@
+"""Text to tokens, after the lexical rules of the CEL grammar (cel-spec, doc/langdef.md, "Syntax").
+
+The lexer reads from any place of a longer text, so that a hole of a template is read where it stands and every span
+is already right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from somagent.governance.cel.faults import SyntaxFault
+from somagent.governance.documents import Diagnostic, Edit, Span
+
+RESERVED = frozenset(
+    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package"}
+    | {"namespace", "return", "var", "void", "while"}
+)
+"""Words that CEL keeps for later; they cannot name a variable, but may name a field."""
+
+KEYWORDS = frozenset({"true", "false", "null", "in"})
+
+
+class Token(NamedTuple):
+    """`kind` is a group name of the lexer's pattern, or "end"."""
+
+    kind: str
+    text: str
+    span: Span
+
+
+_STRING = (
+    r"(?:[rR](?:\"\"\"(?s:.*?)\"\"\"|'''(?s:.*?)'''|\"[^\"\r\n]*\"|'[^'\r\n]*')"
+    r"|\"\"\"(?:\\(?s:.)|[^\\])*?\"\"\"|'''(?:\\(?s:.)|[^\\])*?'''"
+    r"|\"(?:\\[^\r\n]|[^\"\\\r\n])*\"|'(?:\\[^\r\n]|[^'\\\r\n])*')"
+)
+_TOKEN = re.compile(
+    rf"""
+    (?P<space>(?:[\t\ \r\n\f]|//[^\n]*)+)
+    |(?P<bytes>[bB]{_STRING})
+    |(?P<string>{_STRING})
+    |(?P<float>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
+    |(?P<uint>(?:0x[0-9a-fA-F]+|[0-9]+)[uU](?![A-Za-z0-9_]))
+    |(?P<int>0x[0-9a-fA-F]+|[0-9]+)
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<quoted>`[A-Za-z0-9_.\-/\ ]+`)
+    |(?P<operator>==|!=|<=|>=|&&|\|\||[-+*/%<>!?:.,()\[\]{{}}])
+    """,
+    re.VERBOSE,
+)
+_WORD = re.compile(r"[A-Za-z0-9_]+")
+_INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
+
+
+def next_token(text: str, start: int, end: int) -> Token:
+    """The token at or after `start`; blanks and `//` comments are passed over. Raises `SyntaxFault`."""
+    while start < end:
+        match = _TOKEN.match(text, start, end)
+        if match is None:
+            raise SyntaxFault((_unreadable(text, start, end),))
+        kind = match.lastgroup or ""
+        if kind == "space":
+            start = match.end()
+            continue
+        token = Token(kind, match.group(), Span(*match.span()))
+        if kind in ("int", "float", "uint"):
+            _check_number_ends(text, token, end)
+        return token
+    return Token("end", "", Span(end, end))
+
+
+def _check_number_ends(text: str, number: Token, end: int) -> None:
+    tail = _WORD.match(text, number.span.end, end)
+    if tail is not None:
+        span = Span(number.span.start, tail.end())
+        message = f"`{text[span.start : span.end]}` is not a number"
+        raise SyntaxFault((Diagnostic("invalid-literal", message, span, help="numbers look like 7, 0x1f, 0.5, 1e3"),))
+
+
+def _unreadable(text: str, start: int, end: int) -> Diagnostic:
+    character = text[start]
+    if character in "\"'" or text[start : start + 2].lower() in ('r"', "r'", 'b"', "b'"):
+        span = Span(start, end)
+        return Diagnostic("expression-syntax", "this string is never closed", span, help="end it with the same quote")
+    if character == "`":
+        message = "a name in backquotes holds letters, digits, `_`, `.`, `-`, `/` and blanks, and is closed"
+        return Diagnostic("expression-syntax", message, Span(start, start + 1), help='any key can be written x["..."]')
+    span = Span(start, start + 1)
+    shown = character if character.isprintable() else f"U+{ord(character):04X}"
+    instead = _INSTEAD.get(character)
+    if instead is None:
+        return Diagnostic("expression-syntax", f"`{shown}` has no meaning in an expression", span)
+    edit = Edit(span, instead, f"write `{instead}`")
+    return Diagnostic("expression-syntax", f"`{shown}` is not an operator", span, note=f"use `{instead}`", edit=edit)

@@ -1,0 +1,430 @@
+"""Tokens to a syntax tree, by operator precedence; what CEL has and this subset has not is named, never guessed at.
+
+Depth is bounded twice: nesting while reading, and the height of the finished tree (a row of a hundred `+` is a hundred
+deep). Rows of `&&` and `||` become balanced trees, as in the reference implementations: their value does not depend on
+grouping.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from somagent.governance.cel import lexer, literals
+from somagent.governance.cel.faults import SyntaxFault
+from somagent.governance.cel.syntax import (
+    Binary,
+    Call,
+    Conditional,
+    Expr,
+    Has,
+    Index,
+    ListLiteral,
+    Literal,
+    Macro,
+    MacroName,
+    MapLiteral,
+    Name,
+    Select,
+    Unary,
+    children,
+)
+from somagent.governance.documents import Diagnostic, Edit, Span
+
+MAX_DEPTH = 64
+MAX_LENGTH = 20_000
+MACROS = ("all", "exists", "exists_one", "filter", "map")
+
+_PRECEDENCE = {"||": 1, "&&": 2}
+_PRECEDENCE |= dict.fromkeys(("<", "<=", ">", ">=", "==", "!=", "in"), 3)
+_PRECEDENCE |= dict.fromkeys("+-", 4) | dict.fromkeys("*/%", 5)
+_WORDS = {"and": "&&", "or": "||", "not": "!"}
+_CONSTANTS = {"true": True, "false": False, "null": None}
+
+
+class _Operator(NamedTuple):
+    text: str
+    span: Span
+
+
+def parse(text: str) -> Expr:
+    """The syntax tree of a whole expression. Raises `SyntaxFault` with everything found."""
+    if len(text) > MAX_LENGTH:
+        message = f"an expression has at most {MAX_LENGTH} characters; this one has {len(text)}"
+        raise SyntaxFault((Diagnostic("expression-too-long", message, Span(0, len(text))),))
+    return parse_range(text, 0, len(text))
+
+
+def parse_range(text: str, start: int, end: int) -> Expr:
+    """The syntax tree of `text[start:end]`, with spans that count from the beginning of `text`."""
+    return _Parser(text, start, end).whole()
+
+
+class _Parser:
+    def __init__(self, text: str, start: int, end: int) -> None:
+        self.text = text
+        self.start = start
+        self.end = end
+        self.token = lexer.Token("end", "", Span(start, start))
+        self.last_end = start
+        self.depth = 0
+        self.diagnostics: list[Diagnostic] = []
+
+    def whole(self) -> Expr:
+        try:
+            self.advance()
+            if self.token.kind == "end":
+                raise self.fault("empty-expression", "there is no expression here", Span(self.start, self.end))
+            expr = self.expression()
+            if self.token.kind != "end":
+                raise self.unexpected("an operator or the end")
+        except SyntaxFault as fault:
+            raise SyntaxFault((*self.diagnostics, *fault.diagnostics)) from None
+        if self.diagnostics:
+            raise SyntaxFault(tuple(self.diagnostics))
+        _check_height(expr)
+        return expr
+
+    # Tokens
+
+    def advance(self) -> lexer.Token:
+        token = self.token
+        self.last_end = token.span.end
+        self.token = lexer.next_token(self.text, token.span.end, self.end)
+        return token
+
+    def at(self, text: str) -> bool:
+        return self.token.text == text and self.token.kind in ("operator", "name")
+
+    def accept(self, text: str) -> bool:
+        if self.at(text):
+            self.advance()
+            return True
+        return False
+
+    def expect(self, text: str, opened: Span | None = None) -> None:
+        if not self.at(text):
+            raise self.unexpected(f"`{text}`" if opened is None else f"`,` or `{text}`", opened)
+        self.advance()
+
+    def close_parenthesis(self, opened: Span) -> None:
+        if not self.accept(")"):
+            raise self.unexpected("an operator or `)`", opened)
+
+    def report(self, name: str, message: str, span: Span, help_: str = "", edit: Edit | None = None) -> None:
+        self.diagnostics.append(Diagnostic(name, message, span, help=help_, edit=edit))
+
+    def fault(self, name: str, message: str, span: Span, help_: str = "", edit: Edit | None = None) -> SyntaxFault:
+        return SyntaxFault((Diagnostic(name, message, span, help=help_, edit=edit),))
+
+    def unexpected(self, wanted: str, opened: Span | None = None) -> SyntaxFault:
+        found = "the end" if self.token.kind == "end" else f"`{self.token.text}`"
+        word = _WORDS.get(self.token.text) if self.token.kind == "name" else None
+        if word:
+            edit = Edit(self.token.span, word, f"write `{word}`")
+            return self.fault(
+                "expression-syntax", f"{found} is not an operator: use `{word}`", self.token.span, edit=edit
+            )
+        if opened is not None and self.token.kind == "end":
+            mark = self.text[opened.start : opened.end]
+            return self.fault("expression-syntax", f"`{mark}` is never closed", opened)
+        return self.fault("expression-syntax", f"expected {wanted}, found {found}", self.token.span)
+
+    def since(self, start: int) -> Span:
+        return Span(start, self.last_end)
+
+    # Grammar
+
+    def expression(self) -> Expr:
+        """`or ? or : expression`, the middle without a bare `?:`, as CEL's grammar has it."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.fault(
+                "expression-too-deep", f"expressions nest at most {MAX_DEPTH} levels deep", self.token.span
+            )
+        expr = self.binary()
+        if self.accept("?"):
+            if self.at("."):
+                raise self.unsupported_optional(self.token.span)
+            yes = self.binary()
+            if self.at("?"):
+                help_ = "put the inner `? :` in parentheses"
+                raise self.fault("expression-syntax", "`?` cannot follow here", self.token.span, help_)
+            self.expect(":")
+            no = self.expression()
+            expr = Conditional(expr, yes, no, Span(expr.span.start, no.span.end))
+        self.depth -= 1
+        return expr
+
+    def binary(self) -> Expr:
+        """Operands and operators with two stacks, so that a long row needs no recursion."""
+        operands: list[Expr] = [self.unary()]
+        operators: list[_Operator] = []
+        while (precedence := self.operator_precedence()) is not None:
+            token = self.advance()
+            while operators and _PRECEDENCE[operators[-1].text] >= max(precedence, 3):
+                _reduce(operands, operators)
+            if precedence < 3:
+                while operators and _PRECEDENCE[operators[-1].text] > precedence:
+                    _reduce_row(operands, operators)
+            operators.append(_Operator(token.text, token.span))
+            operands.append(self.unary())
+        while operators:
+            _reduce_row(operands, operators)
+        return operands[0]
+
+    def operator_precedence(self) -> int | None:
+        if self.token.kind == "operator" or self.at("in"):
+            return _PRECEDENCE.get(self.token.text)
+        return None
+
+    def unary(self) -> Expr:
+        """`!`s or `-`s, never mixed, before a member; a single minus before a number belongs to the number."""
+        if not (self.at("!") or self.at("-")):
+            return self.member()
+        operator = self.token.text
+        starts: list[int] = []
+        while self.at(operator):
+            starts.append(self.advance().span.start)
+        if self.at("!") or self.at("-"):
+            raise self.fault(
+                "expression-syntax", "`!` and `-` cannot stand side by side", self.token.span, "use parentheses"
+            )
+        if operator == "-" and len(starts) == 1 and self.token.kind in ("int", "float"):
+            expr = self.member(sign_start=starts.pop())
+        else:
+            expr = self.member()
+        for start in reversed(starts):
+            expr = Unary(operator, expr, Span(start, expr.span.end))
+        return expr
+
+    def member(self, sign_start: int | None = None) -> Expr:
+        start = self.token.span.start if sign_start is None else sign_start
+        expr = self.primary() if sign_start is None else self.number(sign_start)
+        while True:
+            if self.at("."):
+                expr = self.after_dot(expr, start)
+            elif self.at("["):
+                opened = self.advance().span
+                if self.at("?"):
+                    raise self.unsupported_optional(self.token.span)
+                index = self.expression()
+                self.expect("]", opened)
+                expr = Index(expr, index, self.since(start))
+            elif self.at("{") and isinstance(expr, Name | Select):
+                message = "messages cannot be built in this subset of CEL"
+                help_ = 'write a map: {"name": value}'
+                raise self.fault("expression-unsupported", message, Span(start, self.token.span.end), help_)
+            else:
+                return expr
+
+    def after_dot(self, operand: Expr, start: int) -> Expr:
+        self.advance()
+        if self.at("?"):
+            raise self.unsupported_optional(self.token.span)
+        if self.token.kind == "quoted":
+            token = self.advance()
+            return Select(operand, token.text[1:-1], token.span, self.since(start))
+        if self.token.kind != "name" or self.token.text in lexer.KEYWORDS:
+            if self.token.kind == "name":
+                help_ = f'write ["{self.token.text}"]'
+                raise self.fault("reserved-word", f"`{self.token.text}` cannot follow a dot", self.token.span, help_)
+            raise self.unexpected("a name")
+        token = self.advance()
+        if not self.at("("):
+            return Select(operand, token.text, token.span, self.since(start))
+        arguments = self.arguments()
+        if token.text in MACROS or token.text in _TWO_VARIABLE_MACROS:
+            return self.macro(operand, token, arguments, start)
+        return Call(token.text, token.span, operand, arguments, self.since(start))
+
+    def arguments(self) -> tuple[Expr, ...]:
+        opened = self.advance().span
+        found: list[Expr] = []
+        while not self.at(")"):
+            found.append(self.expression())
+            if not self.accept(","):
+                break
+            if self.at(")"):
+                raise self.unexpected("an argument")
+        self.expect(")", opened)
+        return tuple(found)
+
+    def macro(self, target: Expr, token: lexer.Token, arguments: tuple[Expr, ...], start: int) -> Expr:
+        name, span = token.text, self.since(start)
+        takes = 3 if name == "map" and len(arguments) == 3 else 2
+        two_variables = len(arguments) >= 3 and all(isinstance(argument, Name) for argument in arguments[:2])
+        if name in _TWO_VARIABLE_MACROS or (two_variables and (name != "map" or len(arguments) == 4)):
+            help_ = "over a map, the one variable is the key: m.all(k, m[k] > 0)"
+            raise self.fault(
+                "expression-unsupported", "macros with two variables are not in this subset of CEL", span, help_
+            )
+        if len(arguments) != takes:
+            example = f"list.{name}(x, {'x.name' if name == 'map' else 'x > 0'})"
+            help_ = f"write {example}"
+            raise self.fault("expression-syntax", f"`{name}` takes a variable and an expression", span, help_)
+        variable = arguments[0]
+        if not isinstance(variable, Name):
+            message = f"the first argument of `{name}` is a new variable name"
+            raise self.fault("macro-variable", message, variable.span, f"write list.{name}(x, ...)")
+        condition = arguments[1] if takes == 3 else None
+        kind = cast("MacroName", name)
+        return Macro(kind, token.span, target, variable.name, variable.span, condition, arguments[-1], span)
+
+    def primary(self) -> Expr:
+        token = self.token
+        match token.kind:
+            case "int" | "float" | "uint":
+                return self.number(token.span.start)
+            case "string" | "bytes":
+                return self.string()
+            case "name":
+                return self.name()
+            case "operator" if token.text == "(":
+                self.advance()
+                expr = self.expression()
+                self.close_parenthesis(token.span)
+                return expr
+            case "operator" if token.text == "[":
+                return self.list_literal()
+            case "operator" if token.text == "{":
+                return self.map_literal()
+            case "operator" if token.text == ".":
+                help_ = "write the name without the dot in front"
+                raise self.fault("expression-unsupported", "a name cannot start with a dot", token.span, help_)
+            case "quoted":
+                raise self.fault("expression-syntax", "only a field can be written in backquotes", token.span)
+            case _:
+                raise self.unexpected("a value")
+
+    def number(self, start: int) -> Expr:
+        token = self.advance()
+        raw = ("-" if start < token.span.start else "") + token.text
+        span = Span(start, token.span.end)
+        if token.kind == "uint":
+            edit = Edit(token.span, token.text[:-1], "drop the `u`")
+            message = "unsigned numbers are not in this subset of CEL"
+            self.report("expression-unsupported", message, token.span, edit=edit)
+            return Literal(0, raw, span)
+        read = literals.read_int if token.kind == "int" else literals.read_double
+        try:
+            return Literal(read(raw), raw, span)
+        except literals.LiteralFault as fault:
+            self.report("invalid-literal", fault.message, span)
+            return Literal(0, raw, span)
+
+    def string(self) -> Expr:
+        token = self.advance()
+        if token.kind == "bytes":
+            edit = Edit(token.span, token.text[1:], "drop the `b`")
+            self.report("expression-unsupported", "bytes are not in this subset of CEL", token.span, edit=edit)
+            return Literal("", token.text, token.span)
+        try:
+            return Literal(literals.read_string(token.text), token.text, token.span)
+        except literals.LiteralFault as fault:
+            help_ = (
+                r"escapes are \n \t \r \a \b \f \v \\ \" \' \` \?, \xhh, \uhhhh, \Uhhhhhhhh and \ooo; r\"...\" has none"
+            )
+            self.report("invalid-literal", fault.message, fault.span.shifted(token.span.start), help_)
+            return Literal("", token.text, token.span)
+
+    def name(self) -> Expr:
+        token = self.advance()
+        if token.text in _CONSTANTS:
+            return Literal(_CONSTANTS[token.text], token.text, token.span)
+        if token.text == "in":
+            raise self.fault("expression-syntax", "a value is missing before `in`", token.span)
+        if token.text in lexer.RESERVED:
+            self.report("reserved-word", f"`{token.text}` is a reserved word of CEL and cannot be a name", token.span)
+        if self.at("("):
+            arguments = self.arguments()
+            if token.text == "has":
+                return self.has(token, arguments)
+            return Call(token.text, token.span, None, arguments, self.since(token.span.start))
+        if token.text == "not" and self.token.kind in ("name", "int", "float", "string"):
+            edit = Edit(token.span, "!", "write `!`")
+            raise self.fault("expression-syntax", "`not` is not an operator: use `!`", token.span, edit=edit)
+        return Name(token.text, token.span)
+
+    def has(self, token: lexer.Token, arguments: tuple[Expr, ...]) -> Expr:
+        span = self.since(token.span.start)
+        if len(arguments) == 1 and isinstance(arguments[0], Select):
+            field = arguments[0]
+            return Has(field.operand, field.field, field.field_span, span)
+        help_ = "has(a.b) asks whether `a` has the field `b`; for a key of a map use `key in map`"
+        where = arguments[0].span if len(arguments) == 1 else span
+        self.report("has-argument", "`has` takes one argument that ends in a field", where, help_)
+        return Literal(value=False, raw="false", span=span)
+
+    def list_literal(self) -> Expr:
+        opened = self.advance().span
+        items: list[Expr] = []
+        while not self.at("]"):
+            if self.at("?"):
+                raise self.unsupported_optional(self.token.span)
+            if not items and self.accept(","):
+                break
+            items.append(self.expression())
+            if not self.accept(","):
+                break
+        self.expect("]", opened)
+        return ListLiteral(tuple(items), self.since(opened.start))
+
+    def map_literal(self) -> Expr:
+        opened = self.advance().span
+        entries: list[tuple[Expr, Expr]] = []
+        while not self.at("}"):
+            if self.at("?"):
+                raise self.unsupported_optional(self.token.span)
+            if not entries and self.accept(","):
+                break
+            key = self.expression()
+            self.expect(":")
+            entries.append((key, self.expression()))
+            if not self.accept(","):
+                break
+        self.expect("}", opened)
+        return MapLiteral(tuple(entries), self.since(opened.start))
+
+    def unsupported_optional(self, span: Span) -> SyntaxFault:
+        help_ = "ask first: has(a.b) ? a.b : other"
+        return self.fault("expression-unsupported", "optional values (`?`) are not in this subset of CEL", span, help_)
+
+
+_TWO_VARIABLE_MACROS = frozenset({"existsOne", "transformList", "transformMap", "transformMapEntry"})
+
+
+def _join(operator: _Operator, left: Expr, right: Expr) -> Expr:
+    return Binary(operator.text, operator.span, left, right, Span(left.span.start, right.span.end))
+
+
+def _reduce(operands: list[Expr], operators: list[_Operator]) -> None:
+    right = operands.pop()
+    operands.append(_join(operators.pop(), operands.pop(), right))
+
+
+def _reduce_row(operands: list[Expr], operators: list[_Operator]) -> None:
+    """Take the last operator; of `&&` or `||`, take its whole row and balance it."""
+    text = operators[-1].text
+    if text not in ("&&", "||"):
+        _reduce(operands, operators)
+        return
+    length = 1
+    while length < len(operators) and operators[-1 - length].text == text:
+        length += 1
+    row, marks = operands[-length - 1 :], operators[-length:]
+    del operands[-length - 1 :], operators[-length:]
+    while marks:
+        pairs = [_join(marks[i], row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
+        row, marks = pairs + row[len(pairs) * 2 :], marks[1::2]
+    operands.append(row[0])
+
+
+def _check_height(expr: Expr) -> None:
+    level: list[Expr] = [expr]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in children(node)]
+        if not level:
+            return
+    message = f"expressions nest at most {MAX_DEPTH} levels deep"
+    help_ = "each operator of a row of `+`, `-`, `*` counts as a level"
+    raise SyntaxFault((Diagnostic("expression-too-deep", message, level[0].span, help=help_),))

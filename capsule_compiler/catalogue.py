@@ -13,10 +13,10 @@ from msgspec import Meta, Struct
 
 from somagent.governance.canonical import canonical_json, digest_of
 
-# Hints inside an argument's JSON Schema, under the key HINTS. Everything else there is plain JSON Schema.
-HINTS = "x-somagent"
+# Hints inside an argument's JSON Schema, under the key `HINTS` (`x-somagent`); all else there is plain JSON Schema.
 PLAIN = "plain"  # true: no `${{ }}` here; the hint's text is the way out that the diagnostic shows
 INCLUDE = "include"  # true: paths of files or folders beside the capsule
+ARTIFACT_ONLY = "artifact"  # true: an artifact, given by an expression
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
 
@@ -30,6 +30,7 @@ class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     outputs: Annotated[dict[str, Any], Meta(description="JSON Schema of each output that it always gives")] = {}
     declares_outputs: Annotated[bool, Meta(description="The author declares outputs with `outputs:`")] = False
     gate: Annotated[bool, Meta(description="Opens only on allow or approve")] = False
+    core: Annotated[bool, Meta(description="Written by a key of its own; only SomaGent's own operators are")] = False
 
 
 class Catalogue(Struct, frozen=True):

@@ -24,13 +24,13 @@ class _Part(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     """What all parts of a plan have in common: immutable, closed, and silent about defaults."""
 
 
-class Cel(_Part, kw_only=True):
+class Cel(_Part, frozen=True, kw_only=True):
     """A checked CEL expression, as source text."""
 
     cel: str
 
 
-class Hole(_Part, kw_only=True):
+class Hole(_Part, frozen=True, kw_only=True):
     """A place in a template whose value is computed when the step runs.
 
     Exactly one of the two: `cel`, when the whole value is one expression and keeps its type; `text`, when expressions
@@ -42,21 +42,21 @@ class Hole(_Part, kw_only=True):
     text: list[str | Cel] = []
 
 
-class Template(_Part, kw_only=True):
+class Template(_Part, frozen=True, kw_only=True):
     """A JSON value with holes; `null` stands where a hole will be filled."""
 
     value: Any = None
     holes: list[Hole] = []
 
 
-class Edge(_Part, kw_only=True):
+class Edge(_Part, frozen=True, kw_only=True):
     """A node waits for `step`: because it reads from it (`data`) or only for order."""
 
     step: str
     kind: Literal["data", "order"]
 
 
-class FanOut(_Part, kw_only=True):
+class FanOut(_Part, frozen=True, kw_only=True):
     """One run of the node for each item of a list."""
 
     items: Annotated[Template, Meta(description="Gives the list")]
@@ -65,7 +65,7 @@ class FanOut(_Part, kw_only=True):
     max_parallel: Annotated[int, Meta(ge=0, description="Items at work at once; 0 = no limit of its own")] = 0
 
 
-class Retry(_Part, kw_only=True):
+class Retry(_Part, frozen=True, kw_only=True):
     """When an attempt's failure is followed by another attempt."""
 
     attempts: Annotated[int, Meta(ge=1, description="Attempts in all, the first included")] = 1
@@ -74,7 +74,7 @@ class Retry(_Part, kw_only=True):
     failures: Annotated[list[str], Meta(description="Failure classes worth another attempt")] = []
 
 
-class Amounts(_Part, kw_only=True):
+class Amounts(_Part, frozen=True, kw_only=True):
     """What is reserved and spent."""
 
     tokens: int = 0
@@ -85,7 +85,7 @@ class Amounts(_Part, kw_only=True):
         return Amounts(tokens=self.tokens + other.tokens, cost_micros=self.cost_micros + other.cost_micros)
 
 
-class Budget(_Part, kw_only=True):
+class Budget(_Part, frozen=True, kw_only=True):
     """Upper limits; what is absent is unlimited."""
 
     tokens: int | None = None
@@ -94,7 +94,7 @@ class Budget(_Part, kw_only=True):
     wall_clock_ms: int | None = None
 
 
-class Node(_Part, kw_only=True):
+class Node(_Part, frozen=True, kw_only=True):
     """One step."""
 
     id: str
@@ -114,7 +114,7 @@ class Node(_Part, kw_only=True):
     )
 
 
-class RuleBook(_Part, kw_only=True):
+class RuleBook(_Part, frozen=True, kw_only=True):
     """A constitution or policy set, whole, so that a run never depends on a file that may change."""
 
     name: str
@@ -123,7 +123,7 @@ class RuleBook(_Part, kw_only=True):
     document: Annotated[dict[str, Any], Meta(description="The parsed document")]
 
 
-class CapsuleInfo(_Part, kw_only=True):
+class CapsuleInfo(_Part, frozen=True, kw_only=True):
     """Which capsule this is."""
 
     name: str
@@ -132,7 +132,7 @@ class CapsuleInfo(_Part, kw_only=True):
     description: str = ""
 
 
-class IncludedFile(_Part, kw_only=True):
+class IncludedFile(_Part, frozen=True, kw_only=True):
     """A file beside the capsule that a step takes along; its content is stored with the run."""
 
     path: Annotated[str, Meta(description="Relative to the capsule, with forward slashes")]
@@ -141,7 +141,7 @@ class IncludedFile(_Part, kw_only=True):
     executable: bool = False
 
 
-class SourceInfo(_Part, kw_only=True):
+class SourceInfo(_Part, frozen=True, kw_only=True):
     """Where the plan came from, for people."""
 
     file: Annotated[str, Meta(description="The capsule's file name, without folders")] = ""
@@ -149,7 +149,7 @@ class SourceInfo(_Part, kw_only=True):
     lines: Annotated[dict[str, int], Meta(description="Line of each step")] = {}
 
 
-class Plan(_Part, kw_only=True):
+class Plan(_Part, frozen=True, kw_only=True):
     """A checked capsule."""
 
     format: Literal["plan/v1"]

@@ -1,8 +1,8 @@
 """Checks a document's tree against a JSON Schema and reports every mistake at its place.
 
 The schemas are those that the models generate (msgspec), so the form is written once. Understood: `type`, `enum`,
-`const`, `properties`, `required`, `additionalProperties`, `items`, `minimum`, `maximum`, `minLength`, `maxLength`,
-`pattern`, `minItems`, `maxItems`, `$ref` into `$defs`, and hints under `x-somagent`:
+`const`, `properties`, `required`, `additionalProperties`, `propertyNames`, `items`, `minimum`, `maximum`,
+`minLength`, `maxLength`, `pattern`, `minItems`, `maxItems`, `$ref` into `$defs`, and hints under `x-somagent`:
 
 - `noun`: what a value is, for messages ("a duration like 15m")
 - `plain`: no `${{ }}` here; the text is the way out that is shown
@@ -62,6 +62,7 @@ class Shape:
         "extra",
         "fields",
         "items",
+        "keys",
         "lengths",
         "noun",
         "pattern",
@@ -77,11 +78,14 @@ class Shape:
         kinds = schema.get("type")
         names = [kinds] if isinstance(kinds, str) else list(kinds or ())
         self.types = tuple(kind for name in names for kind in _TYPES[name])
-        self.words = hints.get("noun") or " or ".join(_WORDS[name] for name in names)
-        self.noun = hints.get("noun", "")
+        self.noun: str = hints.get("noun", "")
+        self.words = self.noun or " or ".join(_WORDS[name] for name in names)
         self.plain: str = hints.get("plain", "")
         self.title = _spaced(schema.get("title", ""))
         self.enum: list[Any] | None = [schema["const"]] if "const" in schema else schema.get("enum")
+        if self.enum is not None and not names:  # a closed set of scalars says its types itself
+            self.types = tuple({type(choice) for choice in self.enum})
+            self.words = self.noun or "one of " + ", ".join(f"`{choice}`" for choice in self.enum)
         self.pattern = re.compile(schema["pattern"]) if "pattern" in schema else None
         self.bounds = (schema.get("minimum"), schema.get("maximum"))
         low, high = ("minItems", "maxItems") if "array" in names else ("minLength", "maxLength")
@@ -90,6 +94,7 @@ class Shape:
         self.fields = {name: resolve(field) for name, field in schema.get("properties", {}).items()}
         extra = schema.get("additionalProperties", True)
         self.extra = resolve(extra) if isinstance(extra, dict) else _ANY if extra else None
+        self.keys = resolve(schema["propertyNames"]) if "propertyNames" in schema else None
         self.items = resolve(schema["items"]) if isinstance(schema.get("items"), dict) else _ANY
 
 
@@ -183,6 +188,8 @@ class ShapeCheck:
             if field is None:
                 self._unknown_field(name, key, shape, path)
                 continue
+            if shape.keys is not None and self.check(key, shape.keys, (*path, name)) is BAD:
+                continue
             value = self.check(child, field, (*path, name))
             if value is not BAD:
                 result[name] = value
@@ -206,7 +213,9 @@ class ShapeCheck:
             )
 
     def _unknown_field(self, name: str, key: ScalarNode, shape: Shape, path: Path) -> None:
-        where = f"a {shape.title}" if shape.title else f"`{path[-1]}`" if path else "the document"
+        where = "the document" if not path else f"`{path[-1]}`"
+        if path and shape.title and shape.title != path[-1]:
+            where = f"a {shape.title}"
         near = nearest(name, shape.fields)
         self._fault(
             "unknown-field",

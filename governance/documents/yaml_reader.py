@@ -7,6 +7,7 @@ tags, merge keys, duplicate keys, keys that are not text, and control characters
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -89,7 +90,7 @@ class _Reader:
         self._source = source
         self._diagnostics: list[Diagnostic] = []
         self._parser: Any = CParser(source.text)
-        self._next = self._parser.get_event
+        self._next: Callable[[], Any] = self._parser.get_event
 
     def read(self) -> tuple[Node | None, list[Diagnostic]]:
         root: Node | None = None
@@ -137,7 +138,7 @@ class _Reader:
     def _expect_end(self) -> None:
         while self._parser.check_event():
             event = self._next()
-            if isinstance(event, DocumentStartEvent):
+            if type(event) is DocumentStartEvent and event.start_mark and event.end_mark:
                 span = Span(event.start_mark.index, event.end_mark.index)
                 help_ = "put the second one into its own file"
                 self._report("several-documents", "a file holds one document", span, help=help_)

@@ -1,0 +1,36 @@
+"""The driver: text in, plan or diagnostics out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from somagent.capsule_compiler.draft import Draft, FilesBeside, Given
+from somagent.capsule_compiler.language import Language
+from somagent.capsule_compiler.passes import PASSES
+from somagent.capsule_compiler.plan import Plan
+from somagent.governance.constitution import Constitution
+from somagent.governance.documents import Diagnostic, Source, decode_source
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What came of a capsule. Without errors there is a plan; warnings may stand beside it."""
+
+    source: Source
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]  # in the order of the text
+    contents: Mapping[str, bytes]  # included files by digest
+
+
+def compile_capsule(
+    name: str, content: bytes, *, language: Language, constitution: Constitution, files: FilesBeside
+) -> Compilation:
+    """Compiles a capsule's bytes; `name` is shown in diagnostics. Never raises for anything in the capsule."""
+    source, found = decode_source(name, content)
+    draft = Draft(source, Given(language, constitution, files), diagnostics=tuple(found))
+    if not found:
+        for one_pass in PASSES:
+            draft = one_pass(draft)
+    diagnostics = tuple(sorted(draft.diagnostics, key=lambda one: (one.span, one.name)))
+    return Compilation(source, draft.plan, diagnostics, draft.contents)

@@ -1,0 +1,29 @@
+"""The capsule language of an installation, prepared once: its schema, its operators, and their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from somagent.capsule_compiler.catalogue import Catalogue
+from somagent.capsule_compiler.schema import capsule_schema
+from somagent.governance.documents import Shape, shape_of
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What the compiler knows before it sees a capsule."""
+
+    catalogue: Catalogue
+    digest: str
+    schema: Mapping[str, Any]
+    capsule: Shape
+    arguments: Mapping[str, Shape]  # of each operator's arguments, by its name
+
+
+def prepare_language(catalogue: Catalogue) -> Language:
+    """Prepares a catalogue; worth doing once for many capsules."""
+    schema = capsule_schema(catalogue)
+    arguments = {name: shape_of(entry.arguments) for name, entry in catalogue.operators.items()}
+    return Language(catalogue, catalogue.digest(), schema, shape_of(schema), arguments)

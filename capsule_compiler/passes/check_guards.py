@@ -1,0 +1,111 @@
+"""What may keep a step from running is thought of: skipped steps, gates that stay closed, the constitution's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from msgspec import UNSET
+
+from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
+from somagent.capsule_compiler.presence import NOTHING, present_if, unsure_reads
+from somagent.governance.constitution import Circumstances, judge_step, static_step_verdict
+from somagent.governance.documents import Diagnostic, Label, key_at
+from somagent.governance.verdict import StaticVerdict
+
+
+def check_guards(draft: Draft) -> Draft:
+    """Nothing reads from a step that may be skipped without saying so; each step learns its static verdict."""
+    if draft.capsule is None:
+        return draft
+    guards = {step.id: str(step.spec.if_) for step in draft.steps.values() if step.spec.if_ is not UNSET}
+    found: list[Diagnostic] = []
+    steps = {}
+    for step in draft.steps.values():
+        found += _unsure(draft, step, guards)
+        found += _closed_gates(draft, step, guards)
+        verdict, mistakes = _verdict(draft, step)
+        found += mistakes
+        steps[step.id] = replace(step, verdict=verdict)
+    for one in draft.output_expressions:
+        found += _report_unsure(draft, one, guards, NOTHING)
+    return replace(draft.reporting(found), steps=steps)
+
+
+def _unsure(draft: Draft, step: StepDraft, guards: Mapping[str, str]) -> Iterator[Diagnostic]:
+    if not guards:
+        return
+    same = frozenset(name for name, guard in guards.items() if guard == guards.get(step.id))
+    sure = {"if": NOTHING, "require": same, "forEach": same, "argument": same}
+    for one in step.expressions:
+        if one.use == "if":
+            present = present_if(one.expr, value=True)
+            sure = {use: NOTHING if use == "if" else known | present for use, known in sure.items()}
+        elif one.use == "require":
+            present = present_if(one.expr, value=True)
+            sure = {use: known | present if use in {"forEach", "argument"} else known for use, known in sure.items()}
+    for one in step.expressions:
+        yield from _report_unsure(draft, one, guards, sure[one.use])
+
+
+def _report_unsure(
+    draft: Draft, one: Expression, guards: Mapping[str, str], known: frozenset[str]
+) -> Iterator[Diagnostic]:
+    if "steps" not in one.text:
+        return
+    for read in unsure_reads(one.expr, guards.keys(), known):
+        step = draft.steps.get(read.step)
+        if step is None:
+            continue
+        guard = key_at(draft.root, (*step.path, "if")) if draft.root is not None else None
+        example = f"has(steps.{read.step})" if step.spec.for_each is not UNSET else f"has(steps.{read.step}.OUTPUT)"
+        mistake = Diagnostic(
+            "read-of-skippable",
+            f"step `{read.step}` may have been skipped; say what happens then",
+            read.span,
+            help=f"write `{example} ? ... : DEFAULT`, or give this step the same `if`",
+        )
+        moved = draft.in_document(one.node, [mistake])[0]
+        label = (Label(guard.span, f"`{read.step}` is skipped when this is false"),) if guard else ()
+        yield replace(moved, labels=label)
+
+
+def _closed_gates(draft: Draft, step: StepDraft, guards: Mapping[str, str]) -> Iterator[Diagnostic]:
+    operators = draft.given.language.catalogue.operators
+    for need in step.needs:
+        gate = draft.steps.get(need)
+        if gate is None or need not in guards or not operators[gate.operation.operator].gate:
+            continue
+        key = key_at(draft.root, (*gate.path, "if")) if draft.root is not None else None
+        if key is not None:
+            yield Diagnostic(
+                "gate-may-skip",
+                f"when gate `{need}` is skipped it stays closed, and `{step.id}` never runs",
+                key.span,
+                help="gates open on allow or approve only; a `review` with `verdict:` asks people only when it must",
+            )
+
+
+def _verdict(draft: Draft, step: StepDraft) -> tuple[StaticVerdict, list[Diagnostic]]:
+    if draft.capsule is None:
+        return "depends", []
+    circumstances = Circumstances(
+        step=step.id,
+        operator=step.operation.operator,
+        gate=draft.given.language.catalogue.operators[step.operation.operator].gate,
+        capsule=draft.capsule.metadata.name,
+        package=draft.capsule.spec.package or "",
+        version=draft.capsule.spec.version or "",
+    )
+    verdict = static_step_verdict(draft.given.constitution, circumstances)
+    if verdict != "deny":
+        return verdict, []
+    said = judge_step(draft.given.constitution, circumstances)
+    key = key_at(draft.root, (*step.path, step.operation.at[0])) if draft.root is not None else None
+    mistake = Diagnostic(
+        "denied-by-constitution",
+        f"constitution `{draft.given.constitution.name}` denies step `{step.id}`: {'; '.join(said.because)}",
+        key.span if key else draft.span(step.path),
+        help="rules: " + ", ".join(f"`{rule}`" for rule in said.rules) if said.rules else "",
+    )
+    return verdict, [mistake]

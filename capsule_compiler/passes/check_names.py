@@ -1,0 +1,181 @@
+"""Every name that is used without an expression exists: needed steps, named types, policy sets, files beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from somagent.capsule_compiler.beside import read_includes, read_policies
+from somagent.capsule_compiler.catalogue import POLICY_SET
+from somagent.capsule_compiler.draft import Draft, StepDraft
+from somagent.capsule_compiler.environment import RESERVED_NAMES
+from somagent.capsule_compiler.plan import Template
+from somagent.capsule_compiler.templates import TemplateReader
+from somagent.governance.documents import HINTS, Diagnostic, Edit, Path, key_at, nearest
+
+_REF = "#/types/"
+
+
+def check_names(draft: Draft) -> Draft:
+    """Resolves what is named, and reads the expressions, whose names the types decide on."""
+    if draft.capsule is None:
+        return draft
+    draft = read_policies(draft)
+    draft = read_includes(draft)
+    found: list[Diagnostic] = []
+    steps = {}
+    for step in draft.steps.values():
+        found += _needs(draft, step)
+        found += _fan_out_fields(draft, step)
+        found += _declared_outputs(draft, step)
+        found += _policy_set(draft, step)
+        steps[step.id] = _with_expressions(draft, step, found)
+    reader = TemplateReader(draft, "", ("spec",))
+    outputs = {name: reader.template("output", ("outputs", name), text) for name, text in _outputs(draft).items()}
+    found += reader.diagnostics
+    found += _references(draft)
+    return replace(draft.reporting(found), steps=steps, outputs=outputs, output_expressions=tuple(reader.expressions))
+
+
+def _outputs(draft: Draft) -> dict[str, str]:
+    return draft.capsule.spec.outputs if draft.capsule is not None else {}
+
+
+def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) -> StepDraft:
+    reader = TemplateReader(draft, step.id, step.path)
+    if step.spec.if_ is not UNSET:
+        reader.bare("if", ("if",))
+    if step.spec.require is not UNSET:
+        reader.bare("require", ("require",))
+    if step.spec.for_each is not UNSET:
+        if _is_whole_hole(step.spec.for_each):
+            reader.template("forEach", ("forEach",), step.spec.for_each)
+        else:
+            help_ = "write a list as an expression, such as `${{ inputs.paths }}` or `${{ ['a', 'b'] }}`"
+            span = draft.span((*step.path, "forEach"))
+            found.append(Diagnostic("for-each-not-a-list", "`forEach` must be one `${{ }}`", span, help=help_))
+    arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments)
+    found += reader.diagnostics
+    return replace(step, arguments=arguments, expressions=tuple(reader.expressions))
+
+
+def _is_whole_hole(text: str) -> bool:
+    return text.strip().startswith("${{") and text.strip().endswith("}}")
+
+
+def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
+    seen: set[str] = set()
+    known = [one.id for one in draft.steps.values() if not one.final]
+    for index, name in enumerate(step.spec.needs):
+        span = draft.span((*step.path, "needs", index))
+        if name in seen:
+            yield Diagnostic("need-twice", f"`{name}` is needed twice", span, help="remove one")
+        elif name == step.id:
+            yield Diagnostic("need-itself", f"step `{name}` cannot need itself", span, help="remove it")
+        elif step.final:
+            help_ = "`finally` steps run in the order of the text, after all others"
+            yield Diagnostic("need-in-finally", "`needs` has no meaning in `finally`", span, help=help_)
+        elif name in draft.steps and draft.steps[name].final:
+            message = f"`{name}` is a `finally` step; it runs after all others"
+            yield Diagnostic("need-of-finally", message, span, help=f"move `{name}` to `steps`")
+        elif name not in draft.steps and name not in draft.broken:
+            near = nearest(name, known)
+            yield Diagnostic(
+                "unknown-need",
+                f"the capsule has no step `{name}`",
+                span,
+                note=f"did you mean `{near}`?" if near else "",
+                help="" if near else "steps: " + ", ".join(f"`{one}`" for one in known[:10]),
+                edit=Edit(span, near, f"rename to `{near}`") if near else None,
+            )
+        seen.add(name)
+
+
+def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
+    spec = step.spec
+    if spec.for_each is UNSET:
+        for key, value in (("as", spec.as_), ("maxParallel", spec.max_parallel)):
+            if value is not UNSET:
+                span = _key(draft, (*step.path, key))
+                message = f"`{key}` has a meaning only beside `forEach`"
+                yield Diagnostic("fan-out-field-alone", message, span, help="add `forEach:` or remove it")
+    elif spec.as_ is not UNSET and spec.as_ in RESERVED_NAMES:
+        span = draft.span((*step.path, "as"))
+        message = f"`{spec.as_}` is taken: expressions use it for something else"
+        yield Diagnostic("reserved-name", message, span, help="call the item something else")
+
+
+def _declared_outputs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
+    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    if step.spec.outputs and not entry.declares_outputs:
+        gives = ", ".join(f"`{name}`" for name in entry.outputs) or "none"
+        yield Diagnostic(
+            "outputs-not-declarable",
+            f"a {entry.name} step's outputs are fixed: {gives}",
+            _key(draft, (*step.path, "outputs")),
+            help="remove `outputs`",
+        )
+
+
+def _policy_set(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
+    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    known = draft.capsule.spec.uses.policies if draft.capsule is not None else {}
+    for name, schema in entry.arguments.get("properties", {}).items():
+        wanted = step.operation.arguments.get(name) if isinstance(step.operation.arguments, dict) else None
+        if schema.get(HINTS, {}).get(POLICY_SET) and isinstance(wanted, str) and wanted not in known:
+            span = draft.span((*step.path, *step.operation.at, name))
+            near = nearest(wanted, known)
+            yield Diagnostic(
+                "unknown-policy-set",
+                f"the capsule uses no policy set `{wanted}`",
+                span,
+                note=f"did you mean `{near}`?" if near else "",
+                help="" if near else "declare it under `spec.uses.policies`",
+                edit=Edit(span, near, f"use `{near}`") if near else None,
+            )
+
+
+def _references(draft: Draft) -> Iterable[Diagnostic]:
+    """Every `$ref` of the document names a type."""
+    if draft.capsule is None:
+        return
+    spec = draft.capsule.spec
+    places: list[tuple[Path, Any]] = [(("spec", "inputs", name), schema) for name, schema in spec.inputs.items()]
+    places += [(("spec", "types", name), schema) for name, schema in spec.types.items()]
+    places += [
+        ((*step.path, "outputs", name), schema)
+        for step in draft.steps.values()
+        for name, schema in step.spec.outputs.items()
+    ]
+    for path, schema in places:
+        for at, reference in _refs(msgspec.to_builtins(schema), path):
+            name = reference.removeprefix(_REF)
+            if name not in spec.types:
+                span = draft.span((*at, "$ref"))
+                near = nearest(name, spec.types)
+                yield Diagnostic(
+                    "unknown-type",
+                    f"the capsule has no type `{name}`",
+                    span,
+                    note=f"did you mean `{near}`?" if near else "",
+                    help="" if near else "declare it under `spec.types`",
+                    edit=Edit(span, f'"{_REF}{near}"', f"use `{near}`") if near else None,
+                )
+
+
+def _refs(schema: Any, path: Path) -> Iterable[tuple[Path, str]]:
+    if "$ref" in schema:
+        yield path, schema["$ref"]
+    if "items" in schema:
+        yield from _refs(schema["items"], (*path, "items"))
+    for name, part in schema.get("properties", {}).items():
+        yield from _refs(part, (*path, "properties", name))
+
+
+def _key(draft: Draft, path: Path) -> Any:
+    key = key_at(draft.root, path) if draft.root is not None else None
+    return key.span if key is not None else draft.span(path)

@@ -1,0 +1,164 @@
+"""The tree against the capsule's JSON Schema; what is sound becomes a typed model, what is not is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, StepDraft
+from somagent.capsule_compiler.language import Language
+from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
+from somagent.capsule_compiler.schema import OPERATOR_KEY
+from somagent.governance.documents import (
+    BAD,
+    Diagnostic,
+    Edit,
+    Label,
+    MappingNode,
+    Node,
+    Path,
+    ShapeCheck,
+    Span,
+    key_at,
+    nearest,
+    node_at,
+)
+
+MAX_STEPS = 5000
+
+
+def check_shape(draft: Draft) -> Draft:
+    """The typed model of everything that has the right form."""
+    root = draft.root
+    if root is None:
+        return draft
+    checker = ShapeCheck(holes=True)
+    value = checker.check(root, draft.given.language.capsule, ())
+    found = checker.diagnostics
+    if value is BAD:
+        return draft.reporting(found)
+    steps: dict[str, StepDraft] = {}
+    for section in (STEPS, FINALLY):
+        for step_id, fields in value["spec"].get(section[1], {}).items():
+            path = (*section, step_id)
+            if step_id in steps:
+                found.append(_named_twice(root, path, steps[step_id].path))
+                continue
+            operation = _operation(root, path, fields, draft.given.language, found)
+            if operation is not None:
+                steps[step_id] = StepDraft(
+                    step_id, path, msgspec.convert(fields, Step), operation, final=section is FINALLY
+                )
+    found += _count(root)
+    ids = {str(key) for section in (STEPS, FINALLY) for key in _keys(root, section)}
+    value["spec"] |= {"steps": {}, "finally": {}}  # they have become drafts of their own
+    capsule = msgspec.convert(value, Capsule)
+    return replace(draft.reporting(found), capsule=capsule, steps=steps, broken=frozenset(ids - set(steps)))
+
+
+def _operation(
+    root: Node, path: Path, fields: dict[str, Any], language: Language, found: list[Diagnostic]
+) -> Operation | None:
+    """Takes the operator's key out of a step's fields."""
+    operators = language.catalogue.operators
+    written = [key for key in _keys(root, path) if key == OPERATOR_KEY or (key in operators and operators[key].core)]
+    values = {key: fields.pop(key) for key in written if key in fields}
+    if len(written) > 1:
+        found.append(_several_operators(root, path, written))
+        return None
+    if not written:
+        if not any(one.name == "unknown-field" and _inside(root, path, one.span) for one in found):
+            found.append(_no_operator(root, path, language))
+        return None
+    key = written[0]
+    if key not in values:
+        return None  # its arguments are wrong and were reported
+    if key != OPERATOR_KEY:
+        return Operation(operator=key, arguments=values[key], at=(key,))
+    return _foreign(root, (*path, OPERATOR_KEY), values[key], language, found)
+
+
+def _foreign(root: Node, path: Path, value: Any, language: Language, found: list[Diagnostic]) -> Operation | None:
+    name = value["name"]
+    if name not in language.arguments:
+        near = nearest(name, language.arguments)
+        span = _span(root, (*path, "name"))
+        found.append(
+            Diagnostic(
+                "unknown-operator",
+                f"no operator `{name}` is installed",
+                span,
+                note=f"did you mean `{near}`?" if near else "",
+                help="installed: " + ", ".join(f"`{one}`" for one in sorted(language.arguments)),
+                edit=Edit(span, near, f"use `{near}`") if near else None,
+            )
+        )
+        return None
+    at: Path = (*path, "with")
+    node = node_at(root, at)
+    checker = ShapeCheck(holes=True)
+    arguments = checker.check(node or MappingNode(_span(root, path)), language.arguments[name], at)
+    found += checker.diagnostics
+    return None if arguments is BAD else Operation(operator=name, arguments=arguments, at=(OPERATOR_KEY, "with"))
+
+
+def _no_operator(root: Node, path: Path, language: Language) -> Diagnostic:
+    keys = [name for name, entry in language.catalogue.operators.items() if entry.core]
+    return Diagnostic(
+        "no-operator",
+        f"step `{path[-1]}` does not say what it does",
+        _key_span(root, path),
+        help="give it one of " + ", ".join(f"`{key}:`" for key in [*sorted(keys), OPERATOR_KEY]),
+    )
+
+
+def _several_operators(root: Node, path: Path, written: list[str]) -> Diagnostic:
+    return Diagnostic(
+        "several-operators",
+        f"step `{path[-1]}` has {len(written)} operators; a step does one thing",
+        _key_span(root, (*path, written[1])),
+        labels=(Label(_key_span(root, (*path, written[0])), "the first is here"),),
+        help="make a step of each",
+    )
+
+
+def _named_twice(root: Node, path: Path, first: Path) -> Diagnostic:
+    return Diagnostic(
+        "duplicate-step",
+        f"`{path[-1]}` is the id of two steps",
+        _key_span(root, path),
+        labels=(Label(_key_span(root, first), "first here"),),
+        help="rename one of the two; `finally` shares its names with `steps`",
+    )
+
+
+def _count(root: Node) -> list[Diagnostic]:
+    steps = _keys(root, STEPS)
+    if not steps:
+        return [Diagnostic("no-steps", "a capsule has at least one step", _key_span(root, STEPS))]
+    if len(steps) > MAX_STEPS:
+        message = f"{len(steps):,} steps; a capsule may have {MAX_STEPS:,}"
+        return [Diagnostic("too-many-steps", message, _key_span(root, STEPS), help="use a `forEach`")]
+    return []
+
+
+def _keys(root: Node, path: Path) -> list[str]:
+    node = node_at(root, path)
+    return list(node.entries) if isinstance(node, MappingNode) else []
+
+
+def _span(root: Node, path: Path) -> Span:
+    node = node_at(root, path)
+    return node.span if node is not None else root.span
+
+
+def _key_span(root: Node, path: Path) -> Span:
+    key = key_at(root, path)
+    return key.span if key is not None else root.span
+
+
+def _inside(root: Node, path: Path, span: Span) -> bool:
+    around = _span(root, path)
+    return around.start <= span.start < around.end

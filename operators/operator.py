@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import OperatorEntry
@@ -91,3 +92,11 @@ class Operator:
     arguments: type[Struct]
     run: Callable[[Any, Step], Awaitable[Answer | Park]]
     estimate: Callable[[Any], Amounts] = field(default=lambda _: Amounts())
+
+
+def arguments_schema(arguments: type[Struct]) -> dict[str, Any]:
+    """The JSON Schema of an argument model for its `OperatorEntry`: its fields at the top, models inside in `$defs`."""
+    schema = msgspec.json.schema(arguments)
+    definitions: dict[str, Any] = schema["$defs"]
+    own: dict[str, Any] = definitions.pop(schema["$ref"].removeprefix("#/$defs/"))
+    return {**own, "$defs": definitions} if definitions else own

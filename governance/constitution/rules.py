@@ -1,0 +1,81 @@
+"""A rule made ready: its condition parsed, checked, and turned into a function of bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from somagent.governance import cel
+from somagent.governance.cel import BOOL, DYN, EvaluationError, Expr, SyntaxFault, Type
+from somagent.governance.cel.syntax import Name, children
+from somagent.governance.constitution.scopes import RUN_NAME
+from somagent.governance.documents import Diagnostic, ScalarNode, Source, Span, locate
+from somagent.governance.verdict import Effect
+
+Condition = Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRule:
+    """A rule whose condition is known to be boolean."""
+
+    id: str
+    effect: Effect
+    because: str
+    condition: Condition
+    reads_run: bool
+
+
+def condition_of(
+    source: Source, node: ScalarNode, rule: str, scope: Mapping[str, Type]
+) -> tuple[Condition | None, bool, list[Diagnostic]]:
+    """The condition, whether it reads the run, and what is wrong with it, placed in the source."""
+    try:
+        expr = cel.parse(node.text)
+    except SyntaxFault as fault:
+        return None, False, [_placed(found, source, node) for found in fault.diagnostics]
+    checked = cel.check(expr, scope)
+    diagnostics = [_placed(found, source, node) for found in checked.diagnostics]
+    if not diagnostics and checked.type not in {BOOL, DYN}:
+        message = f"`when` of rule `{rule}` is {cel.show(checked.type)}; it must be true or false"
+        diagnostics.append(
+            Diagnostic("constitution-when-not-bool", message, node.span, help="compare it with something")
+        )
+    if diagnostics:
+        return None, False, diagnostics
+    condition = cel.compile_expr(expr)
+    return condition if checked.type == BOOL else _certainly_bool(condition, expr.span), _reads(expr, RUN_NAME), []
+
+
+def _certainly_bool(condition: Condition, span: Span) -> Condition:
+    """For an expression whose type shows only when it runs."""
+
+    def checked(bindings: Mapping[str, Any]) -> bool:
+        value = condition(bindings)
+        if isinstance(value, bool):
+            return value
+        raise EvaluationError("the condition is neither true nor false", span)
+
+    return checked
+
+
+def _reads(expr: Expr, name: str) -> bool:
+    parts = [expr]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Name) and part.name == name:
+            return True
+        parts.extend(children(part))
+    return False
+
+
+def _placed(found: Diagnostic, source: Source, node: ScalarNode) -> Diagnostic:
+    """The diagnostic with its spans, which count in the expression's text, moved to where that text stands."""
+
+    def place(span: Span) -> Span:
+        return locate(source, node, span)
+
+    labels = tuple(replace(label, span=place(label.span)) for label in found.labels)
+    edit = replace(found.edit, span=place(found.edit.span)) if found.edit else None
+    return replace(found, span=place(found.span), labels=labels, edit=edit)

@@ -1,0 +1,102 @@
+"""Asks people, unless a policy step's verdict says that nobody has to be asked. Opens only on enough approvals."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import UNSET, UnsetType
+
+from somagent.capsule_compiler.model.quantities import duration_ms
+from somagent.operators.operator import Answer, Park, Step, StepFailure
+from somagent.operators.review.arguments import ReviewArguments
+from somagent.operators.review.deciding import Outcome, objection, outcome
+from somagent.operators.runner.records import Decision, Waiting
+
+_TIME = "%Y-%m-%d %H:%M:%S %Z"
+
+
+async def run(arguments: ReviewArguments, step: Step) -> Answer | Park:
+    """The decision, or a question to people. Raises `StepFailure`, class `denied`, when it was rejected."""
+    if not _must_ask(arguments):
+        step.log.line(f"the verdict is {arguments.verdict}: nobody has to be asked")
+        return Answer({"decision": "allow", "by": [], "comment": ""})
+    waiting = _waiting(arguments, step)
+    _check_possible(waiting, step.run.submitter)
+    for decision in step.decisions:
+        step.log.line(_line(decision, waiting, step.run.submitter))
+    end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
+    if end is None:
+        return Park(waiting)
+    if end.kind == "rejected":
+        raise StepFailure("denied", _rejection(end.deciding[0]))
+    if end.kind == "timed_out":
+        return _timed_out(waiting, end)
+    by = [decision.by for decision in end.deciding]
+    comment = "\n".join(decision.comment for decision in end.deciding if decision.comment)
+    return Answer({"decision": "approve", "by": by, "comment": comment})
+
+
+def _must_ask(arguments: ReviewArguments) -> bool:
+    match arguments.verdict:
+        case "allow" | "audit":
+            return False
+        case "require_review" | UnsetType():
+            return True
+        case "deny":
+            raise StepFailure("denied", "the verdict is deny, and no review can change that")
+        case other:
+            raise StepFailure("error", f"`{other}` is not a verdict: allow, audit, require_review or deny")
+
+
+def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
+    """What people are asked. The due date is set when they are first asked and stays, however often the step runs."""
+    due: datetime | None = None
+    if step.asked is not None:
+        due = step.asked.due
+    elif arguments.due is not UNSET:
+        due = step.now() + timedelta(milliseconds=duration_ms(arguments.due))
+    reviewers = arguments.reviewers
+    return Waiting(
+        title=arguments.title,
+        users=reviewers.users,
+        groups=reviewers.groups,
+        count=reviewers.count,
+        not_submitter=reviewers.not_submitter,
+        show=arguments.show,
+        due=due,
+        on_timeout=arguments.on_timeout,
+    )
+
+
+def _check_possible(waiting: Waiting, submitter: str) -> None:
+    """A question that nobody can answer must not wait for ever."""
+    if not waiting.users or waiting.groups:
+        return
+    able = set(waiting.users) - ({submitter} if waiting.not_submitter else set())
+    if len(able) < waiting.count:
+        excluded = f", not counting {submitter}, who started the run" if submitter not in able else ""
+        raise StepFailure(
+            "error", f"the review needs {waiting.count} approvals, but only {len(able)} people may give one{excluded}"
+        )
+
+
+def _rejection(decision: Decision) -> str:
+    return f"rejected by {decision.by}" + (f": {decision.comment}" if decision.comment else "")
+
+
+def _timed_out(waiting: Waiting, end: Outcome) -> Answer:
+    passed = (
+        f"{len(end.deciding)} of {waiting.count} approvals when the time was up ({waiting.due:%Y-%m-%d %H:%M:%S %Z})"
+    )
+    if waiting.on_timeout == "reject":
+        raise StepFailure("denied", f"rejected: {passed}")
+    comment = f"approved by `onTimeout`: {passed}"
+    return Answer({"decision": "approve", "by": [decision.by for decision in end.deciding], "comment": comment})
+
+
+def _line(decision: Decision, waiting: Waiting, submitter: str) -> str:
+    word = "approve" if decision.approve else "reject"
+    against = objection(waiting, decision, submitter)
+    return f"{decision.at:%Y-%m-%d %H:%M:%S %Z} {decision.by}: {word}" + (
+        f" (does not count: {against})" if against else ""
+    )

@@ -1,0 +1,58 @@
+"""Whose decisions count, and when they are enough. Engines ask the same question before they write a decision down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from somagent.operators.runner.records import Decision, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a review ended. `deciding` are the approvals that sufficed, or the one rejection; empty when time ran out."""
+
+    kind: Literal["approved", "rejected", "timed_out"]
+    deciding: tuple[Decision, ...] = ()
+
+
+def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
+    """Why this person may not decide, as a sentence without a full stop; empty when they may.
+
+    Named reviewers and members of named groups may decide; when neither is named, anyone.
+    """
+    if not decision.by.strip():
+        return "a decision needs a name"
+    if waiting.not_submitter and decision.by == submitter:
+        return f"{decision.by} started the run, and its submitter may not decide"
+    if not waiting.users and not waiting.groups:
+        return ""
+    if decision.by in waiting.users or not set(waiting.groups).isdisjoint(decision.groups):
+        return ""
+    allowed = [*waiting.users, *(f"members of {group}" for group in waiting.groups)]
+    return f"{decision.by} is not among the reviewers: {', '.join(allowed)}"
+
+
+def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, now: datetime) -> Outcome | None:
+    """How the review has ended, None while it is open.
+
+    Decisions count in the order of time, up to the due date, one person once; the first rejection ends the review.
+    The answer is the same whenever it is asked for, so an engine that was away while the due date passed changes
+    nothing.
+    """
+    approvals: dict[str, Decision] = {}
+    for decision in sorted(decisions, key=lambda decision: decision.at):
+        if waiting.due is not None and decision.at >= waiting.due:
+            break
+        if objection(waiting, decision, submitter):
+            continue
+        if not decision.approve:
+            return Outcome("rejected", (decision,))
+        approvals.setdefault(decision.by, decision)
+        if len(approvals) >= waiting.count:
+            return Outcome("approved", tuple(approvals.values()))
+    if waiting.due is not None and now >= waiting.due:
+        return Outcome("timed_out", tuple(approvals.values()))
+    return None

@@ -7,8 +7,11 @@ time. How bytes are kept is in `objects`, what a folder is as a value in `tree`,
 from __future__ import annotations
 
 import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
+from somagent.capsule_compiler.plan import IncludedFile
 from somagent.operators.runner.copies import SharedCopies, tree_of, write_copy
 from somagent.operators.runner.objects import Arrivals, ContentError, ObjectStore
 from somagent.operators.runner.records import Artifact
@@ -48,6 +51,10 @@ class Contents:
         """The bytes; raises `ContentError` when they are missing or not what was stored."""
         return self._store.read(digest)
 
+    def copy_to(self, digest: str, target: BinaryIO) -> None:
+        """Writes the content into an open file a piece at a time; raises `ContentError`."""
+        self._store.copy_to(digest, target)
+
     def put_path(self, path: Path, name: str) -> Artifact:
         """Stores a file or a folder, durably; readers will find it as `name`.
 
@@ -68,6 +75,17 @@ class Contents:
             digest, size = arrivals.add_file(path, status.st_size)
         executable = bool(status.st_mode & stat.S_IXUSR)
         return Artifact(artifact=digest, kind="file", name=name, size=size, executable=executable)
+
+    def put_manifest(self, files: Sequence[IncludedFile], name: str) -> Artifact:
+        """A folder artifact of files whose content is here already."""
+        tree = Tree(
+            entries=[
+                TreeFile(path=file.path, digest=file.digest, size=file.size, executable=file.executable)
+                for file in files
+            ]
+        )
+        digest = self.put_bytes(encode_tree(tree))
+        return Artifact(artifact=digest, kind="folder", name=name, size=sum(file.size for file in files))
 
     def tree(self, artifact: Artifact) -> Tree:
         """The artifact's manifest; a file is a tree of one. Raises `ContentError`."""

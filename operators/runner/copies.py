@@ -143,7 +143,7 @@ def _write_tree(store: ObjectStore, tree: Tree, target: Path) -> None:
 
 def _write_file(store: ObjectStore, entry: TreeEntry, target: Path) -> None:
     assert isinstance(entry, TreeFile)  # noqa: S101 - a file's tree is one file
-    store.write_to(entry.digest, target, _EXECUTABLE if entry.executable else _FILE)
+    store.write_file(entry.digest, target, _EXECUTABLE if entry.executable else _FILE)
 
 
 def _read_file(path: Path, name: str) -> TreeFile:

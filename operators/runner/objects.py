@@ -58,18 +58,23 @@ class ObjectStore:
             raise _damaged(digest, path)
         return content
 
-    def write_to(self, digest: str, target: Path, mode: int) -> None:
-        """Copies the content into a new file, checking it on the way; raises `ContentError`."""
+    def copy_to(self, digest: str, target: BinaryIO) -> None:
+        """Writes the content into an open file, checking it on the way; raises `ContentError`."""
         path = self.path(digest)
         try:
             source = path.open("rb", buffering=0)
         except FileNotFoundError:
             raise _missing(digest, self.root) from None
-        with source, target.open("xb", buffering=0) as copy:
-            written, _ = copy_and_digest(source, copy)
-            os.fchmod(copy.fileno(), mode)
+        with source:
+            written, _ = copy_and_digest(source, target)
         if written != digest:
             raise _damaged(digest, path)
+
+    def write_file(self, digest: str, target: Path, mode: int) -> None:
+        """Writes the content into a new file; raises `ContentError`."""
+        with target.open("xb", buffering=0) as copy:
+            self.copy_to(digest, copy)
+            os.fchmod(copy.fileno(), mode)
 
 
 class Arrivals:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
+import msgspec
 from msgspec import Meta, Struct
 
 from somagent.capsule_compiler.plan import Amounts
@@ -58,6 +60,21 @@ class Artifact(_Record, frozen=True, kw_only=True):
     executable: Annotated[bool, Meta(description="A file that can be run; files in a folder keep their own mark")] = (
         False
     )
+
+
+def artifact_of(value: Any) -> Artifact | None:
+    """The artifact that a JSON value is: it has exactly a record's members, and its digest is one."""
+    if not isinstance(value, dict) or "artifact" not in value or not value.keys() <= _ARTIFACT_MEMBERS:
+        return None
+    try:
+        artifact = msgspec.convert(value, Artifact)
+    except msgspec.ValidationError:
+        return None
+    return artifact if _DIGEST.fullmatch(artifact.artifact) else None
+
+
+_ARTIFACT_MEMBERS = frozenset(Artifact.__struct_fields__)
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 class Failure(_Record, frozen=True, kw_only=True):

@@ -1,0 +1,34 @@
+"""Runs a script of bash or Python: values in through the environment and a file, out through a file, files by path.
+
+Inside: the script's environment, its processes, the format of its answer. The step runner has decided guards, asked
+the constitution and set the deadline before, and validates the outputs after.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from somagent.capsule_compiler.catalogue import OperatorEntry
+from somagent.operators.operator import Answer, Operator, Step
+from somagent.operators.script.args import ScriptArgs
+
+__all__ = ["OPERATOR", "ScriptArgs"]
+
+
+async def _run(args: ScriptArgs, step: Step) -> Answer:
+    from somagent.operators.script.run import run  # noqa: PLC0415 - checking a capsule needs no processes
+
+    return await run(args, step)
+
+
+OPERATOR = Operator(
+    entry=OperatorEntry(
+        name="script",
+        summary="Run a bash or Python script",
+        arguments=msgspec.json.schema(ScriptArgs),
+        declares_outputs=True,
+        core=True,
+    ),
+    arguments=ScriptArgs,
+    run=_run,
+)

@@ -1,0 +1,148 @@
+"""One script as one process: started in its own session, watched, drained into the log, and ended with its family.
+
+`subprocess` with the event loop's readers instead of `asyncio.subprocess`, because there the end of a process is only
+noticed when every pipe is closed, and a child left in the background keeps them open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from somagent.operators.runner.log import StepLog
+from somagent.operators.script.processes import Family
+
+_READ_BYTES = 65_536  # what a pipe holds on Linux
+_TAIL_BYTES = 4_096
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended: an exit code, or the negative number of a signal; and what it complained about last."""
+
+    code: int
+    last_complaint: str
+    left_behind: bool  # it left children in the background, which were ended
+
+
+async def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], key: str, log: StepLog) -> Ended:
+    """Runs the program until it ends; raises `OSError` when it cannot be started or its log not be written.
+
+    When this is cancelled, the program and all that it started are ended before the cancellation goes on.
+    """
+    with subprocess.Popen(  # noqa: ASYNC220 - returns when the program is loaded, a few milliseconds
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        bufsize=0,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        assert process.stderr is not None  # noqa: S101
+        family = Family(process.pid, key)
+        complaints = _Tail()
+        output = _Drain(process.stdout, log.write)
+        errors = _Drain(process.stderr, log.write, complaints.add)
+        try:
+            try:
+                await _exited(process)
+            except asyncio.CancelledError:
+                await family.end()
+                raise
+            left_behind = await family.end()
+        finally:
+            output.finish()
+            errors.finish()
+        if fault := output.fault or errors.fault:
+            raise fault
+        return Ended(process.wait(), complaints.last_line(), left_behind)
+
+
+class _Drain:
+    """Empties a pipe whenever there is something in it, a pipe's content at a time."""
+
+    def __init__(self, pipe: IO[bytes], *takers: Callable[[bytes], None]) -> None:
+        self._pipe = pipe
+        self._takers = takers
+        self.fault: OSError | None = None  # the log cannot be written; the pipe is emptied all the same
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(pipe.fileno(), False)
+        self._loop.add_reader(pipe.fileno(), self._read)
+
+    def finish(self) -> None:
+        """Takes what is left in the pipe and closes it."""
+        while self._read():
+            pass
+        if not self._pipe.closed:
+            self._close()
+
+    def _read(self) -> bool:
+        if self._pipe.closed:
+            return False
+        try:
+            chunk = os.read(self._pipe.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self._close()
+            return False
+        if self.fault is None:
+            try:
+                for take in self._takers:
+                    take(chunk)
+            except OSError as fault:
+                self.fault = fault
+        return True
+
+    def _close(self) -> None:
+        self._loop.remove_reader(self._pipe.fileno())
+        self._pipe.close()
+
+
+class _Tail:
+    """The last lines of a stream."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def add(self, chunk: bytes) -> None:
+        self._kept = (self._kept + chunk)[-_TAIL_BYTES:]
+
+    def last_line(self) -> str:
+        """The last line with something in it, fit for a message."""
+        for line in reversed(self._kept.decode(errors="replace").splitlines()):
+            shown = "".join(character for character in line if character.isprintable()).strip()
+            if shown:
+                return shown[:300]
+        return ""
+
+
+def _still_runs(process: subprocess.Popen[bytes]) -> bool:
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+async def _exited(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end without reaping, so that the process's pid still names its group and nobody else's."""
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux
+        while _still_runs(process):  # noqa: ASYNC110 - nothing tells us
+            await asyncio.sleep(_POLL_S)
+        return
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,163 @@
+"""One attempt of a script step, from values to outputs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from somagent.capsule_compiler.plan import IncludedFile, Plan
+from somagent.operators.operator import Answer, Step, StepFailure
+from somagent.operators.runner.contents import ArtifactRefused
+from somagent.operators.runner.records import Artifact
+from somagent.operators.runner.threads import in_thread
+from somagent.operators.script import environment
+from somagent.operators.script.answer import AnswerRefused, Written, read_answer, value_of
+from somagent.operators.script.args import ENV_NAME, ScriptArgs
+from somagent.operators.script.process import Ended, run_process
+from somagent.operators.script.processes import Family
+
+TEMPORARY_FAILURE = 75  # EX_TEMPFAIL of sysexits.h
+
+
+async def run(args: ScriptArgs, step: Step) -> Answer:
+    """Runs the script and reads its answer; raises `StepFailure`."""
+    key = str(step.key)
+    if step.attempt > 1 and await Family(None, key).end():
+        step.log.line("[somagent] processes that an earlier attempt left running were ended")
+    if args.image:
+        step.log.line(
+            f"[somagent] image `{args.image}` is for engines with containers; the script runs on this machine"
+        )
+    places = environment.Places.make(step.folder)
+    include = await _include(args, step)
+    variables = environment.environment(step, places, include)
+    variables |= await _values(args, step, places)
+    ended = await run_process(
+        _command(args, step, places, variables), cwd=places.work, env=variables, key=key, log=step.log
+    )
+    if ended.left_behind:
+        step.log.line("[somagent] processes that the script left in the background were ended")
+    if ended.code != 0:
+        raise _failure(ended)
+    return Answer(await _outputs(step, places))
+
+
+async def _include(args: ScriptArgs, step: Step) -> Path | None:
+    files = included_files(step.plan, args.include)
+    if not files:
+        return None
+    artifact = await in_thread(step.contents.put_manifest, files, "include")
+    return await in_thread(step.contents.shared_copy, artifact)
+
+
+def included_files(plan: Plan, include: list[str]) -> list[IncludedFile]:
+    """The plan's files that are one of the paths, or below one."""
+    wanted = [re.sub(r"^(\./)+|/+$", "", path) for path in include]
+    return [
+        file
+        for file in plan.files
+        if any(path in {".", file.path} or file.path.startswith(f"{path}/") for path in wanted)
+    ]
+
+
+async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> dict[str, str]:
+    for name in args.env:
+        if not re.fullmatch(ENV_NAME, name):
+            raise StepFailure("error", f"`env.{name}`: a script cannot be given a variable of this name")
+    artifacts = {
+        artifact: await in_thread(step.contents.shared_copy, artifact)
+        for artifact in sorted(environment.artifacts_in(args.env), key=lambda artifact: artifact.artifact)
+    }
+    values = environment.with_paths(args.env, artifacts)
+    places.input.write_bytes(msgspec.json.encode(values))
+    variables, unfit = environment.as_variables(values)
+    for name, reason in unfit.items():
+        step.log.line(f"[somagent] env `{name}` is only in the file $SOMAGENT_INPUT: {reason}")
+    return variables
+
+
+def _command(args: ScriptArgs, step: Step, places: environment.Places, variables: dict[str, str]) -> list[str]:
+    # The path is relative to the working folder, so that the shell's messages begin with a short name.
+    if args.shell == "python":
+        text = places.script / f"{step.node.id}.py"
+        text.write_text(args.run, encoding="utf-8")
+        return [sys.executable or "python3", "-sPu", f"../script/{text.name}"]
+    text = places.script / f"{step.node.id}.sh"
+    text.write_text(args.run, encoding="utf-8")
+    bash = shutil.which("bash", path=variables["PATH"])
+    if bash is None:
+        raise StepFailure("error", f"there is no `bash` on PATH ({variables['PATH']})")
+    return [bash, "--noprofile", "--norc", "-euo", "pipefail", f"../script/{text.name}"]
+
+
+def _failure(ended: Ended) -> StepFailure:
+    said = f": {ended.last_complaint}" if ended.last_complaint else ""
+    if ended.code == TEMPORARY_FAILURE:
+        return StepFailure("transient", f"exit code {TEMPORARY_FAILURE} (try again){said}")
+    if ended.code > 0:
+        return StepFailure("error", f"exit code {ended.code}{said}")
+    name = signal.Signals(-ended.code).name
+    hint = " (by somebody, or because memory ran out)" if name == "SIGKILL" else ""
+    return StepFailure("error", f"killed by {name}{hint}{said}")
+
+
+async def _outputs(step: Step, places: environment.Places) -> dict[str, Any]:
+    """What the script wrote and left, as far as it is declared or not artifacts; raises `invalid_output`."""
+    faults: list[str] = []
+    try:
+        written = read_answer(places.output)
+    except AnswerRefused as fault:
+        raise StepFailure("invalid_output", str(fault)) from None
+    outputs: dict[str, Any] = {}
+    for name, schema in step.node.outputs.items():
+        try:
+            if schema.get("type") == "artifact":
+                outputs[name] = await _artifact(name, schema.get("path", ""), written.pop(name, None), step, places)
+            elif name in written:
+                outputs[name] = value_of(name, written.pop(name), _resolved(schema, step.plan))
+        except (AnswerRefused, ArtifactRefused) as fault:
+            faults.append(str(fault))
+    if faults:
+        raise StepFailure("invalid_output", "\n".join(faults))
+    return outputs | {name: text.text for name, text in written.items()}
+
+
+async def _artifact(name: str, path: str, written: Written | None, step: Step, places: environment.Places) -> Artifact:
+    """The file or folder of an artifact output: at the declared path, or at the path that the script wrote."""
+    if written is not None:
+        if path:
+            raise AnswerRefused(
+                f"$SOMAGENT_OUTPUT line {written.line}: output `{name}` is the artifact at `{path}`, as declared; do"
+                " not write it"
+            )
+        path = written.text
+    if not path:
+        raise AnswerRefused(f"output `{name}`: declare `path:`, or write `{name}=PATH` to $SOMAGENT_OUTPUT")
+    found = inside(places.work, path)
+    if found is None:
+        raise ArtifactRefused(f"output `{name}`: `{path}` is not inside the working folder")
+    if not found.exists():
+        raise ArtifactRefused(f"output `{name}`: there is no `{path}` in the working folder")
+    called = name if found == places.work.resolve() else found.name
+    return await in_thread(step.contents.put_path, found, called)
+
+
+def inside(folder: Path, path: str) -> Path | None:
+    """The place that the path leads to when all links are followed, if that is in the folder or is the folder."""
+    if "\0" in path:
+        return None
+    root = folder.resolve()
+    found = (root / path).resolve()
+    return found if not path.startswith("/") and found.is_relative_to(root) else None
+
+
+def _resolved(schema: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = plan.types[schema["$ref"].removeprefix("#/types/")]
+    return schema

@@ -29,11 +29,3 @@ class Verdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: Annotated[list[str], Meta(description="Their reasons; without rules, why the default stands")] = []
     also: Annotated[list[Match], Meta(description="Matched rules of a weaker effect, in the order of the text")] = []
     constitution: Annotated[str, Meta(description="Digest of the rule book that was asked")]
-
-
-class Foreseen(Struct, frozen=True, kw_only=True):
-    """A step's verdict as far as it is certain before a run."""
-
-    effect: StaticVerdict
-    rules: Annotated[list[str], Meta(description="Those that make it so; of `depends`, those that read the run")] = []
-    because: list[str] = []

@@ -14,7 +14,7 @@ from somagent.governance.constitution.attributes import admit
 from somagent.governance.constitution.constitution import Constitution
 from somagent.governance.constitution.rules import ReadyRule
 from somagent.governance.constitution.scopes import Circumstances
-from somagent.governance.verdict import STRENGTH, Effect, Foreseen, Match, Verdict
+from somagent.governance.verdict import STRENGTH, Effect, Match, StaticVerdict, Verdict
 
 
 def judge_step(constitution: Constitution, circumstances: Circumstances) -> Verdict:
@@ -33,7 +33,7 @@ def judge_input(constitution: Constitution, given: Mapping[str, Any], circumstan
     return _judge(constitution.input_rules, bindings, constitution.input_default).verdict
 
 
-def static_step_verdict(constitution: Constitution, circumstances: Circumstances) -> Foreseen:
+def static_step_verdict(constitution: Constitution, circumstances: Circumstances) -> StaticVerdict:
     """The step's verdict as far as it is certain before a run; `depends` when runs can differ.
 
     The run's own values are left unbound. CEL absorbs what does not matter (`false && error` is false), so a rule that
@@ -48,8 +48,8 @@ def static_step_verdict(constitution: Constitution, circumstances: Circumstances
     # Of any set of further matches only the strongest counts, so adding them one by one covers all runs.
     default = constitution.step_default.effect
     if any(_decisive([*sound, rule.effect], failed, default) != verdict.effect for rule in unknown):
-        return Foreseen(effect="depends", rules=[rule.id for rule in unknown])
-    return Foreseen(effect=verdict.effect, rules=verdict.rules, because=verdict.because)
+        return "depends"
+    return verdict.effect
 
 
 def _fails(rule: ReadyRule, bindings: Mapping[str, Any]) -> bool:

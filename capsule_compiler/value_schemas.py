@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from somagent.governance.documents import Diagnostic, Path, Span
+from somagent.governance.documents import Diagnostic, MappingNode, Node, Path, Span, node_at
 
 JsonSchema = dict[str, Any]
 Place = Callable[[Path], Span]
@@ -36,8 +36,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _PAIRS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
-def check_value_schema(schema: JsonSchema, path: Path, place: Place, *, root: bool = True) -> Iterator[Diagnostic]:
-    """Every mistake in a schema and the schemas inside it; `place` finds the span of a path of the document."""
+def check_value_schema(schema: JsonSchema, path: Path, root: Node, *, inner: bool = False) -> Iterator[Diagnostic]:
+    """Every mistake in the schema at a path of the document `root`, and in the schemas inside it."""
+
+    def place(path: Path) -> Span:
+        node = node_at(root, path)
+        return node.span if node is not None else root.span
+
     if "$ref" in schema:
         others = sorted(set(schema) - {"$ref", "description", "default"})
         if others:
@@ -46,6 +51,9 @@ def check_value_schema(schema: JsonSchema, path: Path, place: Place, *, root: bo
         return
     kind = schema.get("type")
     if kind is None:
+        node = node_at(root, path)
+        if isinstance(node, MappingNode) and "type" in node.entries:
+            return  # it has one that does not exist, which was reported
         help_ = "add `type:`; one of string, integer, number, boolean, object, array, artifact"
         yield Diagnostic("schema-without-type", f"`{path[-1]}` has no type", place(path), help=help_)
         return
@@ -64,15 +72,15 @@ def check_value_schema(schema: JsonSchema, path: Path, place: Place, *, root: bo
         if name not in schema.get("properties", {name: None}):
             message = f"`required` names `{name}`, which is not among the properties"
             yield Diagnostic("required-unknown", message, place((*path, "required")), help="declare it or take it out")
-    if kind == "artifact" and not root:
+    if kind == "artifact" and inner:
         help_ = "make it an output of its own"
         yield Diagnostic(
             "artifact-inside-value", "an artifact cannot be part of another value", place(path), help=help_
         )
     if "items" in schema:
-        yield from check_value_schema(schema["items"], (*path, "items"), place, root=False)
+        yield from check_value_schema(schema["items"], (*path, "items"), root, inner=True)
     for name, part in schema.get("properties", {}).items():
-        yield from check_value_schema(part, (*path, "properties", name), place, root=False)
+        yield from check_value_schema(part, (*path, "properties", name), root, inner=True)
 
 
 def _check_pattern(schema: JsonSchema, path: Path, place: Place) -> Iterator[Diagnostic]:

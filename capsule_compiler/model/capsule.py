@@ -119,7 +119,9 @@ class Step(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
     for_each: Annotated[
         str | UnsetType,
         Meta(
-            description="`${{ }}` that gives a list; the step runs once for each item", examples=["${{ inputs.paths }}"]
+            description="`${{ }}` that gives a list; the step runs once for each item",
+            examples=["${{ inputs.paths }}"],
+            extra_json_schema={"x-somagent": {"noun": "one `${{ }}` that gives a list, such as `${{ ['a', 'b'] }}`"}},
         ),
     ] = UNSET
     as_: Annotated[Name | UnsetType, Meta(description="What an item is called; default `item`")] = field(

@@ -69,7 +69,6 @@ def _is_whole_hole(text: str) -> bool:
 
 def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     seen: set[str] = set()
-    known = [one.id for one in draft.steps.values() if not one.final]
     for index, name in enumerate(step.spec.needs):
         span = draft.span((*step.path, "needs", index))
         if name in seen:
@@ -83,6 +82,7 @@ def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
             message = f"`{name}` is a `finally` step; it runs after all others"
             yield Diagnostic("need-of-finally", message, span, help=f"move `{name}` to `steps`")
         elif name not in draft.steps and name not in draft.broken:
+            known = [one.id for one in draft.steps.values() if not one.final]
             near = nearest(name, known)
             yield Diagnostic(
                 "unknown-need",

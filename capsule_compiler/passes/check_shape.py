@@ -27,6 +27,7 @@ from somagent.governance.documents import (
 )
 
 MAX_STEPS = 5000
+_SOUND_HEAD = {"apiVersion": "somagent.io/v1alpha1", "kind": "Capsule", "metadata": {"name": "unnamed"}}
 
 
 def check_shape(draft: Draft) -> Draft:
@@ -37,8 +38,10 @@ def check_shape(draft: Draft) -> Draft:
     checker = ShapeCheck(holes=True)
     value = checker.check(root, draft.given.language.capsule, ())
     found = checker.diagnostics
-    if value is BAD:
-        return draft.reporting(found)
+    if value is BAD:  # the head is wrong; what the steps say is looked at all the same
+        value = {**_SOUND_HEAD, **checker.partial.get((), {})}
+    if "spec" not in value:
+        value["spec"] = checker.partial.get(("spec",), {})
     steps: dict[str, StepDraft] = {}
     for section in (STEPS, FINALLY):
         for step_id, fields in value["spec"].get(section[1], {}).items():
@@ -46,7 +49,7 @@ def check_shape(draft: Draft) -> Draft:
             if step_id in steps:
                 found.append(_named_twice(root, path, steps[step_id].path))
                 continue
-            operation = _operation(root, path, fields, draft.given.language, found)
+            operation = _operation(root, path, fields, draft.given.language, checker)
             if operation is not None:
                 steps[step_id] = StepDraft(
                     step_id, path, msgspec.convert(fields, Step), operation, final=section is FINALLY
@@ -59,9 +62,10 @@ def check_shape(draft: Draft) -> Draft:
 
 
 def _operation(
-    root: Node, path: Path, fields: dict[str, Any], language: Language, found: list[Diagnostic]
+    root: Node, path: Path, fields: dict[str, Any], language: Language, checker: ShapeCheck
 ) -> Operation | None:
-    """Takes the operator's key out of a step's fields."""
+    """Takes the operator's key out of a step's fields; of wrong arguments, those that are sound."""
+    found = checker.diagnostics
     operators = language.catalogue.operators
     written = [key for key in _keys(root, path) if key == OPERATOR_KEY or (key in operators and operators[key].core)]
     values = {key: fields.pop(key) for key in written if key in fields}
@@ -73,10 +77,11 @@ def _operation(
             found.append(_no_operator(root, path, language))
         return None
     key = written[0]
-    if key not in values:
-        return None  # its arguments are wrong and were reported
     if key != OPERATOR_KEY:
-        return Operation(operator=key, arguments=values[key], at=(key,))
+        arguments = values[key] if key in values else checker.partial.get((*path, key), {})
+        return Operation(operator=key, arguments=arguments, at=(key,))
+    if key not in values:
+        return None
     return _foreign(root, (*path, OPERATOR_KEY), values[key], language, found)
 
 

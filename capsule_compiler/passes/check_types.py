@@ -23,7 +23,7 @@ from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.value_schemas import check_value_schema
 from somagent.governance.cel import BOOL, DOUBLE, DYN, INT, STRING, ListType, Type, check, show
-from somagent.governance.documents import HINTS, Diagnostic, Path, key_at
+from somagent.governance.documents import HINTS, Diagnostic, Node, Path, key_at
 
 JsonSchema = dict[str, Any]
 _WANTED: dict[str, Type] = {"string": STRING, "integer": INT, "number": DOUBLE, "boolean": BOOL}
@@ -164,35 +164,31 @@ def _schema_at(schema: JsonSchema, path: Path) -> JsonSchema:
             return {}
         if "$ref" in part:
             part = definitions.get(str(part["$ref"]).removeprefix("#/$defs/"), {})
-    return part
+    return dict(part)
 
 
 def _schemas(draft: Draft) -> Iterator[Diagnostic]:
-    if draft.capsule is None:
+    if draft.capsule is None or draft.root is None:
         return
     spec = draft.capsule.spec
-
-    def place(path: Path) -> Any:
-        return draft.span(path)
-
     for name, schema in spec.types.items():
-        yield from check_value_schema(msgspec.to_builtins(schema), ("spec", "types", name), place)
+        yield from check_value_schema(msgspec.to_builtins(schema), ("spec", "types", name), draft.root)
     for name, schema in spec.inputs.items():
         path: Path = ("spec", "inputs", name)
-        yield from check_value_schema(msgspec.to_builtins(schema), path, place)
+        yield from check_value_schema(msgspec.to_builtins(schema), path, draft.root)
         if schema.type == "artifact":
             help_ = "take the path as a string, and make it an artifact in a first step"
             yield Diagnostic("artifact-input", f"input `{name}` cannot be an artifact", draft.span(path), help=help_)
     for step in draft.steps.values():
-        yield from _step_outputs_schemas(draft, step, place)
+        yield from _step_outputs_schemas(draft, step, draft.root)
 
 
-def _step_outputs_schemas(draft: Draft, step: StepDraft, place: Any) -> Iterable[Diagnostic]:
+def _step_outputs_schemas(draft: Draft, step: StepDraft, root: Node) -> Iterable[Diagnostic]:
     for name, schema in step.spec.outputs.items():
         path = (*step.path, "outputs", name)
-        yield from check_value_schema(msgspec.to_builtins(schema), path, place)
+        yield from check_value_schema(msgspec.to_builtins(schema), path, root)
         if schema.default is not UNSET:
-            key = key_at(draft.root, (*path, "default")) if draft.root else None
+            key = key_at(root, (*path, "default"))
             yield Diagnostic(
                 "default-of-output",
                 "an output has no default: the step gives it or fails",

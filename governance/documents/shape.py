@@ -136,6 +136,7 @@ class ShapeCheck:
     def __init__(self, *, holes: bool = False) -> None:
         self.diagnostics: list[Diagnostic] = []
         self.bad_paths: list[Path] = []
+        self.partial: dict[Path, dict[str, Any]] = {}  # what is sound of mappings that are BAD
         self._holes = holes
 
     def check(self, node: Node, shape: Shape, path: Path) -> Any:
@@ -200,6 +201,7 @@ class ShapeCheck:
                 message = f"{where} has no `{name}`"
                 self._fault("missing-field", message, _first(node), path, help=f"add `{name}:`")
         if missing:
+            self.partial[path] = result
             self.bad_paths.append(path)
             return BAD
         return result

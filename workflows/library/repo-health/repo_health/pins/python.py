@@ -1,0 +1,152 @@
+"""Python: requirement files and pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from repo_health.context import Context
+from repo_health.facts import FileFact
+from repo_health.findings import Finding
+from repo_health.languages import TEST, VENDORED, is_example
+from repo_health.text import lines_of, plural, show
+from repo_health.tree import FILE
+
+REQUIREMENTS = re.compile(r"(?:^|/)(?:requirements[^/]*|[^/]*-requirements)\.txt$|(?:^|/)requirements/[^/]+\.txt$")
+LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
+PINNED = re.compile(
+    r"(?<![<>!~])={2,3}\s*(?!.*\*)[^\s;,]+|@\s*\S+(?:[0-9a-f]{40}|#\w+=\S+|\.whl\b)|^(?:\./|\.\./|\.$|\.\[|file:)|\.whl\b"
+)
+COMMIT = re.compile(r"@[0-9a-f]{40}\b")
+
+
+def find(context: Context) -> Iterator[Finding]:
+    """Unpinned requirements, unsafe package sources, projects without a lock."""
+    files = [f for f in requirement_files(context) if f.role != VENDORED]
+    pinned_folders = set()
+    for file, text in context.texts(files):
+        entries = list(requirements(text))
+        loose = [(number, entry) for number, entry in entries if not is_pinned(entry)]
+        constrained = any(line.lstrip().startswith(("-c", "--constraint")) for line in lines_of(text))
+        if entries and not loose:
+            pinned_folders.add(file.path.rpartition("/")[0])
+        elif loose and not constrained:
+            yield Finding(
+                "dependencies",
+                "requirement-not-pinned",
+                "low" if file.role == TEST or is_example(file.path) else "medium",
+                f"{len(loose)} of {plural(len(entries), 'requirement')} are not pinned to a version, the first is "
+                f"{show(loose[0][1], 60)}",
+                "Write the wanted packages to a .in file and compile it: `pip-compile --generate-hashes` or "
+                "`uv pip compile --generate-hashes`.",
+                file.path,
+                loose[0][0],
+            )
+        yield from unsafe_sources(file, text)
+    yield from projects(context, pinned_folders)
+
+
+def requirement_files(context: Context) -> list[FileFact]:
+    """Files that pip reads."""
+    return [file for file in context.facts.files if file.kind == FILE and REQUIREMENTS.search(file.path)]
+
+
+def requirements(text: str) -> Iterator[tuple[int, str]]:
+    """(line, requirement) of a requirements file: comments, options and continued lines are taken care of."""
+    joined, first = "", 0
+    for number, line in enumerate(lines_of(text), 1):
+        first = first or number
+        joined += re.sub(r"(^|\s)#.*$", "", line).rstrip().removesuffix("\\") + " "
+        if line.rstrip().endswith("\\"):
+            continue
+        entry = joined.strip()
+        if entry and (not entry.startswith("-") or entry.startswith(("-e ", "--editable "))):
+            yield first, entry
+        joined, first = "", 0
+
+
+def is_pinned(entry: str) -> bool:
+    """Whether the requirement always means the same files; a repository address needs a whole commit id."""
+    entry = entry.removeprefix("-e ").removeprefix("--editable ").strip()
+    if "git+" in entry:
+        return bool(COMMIT.search(entry))
+    return bool(PINNED.search(entry.partition(" --hash")[0]))
+
+
+def unsafe_sources(file: FileFact, text: str) -> Iterator[Finding]:
+    """Options by which a package can come from somebody else."""
+    for number, line in enumerate(lines_of(text), 1):
+        option = line.strip()
+        if re.match(r"(?:-i|--index-url|--extra-index-url|--find-links|-f)[ =]+http://", option) or option.startswith(
+            "--trusted-host"
+        ):
+            yield Finding(
+                "dependencies",
+                "unencrypted-index",
+                "high",
+                "Packages come over a connection that anybody on the way can change",
+                "Use the index's https:// address and a certificate that pip can verify.",
+                file.path,
+                number,
+            )
+        elif option.startswith("--extra-index-url"):
+            yield Finding(
+                "dependencies",
+                "extra-index",
+                "low",
+                "A second index: whoever registers an internal package's name at the other one gets installed",
+                "Use one index that proxies the other, or pin with hashes.",
+                file.path,
+                number,
+            )
+
+
+def projects(context: Context, pinned_folders: set[str]) -> Iterator[Finding]:
+    """Projects with dependencies and no lock file, neither their own nor one above them."""
+    for file in context.facts.files:
+        if file.path.rpartition("/")[2] != "pyproject.toml" or file.role in (VENDORED, TEST) or is_example(file.path):
+            continue
+        try:
+            document = tomllib.loads(context.text(file.path) or "")
+        except tomllib.TOMLDecodeError as fault:
+            line = re.search(r"at line (\d+)", str(fault))
+            yield Finding(
+                "dependencies",
+                "unreadable-manifest",
+                "medium",
+                f"pyproject.toml cannot be parsed: {fault}",
+                "Mend the file; no tool can build the project as it is.",
+                file.path,
+                int(line[1]) if line else None,
+            )
+            continue
+        folder = file.path.rpartition("/")[0]
+        locked = any(context.has_above(folder, lock) for lock in LOCKS)
+        if declares_dependencies(document) and not locked and not near(folder, pinned_folders):
+            yield Finding(
+                "dependencies",
+                "no-lock",
+                "low",
+                "pyproject.toml names dependencies, and no lock file or pinned requirements file fixes them",
+                "Commit a lock (uv.lock, poetry.lock, pdm.lock) or compiled requirements: then each build is the same.",
+                file.path,
+            )
+
+
+def declares_dependencies(document: dict[str, Any]) -> bool:
+    """Whether a pyproject.toml asks for packages, by PEP 621 or Poetry's table."""
+    project, tool = document.get("project"), document.get("tool")
+    poetry = tool.get("poetry") if isinstance(tool, dict) else None
+    own = isinstance(project, dict) and bool(project.get("dependencies") or project.get("optional-dependencies"))
+    named = poetry.get("dependencies") if isinstance(poetry, dict) else None
+    return own or (isinstance(named, dict) and len(named.keys() - {"python"}) > 0)
+
+
+def near(folder: str, pinned: set[str]) -> bool:
+    """Whether a pinned requirements file is in the folder, right below it, or above it."""
+    return any(
+        other in ("", folder) or other.rpartition("/")[0] == folder or folder.startswith(f"{other}/")
+        for other in pinned
+    )

@@ -88,8 +88,8 @@ class Waiting(_Record, frozen=True, kw_only=True):
     """What people are asked."""
 
     title: str
-    users: Annotated[list[str], Meta(description="Who may decide; empty = anyone")] = []
-    groups: Annotated[list[str], Meta(description="Groups whose members may decide; empty = any")] = []
+    users: Annotated[list[str], Meta(description="May decide; anyone may when `groups` is empty too")] = []
+    groups: Annotated[list[str], Meta(description="Their members may decide as well as `users`")] = []
     count: Annotated[int, Meta(ge=1, description="Approvals needed")] = 1
     not_submitter: bool = False
     show: Annotated[list[Any], Meta(description="Values put before the reviewers")] = []

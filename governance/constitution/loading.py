@@ -163,7 +163,7 @@ class _Reading:
     def _sound(self, path: Path, form: type[_PartT]) -> _PartT | None:
         """The part at a path as its model, None when its form has a mistake that is reported already."""
         node = node_at(self._root, path)
-        if node is None or any(bad[: len(path)] == path or path[: len(bad)] == bad for bad in self._bad_paths):
+        if node is None or any(bad[: len(path)] == path for bad in self._bad_paths):
             return None
         return msgspec.convert(node.plain(), form)
 

@@ -54,7 +54,7 @@ def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
     if step.asked is not None:
         due = step.asked.due
     elif arguments.due is not UNSET:
-        due = step.now() + timedelta(milliseconds=duration_ms(arguments.due))
+        due = _later(step.now(), arguments.due)
     reviewers = arguments.reviewers
     return Waiting(
         title=arguments.title,
@@ -68,15 +68,29 @@ def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
     )
 
 
+def _later(now: datetime, duration: str) -> datetime:
+    try:
+        return now + timedelta(milliseconds=duration_ms(duration))
+    except OverflowError:
+        raise StepFailure(
+            "error", f"`due: {duration}` is beyond the calendar's end; leave it out to wait for ever"
+        ) from None
+
+
 def _check_possible(waiting: Waiting, submitter: str) -> None:
     """A question that nobody can answer must not wait for ever."""
     if not waiting.users or waiting.groups:
         return
-    able = set(waiting.users) - ({submitter} if waiting.not_submitter else set())
+    able = [user for user in dict.fromkeys(waiting.users) if not (waiting.not_submitter and user == submitter)]
     if len(able) < waiting.count:
-        excluded = f", not counting {submitter}, who started the run" if submitter not in able else ""
+        who = (
+            f"only {', '.join(able)} may give one"
+            if able
+            else f"nobody may give one, since {submitter} started the run"
+        )
         raise StepFailure(
-            "error", f"the review needs {waiting.count} approvals, but only {len(able)} people may give one{excluded}"
+            "error",
+            f"it can never be approved: it needs {waiting.count} approval{'s' * (waiting.count > 1)}, and {who}",
         )
 
 

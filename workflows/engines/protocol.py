@@ -109,7 +109,8 @@ class Engine(Protocol):
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; the step that waits for it goes on.
 
-        Raises `DecisionRefused` when the step does not wait or the person may not decide.
+        Raises `DecisionRefused` when the step does not wait or the person may not decide
+        (`somagent.operators.review.deciding.objection`, which the step asks again).
         """
         ...
 

@@ -74,6 +74,11 @@ def test_the_due_date_stays_where_it_was_when_people_were_first_asked(step: Make
     assert waiting(later, due="1h", reviewers={"count": 2}).due == first.due == NOW + timedelta(hours=1)
 
 
+def test_another_question_asked_before_sets_no_due_date(step: MakeStep) -> None:
+    consent = Waiting(title="May step `release_review` run?")
+    assert waiting(step(asked=consent), due="1h").due == NOW + timedelta(hours=1)
+
+
 def test_without_a_due_date_it_waits_for_ever(step: MakeStep) -> None:
     first = waiting(step())
     assert waiting(step(asked=first, now=NOW + timedelta(days=4000))).due is None

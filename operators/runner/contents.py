@@ -15,6 +15,7 @@ from somagent.capsule_compiler.plan import IncludedFile
 from somagent.operators.runner.copies import SharedCopies, tree_of, write_copy
 from somagent.operators.runner.objects import Arrivals, ContentError, ObjectStore
 from somagent.operators.runner.records import Artifact
+from somagent.operators.runner.remembered import Remembered
 from somagent.operators.runner.tree import (
     ArtifactRefused,
     Tree,
@@ -41,6 +42,7 @@ class Contents:
         self._store = ObjectStore(root)
         self._copies = SharedCopies(self._store, root / "copies")
         self._cap_bytes = artifact_cap_bytes
+        self.remembered = Remembered()
 
     def put_bytes(self, content: bytes) -> str:
         """Stores the bytes, durably, and returns their digest."""

@@ -1,0 +1,208 @@
+"""The inside of one attempt: from values to outputs. How it ends is written down by `run_step`."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
+from somagent.governance.verdict import Verdict
+from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
+from somagent.operators.runner.bindings import Scope
+from somagent.operators.runner.expressions import ReadyTemplate
+from somagent.operators.runner.folders import remove_tree
+from somagent.operators.runner.governing import ask
+from somagent.operators.runner.guards import check_requirement, fan_out_items
+from somagent.operators.runner.ledger import BudgetExceeded, Ledger
+from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.ready import ReadyNode
+from somagent.operators.runner.records import NO_ITEM, Attempt, RunRecord, StepKey, Waiting
+from somagent.operators.runner.threads import in_thread
+from somagent.operators.runner.values import digest_of_value
+
+# The disk's refusals are the run's trouble, not the step's: nothing could be recorded about the step either.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+_NOTHING = Amounts()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt and everything it needs."""
+
+    attempt: Attempt
+    node: ReadyNode
+    plan: Plan
+    run: RunRecord
+    scope: Scope
+    ledger: Ledger
+    operators: Mapping[str, Operator]
+    workspace: Path
+    log: Callable[[StepKey, int], StepLog]
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Course:
+    """What has come of an attempt so far; it is recorded however the attempt ends."""
+
+    verdict: Verdict | None = None
+    input_digest: str = ""
+    reserved: bool = False
+
+
+async def perform(work: Work, course: Course) -> Answer | Waiting:
+    """The step's answer, its outputs checked, or what people are asked; raises `StepFailure`."""
+    node, key = work.node.node, work.attempt.key
+    more: dict[str, Any] = {}
+    if node.fan_out is None:
+        await check_requirement(work.node, work.scope)
+    else:
+        items = await fan_out_items(work.node, work.scope, work.run, work.ledger.contents.remembered)
+        more[node.fan_out.name] = items[key.item]
+    arguments = await _arguments(work.node.arguments, work.scope, more)
+    course.input_digest = digest_of_value(arguments)
+    operator = work.operators.get(node.operator)
+    if operator is None:
+        raise StepFailure("error", f"operator `{node.operator}` is not installed here")
+    decoded = _decode(arguments, operator)
+    decisions = tuple(await work.ledger.decisions(key))
+    consent = ask(plan=work.plan, node=node, run=work.run, arguments=arguments, decisions=decisions, now=work.now())
+    course.verdict = consent.verdict
+    if consent.fault:
+        raise StepFailure("error", consent.fault)
+    if consent.denial:
+        raise StepFailure("denied", consent.denial)
+    if consent.waiting is not None:
+        return consent.waiting
+    await _reserve(work, operator.estimate(decoded), course)
+    asked = None if work.attempt.asked == consent.question else work.attempt.asked
+    end = await _run(work, operator, decoded, decisions, asked)
+    if isinstance(end, Park):
+        return end.waiting
+    outputs = msgspec.to_builtins(end.outputs)
+    if outputs or node.outputs:
+        work.node.output_check(outputs)
+    return Answer(outputs, end.spent, end.verdict)
+
+
+async def _arguments(template: ReadyTemplate, scope: Scope, more: Mapping[str, Any]) -> Any:
+    return template.render(await scope.bindings(template.reads, **more))
+
+
+def _decode(arguments: Any, operator: Operator) -> Any:
+    try:
+        return msgspec.convert(arguments, operator.arguments)
+    except msgspec.ValidationError as fault:
+        reason, _, place = str(fault).partition(" - at `$")
+        where = f"`{place.rstrip('`').lstrip('.')}`" if place else f"`{operator.entry.name}`"
+        raise StepFailure("error", f"argument {where}: {reason[:1].lower()}{reason[1:]}") from None
+
+
+def _budgets(work: Work) -> list[tuple[str, Budget]]:
+    """Every budget that the step spends from; each item of a fan-out step has the step's budget for itself."""
+    step, item = work.attempt.key.step, work.attempt.key.item
+    own = step if item == NO_ITEM else f"{step}/{item}"
+    named = (("run", work.plan.budget), (own, work.node.node.budget))
+    return [(name, budget) for name, budget in named if budget is not None]
+
+
+async def _reserve(work: Work, amounts: Amounts, course: Course) -> None:
+    budgets = _budgets(work)
+    if not budgets or amounts == _NOTHING:
+        return
+    try:
+        await work.ledger.reserve(work.attempt.key, amounts, budgets)
+    except BudgetExceeded as fault:
+        raise StepFailure("budget", str(fault)) from None
+    course.reserved = True
+
+
+async def settle(work: Work, spent: Amounts, course: Course) -> None:
+    """Accounts for what was spent, reserved or not."""
+    budgets = _budgets(work)
+    if not budgets or (spent == _NOTHING and not course.reserved):
+        return
+    if not course.reserved:
+        await work.ledger.reserve(work.attempt.key, _NOTHING, budgets)
+    await work.ledger.settle(work.attempt.key, spent)
+
+
+async def _run(
+    work: Work, operator: Operator, arguments: Any, decisions: Sequence[Any], asked: Waiting | None
+) -> Answer | Park:
+    """Runs the operator in a folder of its own until the deadline."""
+    limit = timeout_of(work.node.node)
+    key = work.attempt.key
+    folder = work.workspace / _folder_name(key, work.attempt.number)
+    remove_tree(folder)  # left by a process that died
+    folder.mkdir(parents=True)
+    log = work.log(key, work.attempt.number)
+    step = Step(
+        run=work.run,
+        plan=work.plan,
+        node=work.node.node,
+        key=key,
+        attempt=work.attempt.number,
+        folder=folder,
+        log=log,
+        contents=work.ledger.contents,
+        deadline=work.now() + limit,
+        decisions=tuple(decisions),
+        asked=asked,
+        now=work.now,
+    )
+    try:
+        return await _until_deadline(operator, arguments, step, limit)
+    finally:
+        log.close()
+        await _clear(folder)
+
+
+async def _until_deadline(operator: Operator, arguments: Any, step: Step, limit: timedelta) -> Answer | Park:
+    try:
+        async with asyncio.timeout(limit.total_seconds()) as deadline:
+            end = await operator.run(arguments, step)
+    except StepFailure:
+        raise
+    except TimeoutError:
+        if deadline.expired():
+            raise StepFailure("timeout", f"cut off after {limit.total_seconds():g} s") from None
+        raise StepFailure("error", f"operator `{operator.entry.name}` ran into a time limit of its own") from None
+    except Exception as fault:
+        if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
+            raise
+        step.log.line(f"[somagent] operator `{operator.entry.name}` failed\n{traceback.format_exc()}")
+        raise StepFailure(
+            "error", f"operator `{operator.entry.name}` failed with {type(fault).__name__}: {fault}"
+        ) from fault
+    if deadline.expired():
+        raise StepFailure("timeout", f"not ended after {limit.total_seconds():g} s")
+    return end
+
+
+def timeout_of(node: Node) -> timedelta:
+    """How long an attempt may take: the step's timeout, or its budget of wall clock time if that is shorter."""
+    limit = node.timeout_ms
+    if node.budget is not None and node.budget.wall_clock_ms is not None:
+        limit = min(limit, node.budget.wall_clock_ms)
+    return timedelta(milliseconds=limit)
+
+
+def _folder_name(key: StepKey, number: int) -> str:
+    item = "" if key.item == NO_ITEM else f".{key.item}"
+    return f"{key.run}.{key.step}{item}.{number}"
+
+
+async def _clear(folder: Path) -> None:
+    try:
+        folder.rmdir()  # noqa: ASYNC240 - at once; most attempts of most operators leave nothing
+    except OSError:
+        await in_thread(remove_tree, folder)

@@ -72,7 +72,7 @@ def read_includes(draft: Draft) -> Draft:
             )
             for file in ordered
         ),
-        contents={digest_of(file.content): file.content for file in ordered},
+        contents={file.path: file.content for file in ordered},
     )
 
 

@@ -20,7 +20,7 @@ class Compilation:
     source: Source
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]  # in the order of the text
-    contents: Mapping[str, bytes]  # included files by digest
+    contents: Mapping[str, bytes]  # of the included files, by path
 
 
 def compile_capsule(

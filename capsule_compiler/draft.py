@@ -86,7 +86,7 @@ class Draft:
     output_types: Mapping[str, Type] = field(default_factory=dict)
     policies: Mapping[str, Constitution] = field(default_factory=dict)
     files: tuple[IncludedFile, ...] = ()
-    contents: Mapping[str, bytes] = field(default_factory=dict)  # by digest
+    contents: Mapping[str, bytes] = field(default_factory=dict)  # of the included files, by path
     order: tuple[str, ...] = ()
     plan: Plan | None = None
     diagnostics: tuple[Diagnostic, ...] = ()

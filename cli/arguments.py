@@ -1,0 +1,160 @@
+"""The command line: every command with its arguments, in one place, for help, for completion and for the docs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+DATA_DIRECTORY = ".somagent"
+_Adder = Callable[..., argparse.ArgumentParser]
+
+EPILOG = """exit codes:
+  0 done   1 failed, or the capsule has errors   2 wrong command line or input   3 parked, waits for people
+  4 cancelled   5 data directory held, damaged or full   130 stopped with Ctrl-C
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the form of all other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with exit code 2."""
+        self.exit(2, f"error: {message}\n  try: {self.prog} --help\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; each command sets `command` to the name of its module in `commands`."""
+    parser = _Parser(
+        prog="somagent",
+        description="Governed agent work as code: check, plan and run Task Capsules.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    add: _Adder = commands.add_parser
+    _author(add)
+    _run(add)
+    _look(add)
+    _decide(add)
+    _tools(add)
+    return parser
+
+
+def _author(add: _Adder) -> None:
+    new = add("new", help="write a small working capsule")
+    new.add_argument("name", nargs="?", default="hello", help="name of the capsule (default: hello)")
+    new.add_argument("--force", action="store_true", help="overwrite a file that is there")
+    check = add("check", help="find every mistake in capsules and constitutions")
+    check.add_argument("files", nargs="+", metavar="FILE", help="capsule or constitution; `-` reads standard input")
+    _constitution(check)
+    _output(check)
+    plan = add("plan", help="show what a capsule would do, in which order, and what the constitution says")
+    plan.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
+    _constitution(plan)
+    _output(plan)
+
+
+def _run(add: _Adder) -> None:
+    run = add("run", help="run a capsule")
+    run.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
+    run.add_argument(
+        "--input", action="append", default=[], metavar="NAME=VALUE", help="an input; text as it is, all else as JSON"
+    )
+    run.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; `--input` goes first")
+    run.add_argument("--as", dest="person", metavar="NAME", help="who starts the run (default: your account)")
+    _constitution(run)
+    _working(run)
+    resume = add("resume", help="go on with a run that was interrupted or is parked")
+    _run_id(resume)
+    _working(resume)
+    retry = add("retry", help="run again from a step on; what does not depend on it is taken over")
+    _run_id(retry)
+    retry.add_argument("step", metavar="STEP")
+    _working(retry)
+
+
+def _look(add: _Adder) -> None:
+    runs = add("runs", help="list the runs, newest first")
+    runs.add_argument("--limit", type=int, default=0, metavar="N", help="at most N (default: all)")
+    _data(runs)
+    _output(runs)
+    show = add("show", help="show a run: its steps, what they gave, and why they failed")
+    _run_id(show)
+    _data(show)
+    _output(show)
+    logs = add("logs", help="print what steps wrote")
+    _run_id(logs)
+    logs.add_argument("step", nargs="?", metavar="STEP", help="of this step only")
+    _data(logs)
+    _output(logs)
+    report = add("report", help="write a run's report: one HTML file")
+    _run_id(report)
+    report.add_argument("--to", metavar="FILE", help="where to (default: reports/RUN.html in the data directory)")
+    _data(report)
+    _output(report)
+
+
+def _decide(add: _Adder) -> None:
+    for name, help_ in (("approve", "let a step that waits for people go on"), ("reject", "stop a step that waits")):
+        decide = add(name, help=help_)
+        _run_id(decide)
+        decide.add_argument("step", metavar="STEP", help="step id, or STEP/ITEM of a fan-out step")
+        decide.add_argument("--as", dest="person", required=True, metavar="NAME", help="who decides")
+        decide.add_argument("--group", action="append", default=[], metavar="NAME", help="a group you belong to")
+        decide.add_argument("--comment", default="", metavar="TEXT", help="why; kept with the decision")
+        decide.add_argument("--no-resume", action="store_true", help="write it down only; do not go on with the run")
+        _working(decide)
+    cancel = add("cancel", help="stop a run; what is recorded stays")
+    _run_id(cancel)
+    cancel.add_argument("--as", dest="person", metavar="NAME", help="who cancels (default: your account)")
+    _working(cancel)
+
+
+def _tools(add: _Adder) -> None:
+    explain = add("explain", help="explain a diagnostic's code with an example")
+    explain.add_argument("code", nargs="?", metavar="CODE", help="such as CAP203; none lists all")
+    _output(explain)
+    schema = add("schema", help="print the JSON Schema of capsules or plans")
+    schema.add_argument("kind", nargs="?", default="capsule", choices=["capsule", "plan", "constitution"])
+    completion = add("completion", help="print a script that completes this command in your shell")
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+
+
+def _run_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run id, its beginning, or `last`")
+
+
+def _constitution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--constitution", metavar="FILE", help="the constitution that governs (default: the embedded one)"
+    )
+
+
+def _data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help=f"where runs are kept (default: $SOMAGENT_DATA_DIR, else {DATA_DIRECTORY} in this folder)",
+    )
+
+
+def _working(parser: argparse.ArgumentParser) -> None:
+    _data(parser)
+    _output(parser)
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", choices=["text", "json"], default="text", help="what is printed (default: text)")
+
+
+def parse_arguments(argv: list[str]) -> tuple[argparse.ArgumentParser, Any]:
+    """Parses the command line; on a mistake, prints it and ends the process with exit code 2."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None and not arguments.version:
+        parser.print_help(sys.stdout)
+        parser.exit(2)
+    return parser, arguments

@@ -1,0 +1,67 @@
+"""Reviews in the terminal: when there is one, people are asked where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from somagent.cli.printing import printable
+from somagent.cli.runs import account
+from somagent.operators.runner.records import NO_ITEM, Decision
+from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
+
+_ANSWERS = {"a": True, "approve": True, "r": False, "reject": False}
+
+
+async def ask_people(engine: LocalEngine, view: RunView) -> bool:
+    """Asks about each waiting step; True when something was decided, so that the run can go on."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    decided = False
+    for step in waiting_steps(view):
+        answer = await asyncio.to_thread(_ask, step)
+        if answer is None:
+            continue
+        decision = Decision(
+            step=step.id, item=step.item, by=account(), account=account(), approve=answer, at=datetime.now(UTC)
+        )
+        try:
+            await engine.signal(view.run.id, decision)
+        except DecisionRefused as refusal:
+            sys.stderr.write(f"  {refusal}\n")
+        else:
+            decided = True
+    return decided
+
+
+def waiting_steps(view: RunView) -> list[StepView]:
+    """The steps and items that wait for people."""
+    flat = [one for step in view.steps for one in ([step] if step.item != NO_ITEM or not step.items else step.items)]
+    return [one for one in flat if one.phase == "Waiting" and one.waiting is not None]
+
+
+def _ask(step: StepView) -> bool | None:
+    waiting = step.waiting
+    if waiting is None:
+        return None
+    name = step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
+    sys.stderr.write(f"\n? {printable(waiting.title)}  (step {name})\n")
+    for value in waiting.show:
+        sys.stderr.write(f"    {_shown(value)}\n")
+    while True:
+        sys.stderr.write("  approve, reject or later? [a/r/L] ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        answer = line.strip().lower()
+        if not line or answer in {"", "l", "later"}:
+            return None
+        if answer in _ANSWERS:
+            return _ANSWERS[answer]
+
+
+def _shown(value: Any) -> str:
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 400)

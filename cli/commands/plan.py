@@ -1,0 +1,86 @@
+"""`somagent plan`: what a capsule would do, before it does it."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+import msgspec
+
+from somagent.capsule_compiler.model.quantities import show_duration
+from somagent.capsule_compiler.plan import Node, Plan, plan_digest
+from somagent.cli.compiling import planned
+from somagent.cli.printing import colored, print_json
+from somagent.workflows import capsules
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the steps in order; with `--output json`, the plan itself."""
+    plan, _ = planned(arguments.capsule, arguments.constitution, capsules.this_installation())
+    if arguments.output == "json":
+        print_json(msgspec.to_builtins(plan))
+    else:
+        _print(plan)
+    return 0
+
+
+def _print(plan: Plan) -> None:
+    from rich.console import Console  # noqa: PLC0415  40 ms
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(no_color=not colored(sys.stdout), highlight=False, soft_wrap=True)
+    title = " ".join(part for part in (plan.capsule.name, plan.capsule.version) if part)
+    console.print(f"{title}: {len(plan.nodes) + len(plan.finals)} steps")
+    if plan.capsule.description:
+        console.print(plan.capsule.description, markup=False)
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("WAVE", "STEP", "OPERATOR", "VERDICT", "WAITS FOR", "HOW"):
+        table.add_column(column, no_wrap=column != "HOW")
+    waves = _waves(plan)
+    for node in sorted(plan.nodes, key=lambda one: waves[one.id]):
+        table.add_row(str(waves[node.id]), node.id, node.operator, node.verdict, _waits(node), _how(node))
+    for node in plan.finals:
+        table.add_row("last", node.id, node.operator, node.verdict, "everything", _how(node))
+    console.print(table)
+    console.print()
+    for label, names in (("inputs", _inputs(plan)), ("outputs", ", ".join(plan.outputs))):
+        if names:
+            console.print(f"{label}: {names}", markup=False)
+    console.print(f"constitution: {plan.constitution.name} {plan.constitution.version}  {plan.constitution.digest}")
+    console.print(f"plan: {plan_digest(plan)}")
+
+
+def _waves(plan: Plan) -> dict[str, int]:
+    """How early each step can start: 1 for those that wait for nothing."""
+    waves: dict[str, int] = {}
+    for node in plan.nodes:  # topological order
+        waves[node.id] = 1 + max((waves[edge.step] for edge in node.needs), default=0)
+    return waves
+
+
+def _waits(node: Node) -> str:
+    names = [edge.step for edge in node.needs]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "nothing"
+
+
+def _how(node: Node) -> str:
+    parts = []
+    if node.fan_out is not None:
+        limit = f", {node.fan_out.max_parallel} at once" if node.fan_out.max_parallel else ""
+        parts.append(f"for each {node.fan_out.name}{limit}")
+    if node.guard:
+        parts.append(f"if {node.guard}")
+    if node.require:
+        parts.append(f"requires {node.require}")
+    if node.retry.attempts > 1:
+        parts.append(f"{node.retry.attempts} attempts")
+    parts.append(f"within {show_duration(node.timeout_ms)}")
+    return "; ".join(parts)
+
+
+def _inputs(plan: Plan) -> str:
+    return ", ".join(
+        f"{name} ({schema.get('type', 'type')}{'' if 'default' in schema else ', required'})"
+        for name, schema in plan.inputs.items()
+    )

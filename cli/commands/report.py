@@ -1,0 +1,21 @@
+"""`somagent report`: a run as one HTML file."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from somagent.cli.printing import print_json
+from somagent.cli.runs import find_run, open_engine
+from somagent.cli.working import write_run_report
+
+
+def run(arguments: Namespace) -> int:
+    """Writes the report and prints its path."""
+    engine = open_engine(arguments)
+    view = engine.view(find_run(engine, arguments.run))
+    path = write_run_report(engine, view, arguments, arguments.to)
+    if arguments.output == "json":
+        print_json({"run": view.run.id, "report": path})
+    else:
+        print(path)
+    return 0

@@ -1,0 +1,21 @@
+"""`somagent retry`: a new run of the same plan and inputs, from a step on."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from somagent.cli.runs import find_run, open_engine
+from somagent.cli.working import work
+from somagent.workflows import capsules
+
+
+def run(arguments: Namespace) -> int:
+    """Exit code by the new run's phase."""
+    engine = open_engine(arguments, capsules.this_installation().operators)
+    run_id = find_run(engine, arguments.run)
+
+    async def start() -> str:
+        await engine.hold()
+        return await engine.retry_from(run_id, arguments.step)
+
+    return work(engine, start, arguments)

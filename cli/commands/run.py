@@ -1,0 +1,84 @@
+"""`somagent run`: compile, submit, work, show."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.cli.compiling import planned
+from somagent.cli.exits import UserError
+from somagent.cli.runs import account, open_engine
+from somagent.cli.working import interrupted_runs, offer_interrupted, work
+from somagent.governance.documents import Source, decode_source, read_yaml
+from somagent.workflows import capsules
+from somagent.workflows.inputs import accept_inputs
+
+
+def run(arguments: Namespace) -> int:
+    """Exit code by the run's phase."""
+    installation = capsules.this_installation()
+    plan, compilation = planned(arguments.capsule, arguments.constitution, installation)
+    inputs = accept_inputs(plan, _given(arguments, plan))
+    engine = open_engine(arguments, installation.operators)
+
+    async def start() -> str:
+        await engine.hold()
+        earlier = interrupted_runs(engine, plan)
+        chosen = offer_interrupted(earlier, arguments.output)
+        if chosen is not None:
+            return chosen
+        submitter = arguments.person or account()
+        return await engine.submit(plan, inputs, submitter=submitter, files=compilation.contents)
+
+    return work(engine, start, arguments)
+
+
+def _given(arguments: Namespace, plan: Plan) -> dict[str, Any]:
+    given = _file(arguments.inputs) if arguments.inputs else {}
+    for pair in arguments.input:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise UserError(f"`--input {pair}` has no `=`; write `--input NAME=VALUE`")
+        given[name] = _value(name, text, plan)
+    return given
+
+
+def _value(name: str, text: str, plan: Plan) -> Any:
+    """Text for inputs of type string, JSON for all others."""
+    schema: Mapping[str, Any] = plan.inputs.get(name, {})
+    if "$ref" in schema:
+        schema = plan.types.get(schema["$ref"].rpartition("/")[2], {})
+    if schema.get("type", "string") == "string":
+        return text
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        kind = schema["type"]
+        raise UserError(f"`--input {name}={text}`: `{name}` is of type {kind}, written as JSON") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _file(name: str) -> dict[str, Any]:
+    content = sys.stdin.buffer.read() if name == "-" else capsules.read_bytes(Path(name))
+    source, found = decode_source(name, content)
+    root, mistakes = (None, found) if found else read_yaml(source)
+    if mistakes or root is None:
+        raise UserError(_mistake(source, mistakes))
+    value = root.plain()
+    if not isinstance(value, dict):
+        raise UserError(f"`{name}` must hold a mapping of inputs by name")
+    return value
+
+
+def _mistake(source: Source, mistakes: Any) -> str:
+    from somagent.capsule_compiler.diagnostics import render_all  # noqa: PLC0415  only a mistake needs it
+
+    return f"`{source.name}` cannot be read\n{render_all(source, mistakes)}".rstrip()

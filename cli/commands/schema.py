@@ -1,0 +1,21 @@
+"""`somagent schema`: the JSON Schemas, for editors and programs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import msgspec
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.cli.printing import print_json
+from somagent.governance.constitution import ConstitutionFile
+from somagent.workflows import capsules
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the schema of this installation's capsules, of plans, or of constitutions."""
+    if arguments.kind == "capsule":
+        print_json(capsules.this_installation().language.schema)
+    else:
+        print_json(msgspec.json.schema(Plan if arguments.kind == "plan" else ConstitutionFile))
+    return 0

@@ -1,0 +1,61 @@
+"""How values are printed: JSON for programs, quiet text for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime, timedelta
+from typing import Any, TextIO
+
+import msgspec
+
+from somagent.operators.runner.records import Phase
+
+MARKS: dict[Phase, tuple[str, str]] = {  # a sign and a colour of rich
+    "Pending": ("·", "dim"),
+    "Running": ("▸", "cyan"),
+    "Waiting": ("?", "yellow"),
+    "Succeeded": ("✓", "green"),
+    "Failed": ("✗", "red"),
+    "Skipped": ("-", "dim"),
+    "Omitted": ("-", "dim"),
+    "Cancelled": ("!", "magenta"),
+}
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether colours belong on a stream (https://no-color.org, https://force-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as indented JSON, the last thing on standard output."""
+    sys.stdout.write(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def duration(length: timedelta | float | None) -> str:
+    """`0.4s`, `12.3s`, `4m 05s`, `2h 10m`; empty when there is none."""
+    if length is None:
+        return ""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m"
+
+
+def between(start: datetime | None, end: datetime | None) -> str:
+    """How long from one to the other; empty when one is not known."""
+    return "" if start is None or end is None else duration(end - start)
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """One line of text that a terminal can be given: no control characters, not endless."""
+    clean = "".join(char if char.isprintable() else " " for char in text).strip()
+    return clean if len(clean) <= limit else clean[: limit - 3] + "..."

@@ -1,0 +1,198 @@
+"""What is shown while a run goes on: a live table in a terminal, a line for each step that ends elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from somagent.cli.printing import MARKS, colored, duration, printable
+from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
+from somagent.workflows.engines.protocol import Event, RunView
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_MOST_ROWS = 30
+
+
+class Progress(Protocol):
+    """Follows a run."""
+
+    def tell(self, event: Event) -> None:
+        """Takes what happened."""
+        ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def progress_for(view: RunView, output: str) -> Progress:
+    """The live table when standard error is a terminal, else lines; with JSON output, lines on standard error."""
+    if sys.stderr.isatty() and output == "text":
+        return LiveTable(view)
+    return Lines(view, sys.stdout if output == "text" else sys.stderr)
+
+
+@dataclass(slots=True)
+class Row:
+    """A step as it stands."""
+
+    id: str
+    operator: str
+    phase: Phase = "Pending"
+    started: datetime | None = None
+    ended: datetime | None = None
+    items: int | None = None
+    items_ended: int = 0
+    attempt: int = 0
+    note: str = ""
+
+
+class Rows:
+    """The steps of a run, kept up to date by events."""
+
+    def __init__(self, view: RunView) -> None:
+        self.rows: dict[str, Row] = {}
+        for step in view.steps:
+            row = Row(step.id, step.operator, step.phase, step.started_at, step.ended_at, attempt=step.attempts)
+            if step.items:
+                row.items = len(step.items)
+                row.items_ended = sum(item.phase in ENDED for item in step.items)
+            self.rows[step.id] = row
+
+    def take(self, event: Event) -> Row | None:
+        """Brings the event's step up to date; the row when the step as a whole has just ended."""
+        row = self.rows.get(event.key.step)
+        if row is None:
+            return None
+        of_item = event.key.item != NO_ITEM
+        if event.kind == "attempt":
+            row.phase, row.started, row.note = "Running", row.started or event.at, ""
+            row.attempt = row.attempt if of_item else event.attempt
+        elif event.kind == "opened":
+            row.items, row.started = event.items, row.started or event.at
+        elif event.kind == "waiting":
+            row.phase, row.note = "Waiting", event.message
+        elif event.kind == "retry":
+            row.note = event.message
+        elif event.kind == "result" and of_item:
+            row.items_ended += 1
+        elif event.kind == "result":
+            row.phase, row.ended, row.note = event.phase, event.at, event.message
+            return row
+        return None
+
+
+class Lines:
+    """A line for each step that ends."""
+
+    def __init__(self, view: RunView, stream: TextIO) -> None:
+        self._rows = Rows(view)
+        self._stream = stream
+        self._start = time.monotonic()
+        self._width = max((len(step.id) for step in view.steps), default=0)
+        self._name = f"{view.run.capsule} {view.run.id}"
+
+    def __enter__(self) -> Lines:
+        self._stream.write(f"{self._name}\n")
+        self._stream.flush()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.flush()
+
+    def tell(self, event: Event) -> None:
+        """Writes a line when a step has ended, waits, or is tried again."""
+        row = self._rows.take(event)
+        if row is not None:
+            items = f"  {row.items_ended}/{row.items} items" if row.items is not None else ""
+            self._line(row.id, row.phase, items + _note(row.note))
+        elif event.kind in {"waiting", "retry"}:
+            self._line(event.key.step, "Waiting" if event.kind == "waiting" else "Running", _note(event.message))
+
+    def _line(self, step: str, phase: Phase, rest: str) -> None:
+        elapsed = duration(time.monotonic() - self._start)
+        self._stream.write(f"{elapsed:>8}  {MARKS[phase][0]} {step:<{self._width}}  {phase}{rest}\n")
+        self._stream.flush()
+
+
+class LiveTable:
+    """A table that keeps itself up to date."""
+
+    def __init__(self, view: RunView) -> None:
+        self._rows = Rows(view)
+        self._name = f"{view.run.capsule}  {view.run.id}"
+        self._start = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> LiveTable:
+        from rich.console import Console  # noqa: PLC0415  40 ms, only for a terminal
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(stderr=True, no_color=not colored(sys.stderr))
+        self._live = Live(get_renderable=self.table, console=console, refresh_per_second=8)
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.refresh()
+            self._live.__exit__(kind, error, trace)
+
+    def tell(self, event: Event) -> None:
+        """Takes what happened; the table is drawn again by itself."""
+        self._rows.take(event)
+
+    def table(self) -> Table:
+        """The steps; of very many, those that something happens to."""
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        rows = list(self._rows.rows.values())
+        ended = sum(row.phase in ENDED for row in rows)
+        elapsed = duration(time.monotonic() - self._start)
+        table = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
+        table.title = f"{self._name}   {ended}/{len(rows)} steps   {elapsed}"
+        shown = rows
+        if len(rows) > _MOST_ROWS:
+            active = [row for row in rows if row.phase in {"Running", "Waiting", "Failed"}]
+            shown = active[:_MOST_ROWS]
+        for row in shown:
+            mark, color = MARKS[row.phase]
+            table.add_row(
+                Text(mark, style=color),
+                Text(row.id, style="bold" if row.phase == "Running" else ""),
+                Text(row.operator, style="dim"),
+                Text(row.phase, style=color),
+                Text(_details(row)),
+                Text(printable(row.note, 80), style="dim"),
+            )
+        if len(shown) < len(rows):
+            table.add_row("", Text(f"and {len(rows) - len(shown):,} more steps", style="dim"))
+        return table
+
+
+def _details(row: Row) -> str:
+    parts = []
+    if row.items is not None:
+        parts.append(f"{row.items_ended}/{row.items}")
+    if row.attempt > 1:
+        parts.append(f"attempt {row.attempt}")
+    if row.started is not None:
+        end = row.ended or datetime.now(row.started.tzinfo)
+        parts.append(duration(max(0.0, (end - row.started).total_seconds())))
+    return "  ".join(parts)
+
+
+def _note(message: str) -> str:
+    return f"  {printable(message)}" if message else ""

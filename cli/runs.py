@@ -1,0 +1,101 @@
+"""Runs as the command line sees them: where they are kept, how they are named, what is told of them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from somagent.cli.arguments import DATA_DIRECTORY
+from somagent.cli.exits import UserError
+from somagent.operators.operator import Operator
+from somagent.operators.runner.contents import Contents
+from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.protocol import RunView, StepView
+
+
+def data_directory(arguments: Namespace) -> Path:
+    """Where runs are kept."""
+    return Path(arguments.data_dir or os.environ.get("SOMAGENT_DATA_DIR") or DATA_DIRECTORY)
+
+
+def open_engine(arguments: Namespace, operators: Mapping[str, Operator] | None = None) -> LocalEngine:
+    """The local engine on the data directory; without operators it can read and decide, not run."""
+    return LocalEngine(data_directory(arguments), operators or {})
+
+
+def contents_of(arguments: Namespace) -> Contents:
+    """Where large values and artifacts of the data directory are."""
+    return Contents(data_directory(arguments) / "contents")
+
+
+def account() -> str:
+    """The operating system account, as a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        return f"uid-{os.getuid()}"
+
+
+def find_run(engine: LocalEngine, name: str) -> str:
+    """The id of a run named by id, by the beginning of it, or by `last`."""
+    ids = [run.id for run in engine.runs()]
+    if not ids:
+        raise UserError("there are no runs here yet; `somagent run CAPSULE` starts one")
+    if name == "last":
+        return ids[0]
+    if name in ids:
+        return name
+    matching = [one for one in ids if one.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise UserError(f"`{name}` is the beginning of {len(matching)} runs: {', '.join(matching[:5])}")
+    raise UserError(f"there is no run `{name}` here; `somagent runs` lists them")
+
+
+def run_object(view: RunView) -> dict[str, Any]:
+    """A run as `--output json` shows it; the shape is documented in docs/cli.md."""
+    plan = view.plan
+    shown: dict[str, Any] = {
+        "id": view.run.id,
+        "capsule": view.run.capsule,
+        "phase": view.phase,
+        "submitter": view.run.submitter,
+        "createdAt": view.run.created_at,
+        "startedAt": view.started_at,
+        "endedAt": view.ended_at,
+        "inputs": view.run.inputs,
+        "outputs": view.outputs,
+        "steps": {step.id: _step_object(step) for step in view.steps},
+        "digests": {
+            "capsule": plan.source.digest,
+            "plan": view.run.plan_digest,
+            "constitution": plan.constitution.digest,
+        },
+    }
+    if view.failure is not None:
+        shown["failure"] = view.failure
+    return shown
+
+
+def _step_object(step: StepView) -> dict[str, Any]:
+    shown: dict[str, Any] = {"phase": step.phase, "attempts": step.attempts, "operator": step.operator}
+    if step.failure is not None:
+        shown["failure"] = step.failure
+    if step.verdict is not None:
+        shown["verdict"] = step.verdict.effect
+    if step.waiting is not None and step.phase == "Waiting":
+        shown["waiting"] = step.waiting
+    if step.outputs:
+        shown["outputs"] = step.outputs
+    if step.items:
+        shown["items"] = [
+            {key: value for key, value in _step_object(item).items() if key != "operator"} for item in step.items
+        ]
+    return msgspec.to_builtins(shown)  # type: ignore[no-any-return]

@@ -1,0 +1,91 @@
+"""The end of a run in a few lines: what came of each step, what was given, what to do next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from somagent.cli.asking import waiting_steps
+from somagent.cli.printing import MARKS, between, colored, printable
+from somagent.operators.runner.records import NO_ITEM
+from somagent.workflows.engines.protocol import RunView, StepView
+
+_MOST_STEPS = 40
+
+
+def print_summary(view: RunView, report: str = "") -> None:
+    """Prints the run to standard output."""
+    from rich.console import Console  # noqa: PLC0415  40 ms
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(no_color=not colored(sys.stdout), highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("", "STEP", "PHASE", "ATTEMPTS", "TIME", "VERDICT", "NOTE"):
+        table.add_column(
+            column, justify="right" if column in {"ATTEMPTS", "TIME"} else "left", no_wrap=column != "NOTE"
+        )
+    steps = [step for step in view.steps if step.phase != "Succeeded"] if len(view.steps) > _MOST_STEPS else view.steps
+    for step in steps[:_MOST_STEPS]:
+        mark, color = MARKS[step.phase]
+        table.add_row(
+            Text(mark, style=color),
+            step.id,
+            Text(step.phase, style=color),
+            str(step.attempts),
+            between(step.started_at, step.ended_at),
+            step.verdict.effect if step.verdict else "",
+            Text(_note(step)),
+        )
+    console.print()
+    console.print(table)
+    if len(steps[:_MOST_STEPS]) < len(view.steps):
+        console.print(f"and {len(view.steps) - len(steps[:_MOST_STEPS]):,} more steps")
+    console.print()
+    for name, value in view.outputs.items():
+        console.print(f"{name} = {_value(value)}", markup=False)
+    mark, color = MARKS[view.phase]
+    length = between(view.started_at, view.ended_at)
+    line = Text(
+        f"{mark} {view.run.capsule} {view.run.id}: {view.phase}" + (f" in {length}" if length else ""), style=color
+    )
+    console.print(line)
+    if view.failure is not None:
+        console.print(Text(f"  {printable(view.failure.message, 400)}"))
+    for hint in _next(view):
+        console.print(Text(f"  {hint}"))
+    if report:
+        console.print(Text(f"report: {report}"))
+
+
+def _note(step: StepView) -> str:
+    if step.failure is not None:
+        return printable(step.failure.message)
+    if step.waiting is not None and step.phase == "Waiting":
+        return printable(step.waiting.title)
+    if step.items:
+        done = sum(item.phase == "Succeeded" for item in step.items)
+        return f"{done}/{len(step.items)} items"
+    return ""
+
+
+def _next(view: RunView) -> list[str]:
+    if view.phase == "Waiting":
+        names = [one.id if one.item == NO_ITEM else f"{one.id}/{one.item}" for one in waiting_steps(view)]
+        return [f"decide: somagent approve {view.run.id} {name} --as NAME   (or reject)" for name in names]
+    if view.phase == "Failed":
+        failed = [step.id for step in view.steps if step.phase == "Failed"]
+        hints = [f"logs: somagent logs {view.run.id} {failed[0]}"] if failed else []
+        return hints + ([f"again: somagent retry {view.run.id} {failed[0]}"] if failed else [])
+    if view.phase in {"Pending", "Running"} and view.held_by is None:
+        return [f"go on: somagent resume {view.run.id}"]
+    return []
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict) and "artifact" in value:
+        return f"{value.get('kind')} {value.get('name')} ({value.get('size'):,} bytes) {str(value['artifact'])[:19]}"
+    if isinstance(value, list) and len(value) > 3:
+        return f"{len(value)} items"
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 160)

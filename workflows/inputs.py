@@ -1,0 +1,51 @@
+"""What a run is given, held against what its capsule declares, before the run exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.governance.documents import nearest
+
+
+class InputsRefused(Exception):
+    """Some inputs are wrong; `problems` says each in a line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+def accept_inputs(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem."""
+    problems = [_unknown(plan, name) for name in given if name not in plan.inputs]
+    accepted = {}
+    for name, schema in plan.inputs.items():
+        if name in given:
+            problems += _problems(plan, name, schema, given[name])
+            accepted[name] = given[name]
+        elif "default" in schema:
+            accepted[name] = schema["default"]
+        else:
+            described = f" ({schema['description']})" if "description" in schema else ""
+            problems.append(f"input `{name}` is missing{described}; give it with `--input {name}=...`")
+    if problems:
+        raise InputsRefused(problems)
+    return accepted
+
+
+def _unknown(plan: Plan, name: str) -> str:
+    near = nearest(name, plan.inputs)
+    known = ", ".join(f"`{one}`" for one in plan.inputs) or "none"
+    return f"the capsule has no input `{name}`; " + (f"did you mean `{near}`?" if near else f"its inputs: {known}")
+
+
+def _problems(plan: Plan, name: str, schema: Mapping[str, Any], value: Any) -> list[str]:
+    import jsonschema_rs  # noqa: PLC0415  15 MB, needed only when a run is given something
+
+    validator = jsonschema_rs.Draft202012Validator({"types": plan.types, **schema})
+    return [
+        f"input `{'.'.join([name, *map(str, error.instance_path)])}`: {error.message}"
+        for error in validator.iter_errors(value)
+    ]

@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from somagent.capsule_compiler.catalogue import OperatorEntry
+from somagent.capsule_compiler.catalogue import ARTIFACT_ONLY, OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
+from somagent.governance.documents import HINTS
 from somagent.governance.verdict import Verdict
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.log import StepLog
-from somagent.operators.runner.records import Decision, FailureClass, RunRecord, StepKey, Waiting
+from somagent.operators.runner.records import Artifact, Decision, FailureClass, RunRecord, StepKey, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,23 @@ class Operator:
 
 
 def arguments_schema(arguments: type[Struct]) -> dict[str, Any]:
-    """The JSON Schema of an argument model for its `OperatorEntry`: its fields at the top, models inside in `$defs`."""
+    """The JSON Schema of an argument model for its `OperatorEntry`: its fields at the top, models inside in `$defs`.
+
+    A field of type `Artifact` is marked as one, so that the compiler takes nothing but an artifact there.
+    """
     schema = msgspec.json.schema(arguments)
     definitions: dict[str, Any] = schema["$defs"]
-    own: dict[str, Any] = definitions.pop(schema["$ref"].removeprefix("#/$defs/"))
-    return {**own, "$defs": definitions} if definitions else own
+    own: dict[str, Any] = _with_artifacts(definitions.pop(schema["$ref"].removeprefix("#/$defs/")))
+    definitions.pop(Artifact.__name__, None)
+    return {**own, "$defs": _with_artifacts(definitions)} if definitions else own
+
+
+def _with_artifacts(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_artifacts(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("$ref") == f"#/$defs/{Artifact.__name__}":
+        rest = {name: part for name, part in schema.items() if name != "$ref"}
+        return {"type": "object", HINTS: {ARTIFACT_ONLY: True, "noun": "an artifact of another step"}, **rest}
+    return {name: _with_artifacts(part) for name, part in schema.items()}

@@ -5,11 +5,9 @@ What goes in and what the manifest says is decided here; how bytes are laid out 
 
 from __future__ import annotations
 
-import msgspec
-
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.operators.bundle.args import BundleArgs
-from somagent.operators.operator import Answer, Operator, Step
+from somagent.operators.operator import Answer, Operator, Step, arguments_schema
 
 __all__ = ["OPERATOR", "BundleArgs"]
 
@@ -24,7 +22,7 @@ OPERATOR = Operator(
     entry=OperatorEntry(
         name="bundle",
         summary="Pack artifacts into one zip file with a manifest of digests",
-        arguments=msgspec.json.schema(BundleArgs),
+        arguments=arguments_schema(BundleArgs),
         outputs={"artifact": {"type": "artifact"}},
         core=True,
     ),

@@ -6,8 +6,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from somagent.capsule_compiler.catalogue import ARTIFACT_ONLY
-from somagent.governance.documents import HINTS
 from somagent.operators.runner.records import Artifact
 
 
@@ -15,12 +13,4 @@ class BundleArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """Artifacts packed into one zip file."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200, description="File name; `.zip` is added")]
-    include: Annotated[
-        list[
-            Annotated[
-                Artifact,
-                Meta(extra_json_schema={HINTS: {ARTIFACT_ONLY: True, "noun": "an artifact of another step"}}),
-            ]
-        ],
-        Meta(min_length=1, description="Artifacts; each is found under its own name"),
-    ]
+    include: Annotated[list[Artifact], Meta(min_length=1, description="Artifacts; each is found under its own name")]

@@ -6,10 +6,8 @@ the constitution and set the deadline before, and validates the outputs after.
 
 from __future__ import annotations
 
-import msgspec
-
 from somagent.capsule_compiler.catalogue import OperatorEntry
-from somagent.operators.operator import Answer, Operator, Step
+from somagent.operators.operator import Answer, Operator, Step, arguments_schema
 from somagent.operators.script.args import ScriptArgs
 
 __all__ = ["OPERATOR", "ScriptArgs"]
@@ -25,7 +23,7 @@ OPERATOR = Operator(
     entry=OperatorEntry(
         name="script",
         summary="Run a bash or Python script",
-        arguments=msgspec.json.schema(ScriptArgs),
+        arguments=arguments_schema(ScriptArgs),
         declares_outputs=True,
         core=True,
     ),

@@ -113,7 +113,9 @@ def _open(value: Any, path: str, problems: list[str]) -> Any:
         return from_json(value, DYN)
     except BorderError as error:
         problems.append(f"`{path}` cannot be read: {error}")
-        return value
+    except RecursionError:
+        problems.append(f"`{path}` is nested too deeply")
+    return value
 
 
 def _as_kind(kind: str, value: Any) -> Any:
@@ -161,6 +163,10 @@ def _brief(value: Any) -> str:
             text = "empty"
         case bool():
             text = str(value).lower()
+        case list():
+            text = f"a list of {len(value)}"
+        case dict():
+            text = "a mapping"
         case _:
             text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

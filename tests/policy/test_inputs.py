@@ -105,6 +105,15 @@ def test_a_value_reaches_the_rules_as_its_declared_kind(
     assert judge_input(make(rules, input={"x": attribute}), {"x": value}, HERE).rules == ["r"]
 
 
+@pytest.mark.parametrize("kind", ["object", "string"])
+def test_a_value_without_end_is_refused_in_words(make: Make, kind: str) -> None:
+    value: dict[str, Any] = {}
+    for _ in range(5000):
+        value = {"a": value}
+    (problem,) = refusal(make(ALLOW, input={"x": {"type": kind}}), {"x": value})
+    assert problem in {"`input.x` is nested too deeply", "`input.x` must be text, not a mapping"}
+
+
 def test_the_schema_of_the_input_is_closed_at_every_depth(make: Make) -> None:
     inner = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     constitution = make(input={"list": {"type": "array", "items": inner}, "open": {"type": "object", "default": {}}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from somagent.governance.cel.spelling import nearest
-from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Name, Select
+from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Literal, Name, Select
 from somagent.governance.cel.types import (
     BOOL,
     DOUBLE,
@@ -21,7 +21,7 @@ from somagent.governance.cel.types import (
     Type,
     show,
 )
-from somagent.governance.cel.writer import write
+from somagent.governance.cel.writer import write, write_target
 from somagent.governance.documents import Diagnostic, Edit, Span
 
 _CONVERTIBLE: dict[Type, tuple[Type, ...]] = {
@@ -35,7 +35,9 @@ _VERBS |= {"-": "subtract", "*": "multiply", "/": "divide", "%": "divide"}
 
 
 def wrap(expr: Expr, function: str) -> Edit:
-    """The edit that puts `function(...)` around an expression."""
+    """The edit that makes an expression of another type: 2 becomes 2.0, anything else goes into `function(...)`."""
+    if function == "double" and isinstance(expr, Literal) and expr.raw.isdecimal():
+        return Edit(expr.span, f"{expr.raw}.0", f"write {expr.raw}.0")
     return Edit(expr.span, f"{function}({write(expr)})", f"wrap it in {function}(...)")
 
 
@@ -56,19 +58,20 @@ def binary(expr: Binary, left: Type, right: Type) -> Diagnostic:
         if operator == "%":
             return _mismatch(message, expr.operator_span, "`%` takes two ints")
         whole = expr.left if left == INT else expr.right
-        help_ = f"CEL never converts by itself: wrap the int side, double({write(whole)})"
-        return _mismatch(message, expr.operator_span, help_, wrap(whole, "double"))
+        edit = wrap(whole, "double")
+        help_ = f"CEL never converts by itself: write {edit.text}"
+        return _mismatch(message, expr.operator_span, help_, edit)
     if operator in ("+", "==", "!=") and STRING in (left, right):
         other, side = (right, expr.right) if left == STRING else (left, expr.left)
         if other in _CONVERTIBLE[STRING]:
-            help_ = f"CEL never converts by itself: wrap the {show(other)} side, string({write(side)})"
-            return _mismatch(message, expr.operator_span, help_, wrap(side, "string"))
+            edit = wrap(side, "string")
+            return _mismatch(message, expr.operator_span, f"CEL never converts by itself: write {edit.text}", edit)
     return _mismatch(message, expr.operator_span, _plain_help(operator, left, right))
 
 
 def _in(expr: Binary, right: Type) -> tuple[str, Edit | None]:
     if right == STRING:
-        call = f"{_target(expr.right)}.contains({write(expr.left)})"
+        call = f"{write_target(expr.right)}.contains({write(expr.left)})"
         return f"`in` looks in lists and maps; in a string, {call}", Edit(expr.span, call, "use contains")
     if isinstance(right, ListType | MapType):
         return "the value must have the type of the list's items or of the map's keys", None
@@ -103,7 +106,7 @@ def truth(type_: Type) -> str:
 
 def unary(operator: str, operand: Expr, type_: Type) -> Diagnostic:
     """`!` or `-` before something else than a bool or a number."""
-    if operator == "!":
+    if operator[0] == "!":
         return _mismatch(f"`!` wants bool, not {show(type_)}", operand.span, truth(type_))
     return _mismatch(f"`-` wants int or double, not {show(type_)}", operand.span)
 
@@ -112,8 +115,8 @@ def branches(yes: Expr, no: Expr, yes_type: Type, no_type: Type) -> Diagnostic:
     """The two results of `? :` have no type in common."""
     message = f"both results of `? :` need one type; these are {show(yes_type)} and {show(no_type)}"
     if {yes_type, no_type} == {INT, DOUBLE}:
-        whole = yes if yes_type == INT else no
-        return _mismatch(message, no.span, f"wrap the int: double({write(whole)})", wrap(whole, "double"))
+        edit = wrap(yes if yes_type == INT else no, "double")
+        return _mismatch(message, no.span, f"CEL never converts by itself: write {edit.text}", edit)
     return _mismatch(message, no.span, "when the result may be of either type, wrap one in dyn(...)")
 
 
@@ -166,7 +169,7 @@ def no_fields(expr: Select, type_: Type) -> Diagnostic:
     """A field of something that has none."""
     message = f"{show(type_)} has no field `{expr.field}`"
     if isinstance(type_, ListType) and (type_.item == DYN or isinstance(type_.item, ObjectType | MapType)):
-        better = f"{_target(expr.operand)}.map(x, x.{expr.field})"
+        better = f"{write_target(expr.operand)}.map(x, x.{expr.field})"
         help_ = f"the fields are its items': [0].{expr.field} for one, {better} for all"
         return Diagnostic("unknown-field", message, expr.field_span, help=help_, edit=Edit(expr.span, better, better))
     if isinstance(type_, OpaqueType):
@@ -198,15 +201,9 @@ def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
     """A whole expression of another type than its place wants."""
     message = f"this is {show(found)}, but {show(wants)} is wanted here"
     if found in _CONVERTIBLE.get(wants, ()) and isinstance(wants, SimpleType):
-        return Diagnostic(
-            "type-mismatch", message, expr.span, help=f"wrap it in {wants.name}(...)", edit=wrap(expr, wants.name)
-        )
+        edit = wrap(expr, wants.name)
+        return Diagnostic("type-mismatch", message, expr.span, help=f"write {edit.text}", edit=edit)
     return Diagnostic("type-mismatch", message, expr.span, help=truth(found) if wants == BOOL else "")
-
-
-def _target(expr: Expr) -> str:
-    text = write(Select(expr, "x", expr.span, expr.span))
-    return text[: -len(".x")]
 
 
 def _suggest(fault: str, message: str, span: Span, name: str, known: Iterable[str]) -> Diagnostic:

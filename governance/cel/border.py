@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from json.encoder import encode_basestring  # quotes exactly what RFC 8785 quotes, and keeps other characters
+from collections.abc import Callable
 
 from somagent.governance.cel.conversions import double_text, json_text
 from somagent.governance.cel.literals import INT_MAX, INT_MIN
@@ -131,10 +131,15 @@ def render_text(value: Value) -> str:
 
     Ints keep all their digits; inf and nan, which JSON has not, appear as `string(...)` writes them.
     """
-    return value if isinstance(value, str) else _canonical(value)
+    if isinstance(value, str):
+        return value
+    from json.encoder import encode_basestring  # noqa: PLC0415 - 6 ms, and seldom needed
+
+    return _canonical(value, encode_basestring)
 
 
-def _canonical(value: Value) -> str:
+def _canonical(value: Value, quote: Callable[[str], str]) -> str:
+    """`quote` escapes what RFC 8785 escapes: quotes, backslashes and control characters, nothing else."""
     match value:
         case None:
             return "null"
@@ -145,14 +150,14 @@ def _canonical(value: Value) -> str:
         case float():
             return json_text(value) if math.isfinite(value) else double_text(value)
         case str():
-            return encode_basestring(value)
+            return quote(value)
         case list():
-            return f"[{','.join(map(_canonical, value))}]"
+            return f"[{','.join(_canonical(part, quote) for part in value)}]"
         case dict():
             members = sorted(
                 ((key_text(key), part) for key, part in value.items()), key=lambda member: _order(member[0])
             )
-            return "{" + ",".join(f"{encode_basestring(name)}:{_canonical(part)}" for name, part in members) + "}"
+            return "{" + ",".join(f"{quote(name)}:{_canonical(part, quote)}" for name, part in members) + "}"
     raise TypeError(f"{type_name(value)} is not a value")
 
 

@@ -23,6 +23,7 @@ from somagent.governance.cel.syntax import (
     Name,
     Select,
     Unary,
+    children,
 )
 from somagent.governance.cel.types import (
     BOOL,
@@ -39,7 +40,7 @@ from somagent.governance.cel.types import (
     TypeVariable,
     show,
 )
-from somagent.governance.cel.writer import write
+from somagent.governance.cel.writer import write, write_target
 from somagent.governance.documents import Diagnostic, Label
 
 _KEYS = (BOOL, INT, STRING, DYN, ERROR)
@@ -230,15 +231,9 @@ class _Checker:
     def call(self, expr: Call) -> Type:
         name, target = expr.function, expr.target
         table = FUNCTIONS if target is None else METHODS
-        if name not in table and isinstance(target, Name | Select) and self.is_namespace(target):
-            full = f"{write(target)}.{name}"
-            span = expr.function_span._replace(start=target.span.start)
-            for argument in expr.arguments:
-                self.check(argument)
-            return self.report(advice.unknown_function(full, span, ()))
-        types = tuple(self.check(part) for part in ((target,) if target is not None else ()) + expr.arguments)
         if name not in table:
             return self.missing_function(expr)
+        types = tuple(self.check(part) for part in ((target,) if target is not None else ()) + expr.arguments)
         if all(len(overload.parameters) != len(types) for overload in table[name]):
             takes = len(table[name][0].parameters) - (target is not None)
             message = f"`{name}` takes {takes or 'no'} argument{'s' * (takes != 1)}, not {len(expr.arguments)}"
@@ -258,20 +253,28 @@ class _Checker:
         )
 
     def missing_function(self, expr: Call) -> Type:
-        name, arguments = expr.function, expr.arguments
-        if name in UNSUPPORTED:
+        name = expr.function
+        form = _other_form(expr)
+        if form is not None:
+            return self.report(advice.other_form(expr, form))
+        if isinstance(expr.target, Name | Select) and self.is_namespace(expr.target):
+            name = f"{write(expr.target)}.{name}"
+            span = expr.function_span._replace(start=expr.target.span.start)
+            self.report(advice.unknown_function(name, span, ()))
+        elif name in UNSUPPORTED:
+            self.check_parts(expr)
             message = f"`{name}` is not in this subset of CEL"
             help_ = _INSTEAD.get(name, "times written alike (RFC 3339, UTC) order as strings")
-            return self.report(Diagnostic("expression-unsupported", message, expr.function_span, help=help_))
-        if expr.target is None and arguments and (name in METHODS or name in MACROS):
-            rest = ", ".join(map(write, arguments[1:]))
-            return self.report(advice.other_form(expr, f"{write(arguments[0])}.{name}({rest})"))
-        if expr.target is not None and not arguments and name in FUNCTIONS:
-            return self.report(advice.other_form(expr, f"{name}({write(expr.target)})"))
-        if name == "has" and expr.target is not None and len(arguments) == 1:
-            return self.report(advice.other_form(expr, f"has({write(expr.target)}.{write(arguments[0])})"))
-        known = {*FUNCTIONS, "has"} if expr.target is None else {*METHODS, *MACROS}
-        return self.report(advice.unknown_function(name, expr.function_span, known))
+            self.report(Diagnostic("expression-unsupported", message, expr.function_span, help=help_))
+        else:
+            self.check_parts(expr)
+            known = {*FUNCTIONS, "has"} if expr.target is None else {*METHODS, *MACROS}
+            self.report(advice.unknown_function(name, expr.function_span, known))
+        return ERROR
+
+    def check_parts(self, expr: Expr) -> None:
+        for part in children(expr):
+            self.check(part)
 
     def want(self, expr: Expr, wanted: Type) -> None:
         """Report where `expr` does not give what is wanted, as deep inside as the text shows it."""
@@ -309,6 +312,18 @@ class _Checker:
             names = ", ".join(f"`{name}`" for name in missing)
             message = f"{wanted.member} {names} is missing" if len(missing) == 1 else f"{names} are missing"
             self.report(Diagnostic("type-mismatch", message, expr.span))
+
+
+def _other_form(expr: Call) -> str | None:
+    """How the call is written right, when function and method were mixed up."""
+    name, arguments, target = expr.function, expr.arguments, expr.target
+    if target is None and arguments and (name in METHODS or name in MACROS):
+        return f"{write_target(arguments[0])}.{name}({', '.join(map(write, arguments[1:]))})"
+    if target is not None and not arguments and name in FUNCTIONS:
+        return f"{name}({write(target)})"
+    if target is not None and name == "has" and len(arguments) == 1 and isinstance(arguments[0], Name):
+        return f"has({write_target(target)}.{arguments[0].name})"
+    return None
 
 
 _INSTEAD = {

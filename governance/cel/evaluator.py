@@ -103,9 +103,10 @@ class _Compiler:
             case MapLiteral(entries):
                 return _map([(self.compile(k, scope), self.compile(v, scope), k.span) for k, v in entries])
             case Unary(operator, operand, span):
-                if operator == "-" and isinstance(operand, Unary) and operand.operator == "-":
-                    return _same_number(self.compile(operand.operand, scope), span)
-                return _unary(negate if operator == "-" else _not, self.compile(operand, scope), span)
+                return _unary(_UNARY[operator], self.compile(operand, scope), span)
+            case Binary("in", span, left, ListLiteral(items)) if all(isinstance(item, Literal) for item in items):
+                constants = [item.value for item in items if isinstance(item, Literal)]
+                return _in(self.compile(left, scope), lambda _: constants, span)
             case Binary(operator, span, left, right):
                 return _binary(operator, self.compile(left, scope), self.compile(right, scope), span)
             case Conditional(condition, yes, no):
@@ -218,22 +219,23 @@ def _unary(operation: Callable[[Value], Value], operand: Run, span: Span) -> Run
     return run
 
 
-def _same_number(operand: Run, span: Span) -> Run:
-    """`--x` is x, as the official parsers have it, even for the smallest int."""
-
-    def run(frame: Frame) -> Value:
-        value = operand(frame)
-        if type(value) is int or type(value) is float:
-            return value
-        raise EvaluationError(f"`-` cannot take {type_name(value)}", span)
-
-    return run
-
-
 def _not(value: Value) -> Value:
     if type(value) is bool:
         return not value
     raise ValueFault(f"`!` wants bool, not {type_name(value)}")
+
+
+def _same_bool(value: Value) -> Value:
+    return not _not(value)
+
+
+def _same_number(value: Value) -> Value:
+    if type(value) is int or type(value) is float:
+        return value
+    raise ValueFault(f"`-` cannot take {type_name(value)}")
+
+
+_UNARY: dict[str, Callable[[Value], Value]] = {"!": _not, "!!": _same_bool, "-": negate, "--": _same_number}
 
 
 def _size(value: Value) -> Value:

@@ -48,10 +48,9 @@ BINARY: dict[str, tuple[Overload, ...]] = {
     "&&": _LOGIC,
     "||": _LOGIC,
 }
-UNARY: dict[str, tuple[Overload, ...]] = {
-    "!": (Overload((BOOL,), BOOL),),
-    "-": (Overload((INT,), INT), Overload((DOUBLE,), DOUBLE)),
-}
+_NEGATE = (Overload((INT,), INT), Overload((DOUBLE,), DOUBLE))
+_NOT = (Overload((BOOL,), BOOL),)
+UNARY: dict[str, tuple[Overload, ...]] = {"!": _NOT, "!!": _NOT, "-": _NEGATE, "--": _NEGATE}
 INDEX = (Overload((ListType(_A), INT), _A), Overload((MapType(_A, _B), _A), _B))
 CONDITIONAL = (Overload((BOOL, _A, _A), _A),)
 

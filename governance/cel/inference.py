@@ -60,7 +60,10 @@ class Inference:
         return fits
 
     def common(self, types: Iterable[Type]) -> Type:
-        """The one type of several things side by side, `dyn` when they differ."""
+        """The one type of several things side by side, `dyn` when they differ, nothing known when one is wrong."""
+        types = tuple(types)
+        if ERROR in types:
+            return ERROR
         shared: Type = self.fresh()
         pending: Pending = {}
         for type_ in types:
@@ -124,8 +127,11 @@ class Inference:
             return True
         if isinstance(known_source, TypeVariable) or isinstance(known_target, TypeVariable):
             return self._bind(known_source, known_target, pending)
-        if known_source == DYN and isinstance(target, TypeVariable) and target.number in pending:
-            pending[target.number] = DYN  # one `dyn` among ints makes the whole `dyn`
+        root = self._pending_root(target, pending)
+        if root is not None:  # decided by what came before in this call: keep what admits both
+            if not self._fits(known_source, known_target, pending):
+                return False
+            pending[root] = self._join(known_target, known_source, pending)
             return True
         if known_source in (DYN, ERROR) or known_target in (DYN, ERROR):
             return True
@@ -143,6 +149,30 @@ class Inference:
                 return self._fits(key, STRING, pending) and all(members)
             case _:
                 return False
+
+    def _pending_root(self, type_: Type, pending: Pending) -> int | None:
+        root = None
+        while isinstance(type_, TypeVariable) and type_.number in pending:
+            root = type_.number
+            type_ = pending[root]
+        return root
+
+    def _join(self, one: Type, other: Type, pending: Pending) -> Type:
+        """Of two types that fit: the one that claims less, part by part."""
+        one, other = self._look_up(one, pending), self._look_up(other, pending)
+        if one == other or isinstance(other, TypeVariable) or other == ERROR:
+            return one
+        if isinstance(one, TypeVariable) or one == ERROR:
+            return other
+        match one, other:
+            case ListType(item), ListType(other_item):
+                return ListType(self._join(item, other_item, pending))
+            case MapType(key, value), MapType(other_key, other_value):
+                return MapType(self._join(key, other_key, pending), self._join(value, other_value, pending))
+            case (ObjectType(), MapType()) | (MapType(), ObjectType()):
+                return MapType(STRING, DYN)
+            case _:
+                return DYN if DYN in (one, other) else one
 
     def _bind(self, source: Type, target: Type, pending: Pending) -> bool:
         if isinstance(source, TypeVariable) and isinstance(target, TypeVariable):

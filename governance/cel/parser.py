@@ -7,6 +7,7 @@ grouping.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from somagent.governance.cel import lexer, literals
@@ -178,24 +179,23 @@ class _Parser:
         return None
 
     def unary(self) -> Expr:
-        """`!`s or `-`s, never mixed, before a member; a single minus before a number belongs to the number."""
+        """`!`s or `-`s, never mixed, before a member; a single minus before a number belongs to the number.
+
+        Pairs cancel out, as in the reference implementations, so that `--x` has a value even for the smallest int.
+        """
         if not (self.at("!") or self.at("-")):
             return self.member()
-        operator = self.token.text
-        starts: list[int] = []
-        while self.at(operator):
-            starts.append(self.advance().span.start)
+        operator, start, count = self.token.text, self.token.span.start, 0
+        while self.accept(operator):
+            count += 1
         if self.at("!") or self.at("-"):
             raise self.fault(
                 "expression-syntax", "`!` and `-` cannot stand side by side", self.token.span, "use parentheses"
             )
-        if operator == "-" and len(starts) == 1 and self.token.kind in ("int", "float"):
-            expr = self.member(sign_start=starts.pop())
-        else:
-            expr = self.member()
-        for start in reversed(starts):
-            expr = Unary(operator, expr, Span(start, expr.span.end))
-        return expr
+        if operator == "-" and count == 1 and self.token.kind in ("int", "float"):
+            return self.member(sign_start=start)
+        expr = self.member()
+        return Unary(operator * (2 - count % 2), expr, Span(start, expr.span.end))
 
     def member(self, sign_start: int | None = None) -> Expr:
         start = self.token.span.start if sign_start is None else sign_start
@@ -283,7 +283,7 @@ class _Parser:
                 self.advance()
                 expr = self.expression()
                 self.close_parenthesis(token.span)
-                return expr
+                return replace(expr, span=self.since(token.span.start))
             case "operator" if token.text == "[":
                 return self.list_literal()
             case "operator" if token.text == "{":

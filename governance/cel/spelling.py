@@ -8,16 +8,16 @@ _LONGEST = 64
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is few typing mistakes away (a third of its length at most), or None.
+    """The known name that is few typing mistakes away (a third of its length at most, one in a short name), or None.
 
     Ties go to the first in alphabetical order, so that a message never depends on the order of a dict.
     """
     best: str | None = None
-    limit = max(1, (len(name) + 1) // 3)
+    limit = max(1, (len(name) + 1) // 3) if len(name) > 2 else 0
     if len(name) > _LONGEST:
         return None
     for candidate in sorted(known):
-        if candidate == name or abs(len(candidate) - len(name)) > limit:
+        if abs(len(candidate) - len(name)) > limit:
             continue
         distance = _distance(name.lower(), candidate.lower())
         if distance <= limit and (best is None or distance < limit):

@@ -1,6 +1,7 @@
 """The syntax tree. Macros are nodes of their own instead of being expanded, so that messages speak the author's words.
 
-Every node knows its place: `span` is the whole node, offsets count code points of the text that was parsed.
+Every node knows its place: `span` is the whole node with the parentheses around it, offsets count code points of the
+text that was parsed.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class MapLiteral:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """`!operand` or `-operand`."""
+    """`!operand` or `-operand`; also `!!` and `--`, which change nothing but want a bool or a number."""
 
     operator: str
     operand: Expr

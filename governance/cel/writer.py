@@ -27,8 +27,16 @@ _UNARY, _MEMBER = 6, 7
 
 
 def write(expr: Expr) -> str:
-    """Text that parses to the same tree; constants as they were written, the fewest parentheses."""
+    """Text of the same meaning; constants as they were written, the fewest parentheses.
+
+    It parses to the same tree, but for the grouping of rows of `&&` and `||`, which has no meaning.
+    """
     return _write(expr, 0)
+
+
+def write_target(expr: Expr) -> str:
+    """Text that can stand before a dot."""
+    return _write(expr, _MEMBER)
 
 
 def _write(expr: Expr, least: int) -> str:
@@ -57,10 +65,11 @@ def _parts(expr: Expr) -> tuple[str, int]:
         case MapLiteral(entries):
             return "{" + ", ".join(f"{write(key)}: {write(value)}" for key, value in entries) + "}", _MEMBER
         case Unary(operator, operand):
-            return operator + _unary_operand(operator, operand), _UNARY
+            return operator + _unary_operand(operand), _UNARY
         case Binary(operator, _, left, right):
             level = _LEVELS.get(operator, 3)
-            return f"{_write(left, level)} {operator} {_write(right, level + 1)}", level
+            right_least = level if operator in ("&&", "||") else level + 1
+            return f"{_write(left, level)} {operator} {_write(right, right_least)}", level
         case Conditional(condition, yes, no):
             return f"{_write(condition, 1)} ? {_write(yes, 1)} : {write(no)}", 0
         case Macro(macro, _, target, variable, _, condition, body):
@@ -68,12 +77,9 @@ def _parts(expr: Expr) -> tuple[str, int]:
             return f"{_write(target, _MEMBER)}.{macro}({variable}, {middle}{write(body)})", _MEMBER
 
 
-def _unary_operand(operator: str, operand: Expr) -> str:
-    if isinstance(operand, Unary) and operand.operator == operator:
-        return write(operand)
-    if isinstance(operand, Literal) and isinstance(operand.value, int | float) and not isinstance(operand.value, bool):
-        return f"({operand.raw})"  # a bare minus would become part of the number
-    return _write(operand, _MEMBER)
+def _unary_operand(operand: Expr) -> str:
+    text = _write(operand, _MEMBER)
+    return f"({text})" if text[0].isdigit() or text[0] == "." else text  # a bare minus would join the number
 
 
 def _field(name: str) -> str:

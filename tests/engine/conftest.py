@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBook, Template, digest_of
+from somagent.governance.constitution import default_constitution
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -107,13 +108,16 @@ def make_node() -> Callable[..., Node]:
 
 @pytest.fixture
 def make_plan() -> Callable[..., Plan]:
-    """A plan of the given nodes under a constitution without rules."""
+    """A plan of the given nodes under the default constitution, which lets every step run."""
+    default = default_constitution()
 
     def make(*nodes: Node, **fields: Any) -> Plan:
         return Plan(
             format="plan/v1",
             capsule=CapsuleInfo(name="hand-made"),
-            constitution=RuleBook(name="empty", version="1", digest=digest_of(b"{}"), document={}),
+            constitution=RuleBook(
+                name=default.name, version=default.version, digest=default.digest, document=dict(default.document)
+            ),
             nodes=list(nodes),
             catalogue=digest_of(b"none"),
             **fields,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Amounts, Budget
+from somagent.capsule_compiler.plan import Amounts, Budget, encode_plan
 from somagent.operators.runner.ledger import AttemptHeld, BudgetExceeded
-from somagent.operators.runner.records import Failure, StepKey, StepResult, Waiting
+from somagent.operators.runner.records import Failure, RunRecord, StepKey, StepResult, Waiting
 from somagent.workflows.engines.local.journal import Journal
-from somagent.workflows.engines.local.submission import prepare, submit
+from somagent.workflows.engines.local.submission import prepare, write_run
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged
 
 AT = datetime(2026, 11, 24, 7, 12, tzinfo=UTC)
@@ -36,9 +36,10 @@ async def opened(directory: Path) -> AsyncIterator[Journal]:
 def a_run(make_plan, make_node):
     """Submits a run of one step and gives its key."""
 
-    async def start(journal: Journal) -> StepKey:
-        run = await submit(journal, make_plan(make_node("a")), {"n": 1}, submitter="ada", at=AT, token=lambda: "0001")
-        return StepKey(run, "a")
+    async def start(journal: Journal, token: Callable[[], str] = lambda: "0001") -> StepKey:
+        run = RunRecord(id="", capsule="hand-made", plan_digest="", submitter="ada", inputs={"n": 1}, created_at=AT)
+        content = encode_plan(make_plan(make_node("a")))
+        return StepKey(await journal.write("submit", lambda db: write_run(db, run, content, token=token)), "a")
 
     return start
 
@@ -170,15 +171,12 @@ def test_budgets_are_reserved_replaced_and_settled_over_attempts(tmp_path, go, a
     go(main())
 
 
-def test_two_runs_of_one_minute_get_different_ids(tmp_path, go, make_plan, make_node):
+def test_two_runs_of_one_minute_get_different_ids(tmp_path, go, a_run):
     tokens = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
 
     async def main():
         async with opened(tmp_path) as journal:
-            plan = make_plan(make_node("a"))
-            return [
-                await submit(journal, plan, {}, submitter="ada", at=AT, token=lambda: next(tokens)) for _ in range(2)
-            ]
+            return [(await a_run(journal, lambda: next(tokens))).run for _ in range(2)]
 
     assert go(main()) == ["r-20261124-0712-aaaa", "r-20261124-0712-bbbb"]
 

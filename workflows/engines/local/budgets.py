@@ -17,33 +17,33 @@ _USED = """
 
 
 def reserve(db: sqlite3.Connection, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
-    """Sets amounts aside under every budget, or raises `BudgetExceeded` and changes nothing."""
+    """Sets amounts aside under every budget, or raises `BudgetExceeded` and changes nothing; nothing always fits."""
     for name, budget in budgets:
         tokens, cost = db.execute(_USED, (key.step, key.item, key.step, key.item, key.run, name)).fetchone()
-        if budget.tokens is not None and tokens + amounts.tokens > budget.tokens:
+        if budget.tokens is not None and amounts.tokens and tokens + amounts.tokens > budget.tokens:
             raise BudgetExceeded(
                 f"budget `{name}` allows {budget.tokens} tokens, {tokens} are used; "
                 f"`{key.step}` asked for {amounts.tokens}"
             )
-        if budget.cost_micros is not None and cost + amounts.cost_micros > budget.cost_micros:
+        if budget.cost_micros is not None and amounts.cost_micros and cost + amounts.cost_micros > budget.cost_micros:
             raise BudgetExceeded(
                 f"budget `{name}` allows {_money(budget.cost_micros, budget)}, {_money(cost, budget)} is used; "
                 f"`{key.step}` asked for {_money(amounts.cost_micros, budget)}"
             )
     for name, _ in budgets:
         db.execute(
-            "INSERT INTO budgets VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO budgets VALUES (?, ?, ?, ?, 1, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET open = 1, "
             "reserved_tokens = excluded.reserved_tokens, reserved_cost = excluded.reserved_cost",
-            (key.run, name, key.step, key.item, amounts.tokens, amounts.cost_micros),
+            (*key, name, amounts.tokens, amounts.cost_micros),
         )
 
 
 def settle(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
     """Replaces what the key has reserved by what it spent, under every budget that it reserved in."""
     db.execute(
-        "UPDATE budgets SET reserved_tokens = 0, reserved_cost = 0, spent_tokens = spent_tokens + ?, "
-        "spent_cost = spent_cost + ? WHERE run = ? AND step = ? AND item = ?",
-        (spent.tokens, spent.cost_micros, key.run, key.step, key.item),
+        "UPDATE budgets SET open = 0, reserved_tokens = 0, reserved_cost = 0, spent_tokens = spent_tokens + ?, "
+        "spent_cost = spent_cost + ? WHERE run = ? AND step = ? AND item = ? AND open",
+        (spent.tokens, spent.cost_micros, *key),
     )
 
 

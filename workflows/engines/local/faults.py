@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
@@ -41,8 +43,15 @@ def damaged(path: Path, why: str) -> JournalDamaged:
     )
 
 
-def no_room(error: OSError) -> StorageFull | None:
-    """`StorageFull` when this is the file system refusing to take more, else None."""
-    if error.errno not in _NO_ROOM:
-        return None
-    return StorageFull(f"cannot write{f' to {error.filename}' if error.filename else ''}: {error.strerror}")
+@contextmanager
+def storing() -> Iterator[None]:
+    """Says it when the file system takes no more, or does not let us in."""
+    try:
+        yield
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        if error.errno in _NO_ROOM:
+            raise StorageFull(f"cannot write{where}: {error.strerror}") from error
+        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
+            raise EngineError(f"cannot write{where}: {error.strerror}") from error
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from somagent.workflows.engines.local.faults import translated
@@ -14,96 +15,61 @@ VERSION = 1
 _APPLICATION_ID = 0x536F6D61  # "Soma": tells `file` and us whose SQLite file this is
 _BUSY_S = 10.0  # other processes write one row at a time; longer means that one of them is stuck
 
+# runs.epoch: the lease under which a process is at work on it; attempts.seq: order of the starts, whatever clocks say.
 _TABLES = """
 CREATE TABLE lease (epoch INTEGER NOT NULL);
 INSERT INTO lease VALUES (0);
 CREATE TABLE plans (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE runs (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    plan TEXT NOT NULL REFERENCES plans,
-    record BLOB NOT NULL,
-    phase TEXT NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 0,  -- the lease under which a process is at work on it
-    started_at TEXT,
-    ended_at TEXT,
-    outcome BLOB                       -- outputs and failure, once it has ended
-);
-CREATE TABLE attempts (
-    seq INTEGER PRIMARY KEY,           -- order of the starts, whatever the clock says
-    run TEXT NOT NULL,
-    step TEXT NOT NULL,
-    item INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    open INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    UNIQUE (run, step, item, number)
-);
-CREATE TABLE results (
-    run TEXT NOT NULL,
-    step TEXT NOT NULL,
-    item INTEGER NOT NULL,
-    phase TEXT NOT NULL,
-    record BLOB NOT NULL,
-    PRIMARY KEY (run, step, item)
-) WITHOUT ROWID;
+CREATE TABLE runs (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, record BLOB NOT NULL,
+    phase TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0, started_at TEXT, ended_at TEXT, outcome BLOB);
+CREATE TABLE attempts (seq INTEGER PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
+    number INTEGER NOT NULL, open INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (run, step, item, number));
+CREATE TABLE results (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL, phase TEXT NOT NULL,
+    record BLOB NOT NULL, PRIMARY KEY (run, step, item)) WITHOUT ROWID;
 CREATE TABLE fan_outs (run TEXT NOT NULL, step TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (run, step))
     WITHOUT ROWID;
-CREATE TABLE decisions (
-    seq INTEGER PRIMARY KEY,
-    run TEXT NOT NULL,
-    step TEXT NOT NULL,
-    item INTEGER NOT NULL,
-    person TEXT NOT NULL,
-    record BLOB NOT NULL,
-    UNIQUE (run, step, item, person)
-);
+CREATE TABLE decisions (seq INTEGER PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
+    person TEXT NOT NULL, record BLOB NOT NULL, UNIQUE (run, step, item, person));
 CREATE TABLE cancels (run TEXT PRIMARY KEY, person TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE budgets (
-    run TEXT NOT NULL,
-    budget TEXT NOT NULL,
-    step TEXT NOT NULL,
-    item INTEGER NOT NULL,
-    reserved_tokens INTEGER NOT NULL,
-    reserved_cost INTEGER NOT NULL,
-    spent_tokens INTEGER NOT NULL,
-    spent_cost INTEGER NOT NULL,
-    PRIMARY KEY (run, budget, step, item)
-) WITHOUT ROWID;
+CREATE TABLE budgets (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL, budget TEXT NOT NULL,
+    open INTEGER NOT NULL, reserved_tokens INTEGER NOT NULL, reserved_cost INTEGER NOT NULL,
+    spent_tokens INTEGER NOT NULL, spent_cost INTEGER NOT NULL, PRIMARY KEY (run, step, item, budget)) WITHOUT ROWID;
 """
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """The journal for writing, made when it is not there; used by one thread at a time."""
-    try:
-        db = _connect(f"{path.absolute().as_uri()}?mode=rwc")
-        try:
-            # WAL with FULL: a commit is one write and one fsync. See https://sqlite.org/pragma.html#pragma_synchronous
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA fullfsync = 1")  # on macOS fsync alone does not reach the disk
-            db.execute("BEGIN IMMEDIATE")
-            if not _check_version(db, path):
-                for statement in _TABLES.split(";\n"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {VERSION}")
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
-    except sqlite3.Error as error:
-        raise translated(error, path) from error
-    return db
+
+    def prepare(db: sqlite3.Connection) -> None:
+        # WAL with FULL: a commit is one write and one fsync. See https://sqlite.org/pragma.html#pragma_synchronous
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA fullfsync = 1")  # on macOS fsync alone does not reach the disk
+        db.execute("BEGIN IMMEDIATE")
+        if not _holds_journal(db, path):
+            for statement in _TABLES.split(";\n"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+
+    return _open(path, "mode=rwc", prepare)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """The journal for reading; changes nothing and needs no lease."""
-    read_only_folder = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+    closed = not path.with_name(path.name + "-wal").exists()
+    read_only_folder = not os.access(path.parent, os.W_OK)
+    mode = "mode=ro&immutable=1" if closed and read_only_folder else "mode=ro"
+    return _open(path, mode, lambda db: _holds_journal(db, path))
+
+
+def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{mode}"
     try:
-        db = _connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if read_only_folder else ''}")
+        db = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            _check_version(db, path)
+            prepare(db)
         except BaseException:
             db.close()
             raise
@@ -112,12 +78,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-
-
-def _check_version(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file holds a journal already; raises when it holds something else or is of a newer SomaGent."""
+def _holds_journal(db: sqlite3.Connection, path: Path) -> bool:
+    """False for a new file; raises when it holds something else or is of a newer SomaGent."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -128,4 +90,4 @@ def _check_version(db: sqlite3.Connection, path: Path) -> bool:
         )
     if application != _APPLICATION_ID and tables:
         raise JournalDamaged(f"{path} is not a SomaGent journal; move it away or use another data directory")
-    return bool(application == _APPLICATION_ID and version)
+    return bool(tables)

@@ -1,21 +1,20 @@
-"""A run is born: its plan and files are stored with it, so that nothing outside can change or strand it."""
+"""What people write down about runs: new ones, decisions and cancellations. No lease is needed for it."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Plan, digest_of, encode_plan, plan_digest
+from somagent.capsule_compiler.plan import Plan, digest_of
+from somagent.operators.review.deciding import objection
 from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.records import Decision, RunRecord, StepResult
-from somagent.workflows.engines.local.journal import Journal
-from somagent.workflows.engines.local.rows import encode
-from somagent.workflows.engines.protocol import EngineError
+from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
+from somagent.workflows.engines.local.rows import decode_attempt, encode
+from somagent.workflows.engines.protocol import DecisionRefused, EngineError
 
 
 def prepare(directory: Path) -> None:
@@ -26,51 +25,6 @@ def prepare(directory: Path) -> None:
         ignore.write_text("*\n")
 
 
-async def submit(
-    journal: Journal,
-    plan: Plan,
-    inputs: Mapping[str, Any],
-    *,
-    submitter: str,
-    at: datetime,
-    token: Callable[[], str],
-    retry_of: str = "",
-    results: tuple[StepResult, ...] = (),
-    decisions: tuple[Decision, ...] = (),
-) -> str:
-    """Writes a new run, with results that it takes over from `retry_of`, and returns its id."""
-    content, digest = encode_plan(plan), plan_digest(plan)
-
-    def write(db: sqlite3.Connection) -> str:
-        run_id = _free_id(db, at, token)
-        run = RunRecord(
-            id=run_id,
-            capsule=plan.capsule.name,
-            plan_digest=digest,
-            submitter=submitter,
-            inputs=dict(inputs),
-            created_at=at,
-            retry_of=retry_of,
-        )
-        stored = digest_of(content)
-        db.execute("INSERT INTO plans VALUES (?, ?) ON CONFLICT DO NOTHING", (stored, content))
-        db.execute(
-            "INSERT INTO runs (id, plan, record, phase) VALUES (?, ?, ?, 'Pending')", (run_id, stored, encode(run))
-        )
-        for result in results:
-            key = result.key._replace(run=run_id)
-            row = (*key, result.phase, encode(replace(result, key=key)))
-            db.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?)", row)
-        for decision in decisions:
-            db.execute(
-                "INSERT INTO decisions (run, step, item, person, record) VALUES (?, ?, ?, ?, ?)",
-                (run_id, decision.step, decision.item, decision.by, encode(decision)),
-            )
-        return run_id
-
-    return await journal.write("submit", write)
-
-
 def store_files(contents: Contents, plan: Plan, files: Mapping[str, bytes]) -> None:
     """Keeps the files that the plan takes along; raises `EngineError` when one is missing or is another."""
     for file in plan.files:
@@ -79,6 +33,63 @@ def store_files(contents: Contents, plan: Plan, files: Mapping[str, bytes]) -> N
             raise EngineError(f"the capsule takes `{file.path}` along, but it was not given")
         if contents.put_bytes(content) != file.digest:
             raise EngineError(f"`{file.path}` changed since the capsule was compiled; compile it again")
+
+
+def write_run(
+    db: sqlite3.Connection,
+    run: RunRecord,
+    plan: bytes,
+    *,
+    token: Callable[[], str],
+    results: Sequence[StepResult] = (),
+    decisions: Sequence[Decision] = (),
+) -> str:
+    """Writes a new run with its plan and with what it takes over; returns the id that it gives it."""
+    run = replace(run, id=_free_id(db, run.created_at, token))
+    stored = digest_of(plan)
+    db.execute("INSERT INTO plans VALUES (?, ?) ON CONFLICT DO NOTHING", (stored, plan))
+    insert = "INSERT INTO runs (id, plan, record, phase) VALUES (?, ?, ?, 'Pending')"
+    db.execute(insert, (run.id, stored, encode(run)))
+    for result in results:
+        key = result.key._replace(run=run.id)
+        row = (*key, result.phase, encode(replace(result, key=key)))
+        db.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?)", row)
+    for decision in decisions:
+        _insert(db, run.id, decision)
+    return run.id
+
+
+def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision) -> None:
+    """Checks and writes a decision in one transaction; raises `DecisionRefused`."""
+    key = StepKey(run.id, decision.step, decision.item)
+    ended = db.execute("SELECT phase FROM results WHERE run = ? AND step = ? AND item = ?", key).fetchone()
+    if ended is not None:
+        raise DecisionRefused(f"step `{decision.step}` does not wait any more: it is {ended[0]}")
+    query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number DESC LIMIT 1"
+    row = db.execute(query, key).fetchone()
+    last = decode_attempt(row[0]) if row else None
+    # A step that is looking at an earlier decision at this moment may park again, so it still asks.
+    waiting = (last.waiting or (last.asked if last.ended_at is None else None)) if last else None
+    if waiting is None:
+        raise DecisionRefused(f"step `{decision.step}` does not wait for a decision (somagent show {run.id})")
+    if why := objection(waiting, decision, run.submitter):
+        raise DecisionRefused(why)
+    if not _insert(db, run.id, decision):
+        raise DecisionRefused(f"{decision.by} has decided on step `{decision.step}` already; it takes another person")
+
+
+def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> None:
+    """Asks the run to stop; raises `EngineError` when it has ended."""
+    phase, ended_at = db.execute("SELECT phase, ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if ended_at is not None:
+        raise EngineError(f"{run_id} cannot be cancelled, it has ended: {phase}")
+    db.execute("INSERT INTO cancels VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run_id, by, at.isoformat()))
+
+
+def _insert(db: sqlite3.Connection, run_id: str, decision: Decision) -> bool:
+    insert = "INSERT INTO decisions (run, step, item, person, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    row = (run_id, decision.step, decision.item, decision.by, encode(decision))
+    return db.execute(insert, row).rowcount > 0
 
 
 def _free_id(db: sqlite3.Connection, at: datetime, token: Callable[[], str]) -> str:

@@ -17,12 +17,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from somagent.workflows.engines.local.crash_points import Crash
 from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.schema import open_writer
 from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 T = TypeVar("T")
+
+# The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
+# and when it is durable but nobody has been told.
+Crash = Callable[[str], None]
+WRITES = (
+    "lease",
+    "submit",
+    "start",
+    "open",
+    "begin",
+    "end",
+    "record",
+    "reserve",
+    "settle",
+    "signal",
+    "cancel",
+    "stop",
+    "close",
+)
+CRASH_POINTS = tuple(f"{write}.{moment}" for write in WRITES for moment in ("before", "written", "committed"))
+
+
+def survive(_point: str) -> None:
+    """The hook of every real process: nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +61,12 @@ class Writer:
 
     def __init__(self, path: Path, crash: Crash) -> None:
         self.epoch: int | None = None  # of the lease; once set, every transaction checks that it still holds
-        self._path = path
-        self._crash = crash
+        self._path, self._crash = path, crash
         self._db = open_writer(path)
         self._flushing = True
         self._broken: Exception | None = None
         self._turn: list[_Write] = []
-        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Write]] = queue.SimpleQueue()
         # A daemon, so that a process that is told twice to stop does stop; a cut transaction undoes itself.
         self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
         self._thread.start()
@@ -67,10 +89,9 @@ class Writer:
 
     def close(self) -> None:
         """Ends the thread after what it was given; raises nothing, what is in the WAL is safe there."""
-        if self._thread.is_alive():
-            self._hand_over()
-            self._queue.put(None)
-            self._thread.join()
+        self._hand_over()
+        self._queue.put([])
+        self._thread.join()
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
 
@@ -80,25 +101,22 @@ class Writer:
             self._turn = []
 
     def _serve(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            closing = False
-            while not self._queue.empty():
-                more = self._queue.get()
-                closing = closing or more is None
-                batch += more or ()
+        while batch := self._queue.get():
             outcomes = self._commit(batch)
             with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
                 batch[0].done.get_loop().call_soon_threadsafe(_tell, batch, outcomes)
-            if closing:
-                return
 
     def _commit(self, batch: list[_Write]) -> list[Any]:
-        if self._broken is not None:
-            return [self._broken] * len(batch)
         try:
-            self._set_flushing(any(write.flush for write in batch))
+            if self._broken is not None:
+                raise self._broken
+            flush = any(write.flush for write in batch)
+            if flush != self._flushing:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
+                self._flushing = flush
             self._db.execute("BEGIN IMMEDIATE")
-            self._check_epoch()
+            if self.epoch is not None and self._db.execute("SELECT epoch FROM lease").fetchone() != (self.epoch,):
+                raise DataDirectoryHeld(f"another process took over {self._path.parent}; this one writes nothing more")
             outcomes = [self._apply(write) for write in batch]
             self._db.execute("COMMIT")
         except Exception as error:  # whatever it is, those who wait must hear of it
@@ -121,24 +139,12 @@ class Writer:
         self._crash(f"{write.name}.written")
         return outcome
 
-    def _set_flushing(self, flushing: bool) -> None:  # noqa: FBT001 -- the value is the whole message
-        if flushing != self._flushing:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if flushing else 'NORMAL'}")
-            self._flushing = flushing
-
-    def _check_epoch(self) -> None:
-        if self.epoch is None:
-            return
-        (epoch,) = self._db.execute("SELECT epoch FROM lease").fetchone()
-        if epoch != self.epoch:
-            raise DataDirectoryHeld(f"another process took over {self._path.parent}; this one writes nothing more")
-
 
 def _tell(batch: list[_Write], outcomes: list[Any]) -> None:
     for write, outcome in zip(batch, outcomes, strict=True):
         if write.done.done():  # its task was cancelled meanwhile; the row stands all the same
             continue
-        if isinstance(outcome, BaseException):
+        if isinstance(outcome, Exception):
             write.done.set_exception(outcome)
         else:
             write.done.set_result(outcome)

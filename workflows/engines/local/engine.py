@@ -1,0 +1,284 @@
+"""The local engine: runs plans in this process, on a journal that survives it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from somagent.capsule_compiler.plan import Plan, encode_plan, plan_digest
+from somagent.operators.operator import Operator, StepFailure
+from somagent.operators.runner.folders import remove_tree
+from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.outputs import run_outputs
+from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Phase, RunRecord, StepKey
+from somagent.workflows.engines import rules
+from somagent.workflows.engines.local import reading, submission
+from somagent.workflows.engines.local.clock import Clock
+from somagent.workflows.engines.local.execution import Execution, Surroundings
+from somagent.workflows.engines.local.faults import storing
+from somagent.workflows.engines.local.journal import Journal, cut_off
+from somagent.workflows.engines.local.lease import Lease
+from somagent.workflows.engines.local.rows import Outcome, encode
+from somagent.workflows.engines.local.slots import Slots
+from somagent.workflows.engines.local.writer import Crash, survive
+from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
+from somagent.workflows.engines.watching import Watch, Watches
+
+_LISTEN_S = 0.15  # how often a process at work looks whether another one wrote
+
+
+class LocalEngine:
+    """Runs plans in the data directory `directory` with these operators; an `Engine` (see `protocol`).
+
+    Reading makes nothing: no directory, no lease. `submit`, `signal` and `cancel` write, beside a process at work
+    too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4).
+    Errors are `EngineError`s whose message says what to do. Close it, or use it as an async context manager.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        operators: Mapping[str, Operator],
+        *,
+        clock: Clock | None = None,
+        parallel: int | None = None,
+        token: Callable[[], str] = lambda: secrets.token_hex(2),
+        crash: Crash = survive,
+    ) -> None:
+        self._directory = directory.absolute()
+        self._operators = operators
+        self._clock = clock or Clock()
+        self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
+        self._token = token
+        self._crash = crash
+        self._watches = Watches()
+        self._journal: Journal | None = None
+        self._lease: Lease | None = None
+        self._executions: dict[str, Execution] = {}
+        self._listener: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> LocalEngine:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the journal and gives the lease back; no run may be at work."""
+        journal, self._journal = self._journal, None
+        lease, self._lease = self._lease, None
+        if journal is not None:
+            journal.close()
+        if lease is not None:
+            lease.release()
+
+    async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
+        """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
+        journal = self._writable()
+        with storing():
+            submission.store_files(journal.contents, plan, files)
+        return await self._submit(plan, inputs, submitter)
+
+    async def retry_from(self, run_id: str, step: str) -> str:
+        """A new run of the same plan and inputs that takes over what succeeded or was skipped and is not after `step`.
+
+        What failed elsewhere is tried again as well: with it the new run could only fail.
+        """
+        with reading.opened(self._directory) as rows, rows.snapshot():
+            old, plan, done = rows.run(run_id).run, rows.plan(run_id), rows.results(run_id)
+            decisions = rows.decisions(run_id)
+        good = {r.key.step for r in done if r.key.item == NO_ITEM and r.phase in {"Succeeded", "Skipped"}}
+        kept = rules.not_after(plan, step) & good
+        results = [result for result in done if result.key.step in kept]
+        decisions = [decision for decision in decisions if decision.step in kept]
+        return await self._submit(plan, old.inputs, old.submitter, run_id, results=results, decisions=decisions)
+
+    def watch(self, run_id: str) -> Watch:
+        """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""
+        return self._watches.add(run_id)
+
+    async def signal(self, run_id: str, decision: Decision) -> None:
+        """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
+        run = self._known(run_id)
+        await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision))
+        key = StepKey(run_id, decision.step, decision.item)
+        message = f"{'approved' if decision.approve else 'rejected'} by {decision.by}"
+        self._watches.tell(Event(at=decision.at, key=key, kind="decision", phase="Waiting", message=message))
+        if run_id in self._executions:
+            self._executions[run_id].look()
+
+    async def cancel(self, run_id: str, *, by: str) -> None:
+        """Asks the run to stop. A process at work on it does so at once; else the next `run` ends it."""
+        self._known(run_id)
+        at = self._clock.now()
+        await self._writable().write("cancel", lambda db: submission.write_cancel(db, run_id, by, at))
+        if run_id in self._executions:
+            self._executions[run_id].look()
+
+    async def hold(self) -> None:
+        """Takes the lease, so that `run` will find it; raises `DataDirectoryHeld`.
+
+        Attempts that a dead process left open are closed as cut off.
+        """
+        if self._lease is not None:
+            return
+        with storing():
+            submission.prepare(self._directory)
+            lease = Lease(self._directory)
+        try:
+            journal, now = self._writable(), self._clock.now()
+            journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
+            remove_tree(self._directory / "work")
+        except BaseException:
+            lease.release()
+            raise
+        self._lease = lease
+
+    async def run(self, run_id: str) -> RunView:
+        """Works on the run until it has ended or only waits for people; ended runs are left as they are.
+
+        Raises `DataDirectoryHeld` when another process holds the lease and `StorageFull` when there is no room to
+        write; then, and when it is cancelled, the run can be gone on with.
+        """
+        await self.hold()
+        run = self._known(run_id)
+        if run_id in self._executions:
+            raise EngineError(f"this process is at work on {run_id} already")
+        if self._writable().rows.run(run_id).ended_at is None:
+            try:
+                with storing():
+                    await self._work(run)
+            except StorageFull as error:
+                way_on = f"nothing recorded is lost; make room, then go on with: somagent resume {run_id}"
+                raise StorageFull(f"{error}; {way_on}") from error
+        return self.view(run_id)
+
+    def view(self, run_id: str) -> RunView:
+        """The run as it stands; raises `UnknownRun`."""
+        with reading.opened(self._directory) as rows:
+            return reading.run_view(rows, run_id)
+
+    def runs(self) -> Sequence[RunSummary]:
+        """All runs, newest first."""
+        return reading.summaries(self._directory)
+
+    def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
+        """What the attempts wrote, in the order of their starts."""
+        with reading.opened(self._directory) as rows:
+            rows.run(run_id)
+            attempts = [a for a in rows.attempts(run_id) if step is None or a.key.step == step]
+        return reading.logs(self._directory, attempts)
+
+    async def _work(self, run: RunRecord) -> None:
+        journal = self._writable()
+        plan = await journal.plan(run.id)
+        around = Surroundings(
+            journal=journal,
+            operators=self._operators,
+            workspace=self._directory / "work",
+            log=lambda key, attempt: StepLog(reading.log_path(self._directory, key, attempt)),
+            clock=self._clock,
+            slots=self._slots,
+        )
+        execution = self._executions[run.id] = Execution(run, plan, around)
+        try:
+            await self._mark(run.id, "start", "Running")
+            self._listener = self._listener or asyncio.get_running_loop().create_task(self._listen(journal))
+            phase, outcome = await execution.execute(), None
+            if phase != "Waiting":
+                phase, outcome = await _outcome(plan, run, journal, phase)
+            await self._mark(run.id, "close", phase, outcome)
+        except BaseException:
+            with contextlib.suppress(EngineError):  # the one that is on its way says what happened
+                await self._mark(run.id, "stop", "Pending")
+            raise
+        finally:
+            del self._executions[run.id]
+            journal.forget(run.id)
+            if not self._executions and self._listener is not None:
+                listener, self._listener = self._listener, None
+                listener.cancel()
+                await asyncio.wait([listener])
+
+    async def _mark(self, run_id: str, name: str, phase: Phase, outcome: Outcome | None = None) -> None:
+        """Writes how far the run as a whole is; then tells."""
+        journal, now = self._writable(), self._clock.now()
+        at = now.isoformat()
+        end = (at, encode(outcome)) if outcome is not None else (None, None)
+        epoch = journal.writer.epoch if phase == "Running" else 0
+
+        def write(db: sqlite3.Connection) -> None:
+            if name == "stop":
+                cut_off(db, now, "stopped before it was done", run_id)
+            db.execute(
+                "UPDATE runs SET phase = ?, epoch = ?, started_at = coalesce(started_at, ?), ended_at = ?, outcome = ? "
+                "WHERE id = ?",
+                (phase, epoch, at, *end, run_id),
+            )
+
+        await journal.write(name, write, flush=name != "start")
+        message = outcome.failure.message if outcome is not None and outcome.failure is not None else ""
+        self._watches.tell(Event(at=now, key=StepKey(run_id, ""), kind="run", phase=phase, message=message))
+
+    async def _listen(self, journal: Journal) -> None:
+        """Notices decisions and cancellations that other processes wrote, and due dates that passed."""
+        try:
+            seen = journal.rows.version()
+            while True:
+                await asyncio.sleep(_LISTEN_S)
+                changed = seen != (seen := journal.rows.version())
+                for execution in list(self._executions.values()):
+                    if changed or execution.is_overdue():
+                        execution.look()
+        except EngineError as error:
+            for execution in self._executions.values():
+                execution.fail(error)
+
+    async def _submit(
+        self, plan: Plan, inputs: Mapping[str, Any], submitter: str, retry_of: str = "", **taken_over: Any
+    ) -> str:
+        run = RunRecord(
+            id="",
+            capsule=plan.capsule.name,
+            plan_digest=plan_digest(plan),
+            submitter=submitter,
+            inputs=dict(inputs),
+            created_at=self._clock.now(),
+            retry_of=retry_of,
+        )
+        write = partial(submission.write_run, run=run, plan=encode_plan(plan), token=self._token, **taken_over)
+        return await self._writable().write("submit", write)
+
+    def _known(self, run_id: str) -> RunRecord:
+        with reading.opened(self._directory) as rows:
+            return rows.run(run_id).run
+
+    def _writable(self) -> Journal:
+        if self._journal is None:
+            with storing():
+                submission.prepare(self._directory)
+                self._journal = Journal(self._directory, self._watches.tell, self._crash)
+        return self._journal
+
+
+async def _outcome(plan: Plan, run: RunRecord, journal: Journal, phase: Phase) -> tuple[Phase, Outcome]:
+    if phase != "Succeeded":
+        return phase, Outcome(failure=rules.failure_of(plan, journal.rows.results(run.id)))
+    try:
+        return phase, Outcome(outputs=await run_outputs(plan, run, journal))
+    except StepFailure as failure:
+        return "Failed", Outcome(failure=Failure(failure_class=failure.failure_class, message=failure.message))
+
+
+def _take_over(db: sqlite3.Connection, now: datetime) -> int:
+    cut_off(db, now, "the process that ran it ended")
+    db.execute("UPDATE lease SET epoch = epoch + 1")
+    return int(db.execute("SELECT epoch FROM lease").fetchone()[0])

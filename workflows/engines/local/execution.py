@@ -1,0 +1,326 @@
+"""One run at work: every step starts as soon as what it needs has ended, in no other order.
+
+The state is rebuilt from rows when an execution begins and changed by what tasks answer; there is no other memory of
+how far a run is. A failed step stops nothing but what needs it, so that every engine gives the same set of phases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from somagent.capsule_compiler.plan import Node, Plan
+from somagent.operators.operator import Operator
+from somagent.operators.review.deciding import outcome
+from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
+from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult, Waiting
+from somagent.operators.runner.run_step import run_step
+from somagent.workflows.engines import rules
+from somagent.workflows.engines.local.clock import Clock
+from somagent.workflows.engines.local.journal import Journal
+from somagent.workflows.engines.local.slots import Slots
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all runs of an engine share."""
+
+    journal: Journal
+    operators: Mapping[str, Operator]
+    workspace: Path
+    log: Callable[[StepKey, int], StepLog]
+    clock: Clock
+    slots: Slots
+
+
+@dataclass(slots=True, eq=False)
+class _Fan:
+    """A fan-out step that has been opened."""
+
+    step: str
+    total: int
+    limit: int  # items at work at once
+    left: int  # items without a result
+    startable: deque[int]
+    at_work: int = 0
+    queued: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a task's answer is for; `key` when the task is an attempt or the wait for one, which may be cut off."""
+
+    then: Callable[[Any], None]
+    key: StepKey | None = None
+    has_slot: bool = False
+
+
+class Execution:
+    """One run, from where its rows say it is until it has ended or only waits for people."""
+
+    def __init__(self, run: RunRecord, plan: Plan, around: Surroundings) -> None:
+        self._run, self._plan, self._around = run, plan, around
+        self._journal, self._rows, self._now = around.journal, around.journal.rows, around.clock.now
+        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": around.journal, "now": around.clock.now}
+        self._phases: dict[str, Phase] = {}
+        self._items: dict[str, set[int]] = {}  # items with a result when the execution began
+        self._unfinished: dict[StepKey, Attempt] = {}
+        self._blocked: dict[str, set[str]] = {}  # steps without a result, and which of their needs have none either
+        self._dependents: dict[str, list[Node]] = {}
+        self._finals = deque(plan.finals)
+        self._fans: dict[str, _Fan] = {}
+        self._ready: deque[StepKey | _Fan] = deque()
+        self._tasks: dict[asyncio.Task[Any], _Task] = {}
+        self._parked: dict[StepKey, Waiting] = {}
+        self._tried: dict[StepKey, tuple[int, bool]] = {}  # what a parked step was run again for
+        self._cancelled_by: str | None = None
+        self._stopping = False
+        self._quiet: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def execute(self) -> Phase:
+        """Goes on until nothing is left to do: the run's phase, `Waiting` when only people can go on.
+
+        However it is left, no task and no process of a step is at work afterwards.
+        """
+        self._around.slots.runs.append(self._fill)
+        try:
+            self._load()
+            self.look()
+            await self._quiet
+        finally:
+            self._stopping = True
+            self._around.slots.runs.remove(self._fill)
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        return "Waiting" if self._parked else rules.phase_of(self._plan, self._phases)
+
+    def look(self) -> None:
+        """Takes in what people wrote down, a cancellation or decisions, and that a due date passed."""
+        by = self._rows.cancelled_by(self._run.id)
+        if by is not None and self._cancelled_by is None and self._blocked:
+            self._cancel(by)
+        for key, waiting in list(self._parked.items()):
+            self._park(key, waiting)
+        self._turn()
+
+    def is_overdue(self) -> bool:
+        """Whether a parked step should be looked at although nobody wrote anything."""
+        now = self._now()
+        return any(w.due is not None and now >= w.due and not self._tried_late(key) for key, w in self._parked.items())
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the execution with an error of the engine's, not of a step's."""
+        if not self._quiet.done():
+            self._quiet.set_exception(error)
+
+    def _load(self) -> None:
+        for (step, item), phase in self._rows.phases(self._run.id).items():
+            if item == NO_ITEM:
+                self._phases[step] = phase
+            else:
+                self._items.setdefault(step, set()).add(item)
+        self._unfinished = self._rows.unfinished(self._run.id)
+        left = [node for node in self._plan.nodes if node.id not in self._phases]
+        for node in left:
+            needs = self._blocked[node.id] = {edge.step for edge in node.needs} - self._phases.keys()
+            for step in needs:
+                self._dependents.setdefault(step, []).append(node)
+        for node in left:
+            if not self._blocked[node.id]:
+                self._start(node)
+        self._next_final()
+
+    def _start(self, node: Node) -> None:
+        """All that the node needs has ended; `finally` needs nothing and cannot be cancelled."""
+        key = StepKey(self._run.id, node.id)
+        barrier = rules.in_the_way(self._plan, node, self._phases) if self._blocked else ""
+        if barrier:
+            self._spawn(self._journal.record(None, rules.omitted(key, barrier, self._now())), self._ended)
+        elif self._is_cancelled():
+            self._give_up(key)
+        elif node.fan_out is not None:
+            self._spawn(self._open(key), partial(self._opened, node))
+        else:
+            self._take_up(key)
+
+    def _take_up(self, key: StepKey) -> None:
+        """Goes on with a step or item where its last attempt left it."""
+        last = self._unfinished.pop(key, None)
+        if last is not None and (last.waiting or last.retry_at):
+            self._attempted(key, last)
+        else:
+            self._enqueue(key)
+
+    def _enqueue(self, key: StepKey) -> None:
+        if key.item == NO_ITEM:
+            self._ready.append(key)
+        else:
+            fan = self._fans[key.step]
+            fan.startable.append(key.item)
+            self._offer(fan)
+
+    def _offer(self, fan: _Fan) -> None:
+        """Fan-outs queue as one and hand out an item per turn, so that a long one starves nobody."""
+        if not fan.queued and fan.startable and (fan.limit == 0 or fan.at_work < fan.limit):
+            fan.queued = True
+            self._ready.append(fan)
+
+    def _fill(self) -> None:
+        while self._ready and self._around.slots.free > 0 and not self._stopping:
+            found = self._ready.popleft()
+            if isinstance(found, _Fan):
+                found.queued = False
+                found.at_work += 1
+                key = StepKey(self._run.id, found.step, found.startable.popleft())
+                self._offer(found)
+            else:
+                key = found
+            self._around.slots.free -= 1
+            around = self._around
+            attempt = run_step(
+                key, operators=around.operators, workspace=around.workspace, log=around.log, **self._common
+            )
+            self._spawn(attempt, partial(self._attempted, key), key, has_slot=True)
+
+    def _attempted(self, key: StepKey, answer: StepResult | Attempt) -> None:
+        if isinstance(answer, StepResult):
+            self._ended(answer)
+        elif self._is_cancelled():
+            self._give_up(key)
+        elif answer.waiting is not None:
+            self._park(key, answer.waiting)
+        else:
+            start, until = answer.ended_at or answer.started_at, answer.retry_at or answer.started_at
+            # A clock that was set back since must not make the wait longer than it was meant to be.
+            wait = max(min(until - self._now(), until - start), timedelta())
+            self._spawn(self._around.clock.sleep(wait.total_seconds()), lambda _: self._enqueue(key), key)
+
+    def _park(self, key: StepKey, waiting: Waiting) -> None:
+        now, decisions = self._now(), self._rows.decisions_on(key)
+        seen = (len(decisions), waiting.due is not None and now >= waiting.due)
+        decided = outcome(waiting, decisions, submitter=self._run.submitter, now=now) is not None
+        if decided and self._tried.get(key) != seen:
+            self._tried[key] = seen
+            self._parked.pop(key, None)
+            self._enqueue(key)
+        else:
+            self._parked[key] = waiting
+
+    def _tried_late(self, key: StepKey) -> bool:
+        return self._tried.get(key, (0, False))[1]
+
+    def _ended(self, result: StepResult) -> None:
+        step, item = result.key.step, result.key.item
+        if item != NO_ITEM:
+            fan = self._fans[step]
+            fan.left -= 1
+            self._close_if_done(fan)
+            return
+        self._phases[step] = result.phase
+        self._blocked.pop(step, None)
+        for node in self._dependents.pop(step, ()):
+            self._blocked[node.id].discard(step)
+            if not self._blocked[node.id]:
+                self._start(node)
+        self._next_final()
+
+    def _next_final(self) -> None:
+        while self._finals and not self._blocked:
+            node = self._finals.popleft()
+            if node.id not in self._phases:
+                self._start(node)
+                return
+
+    async def _open(self, key: StepKey) -> StepResult | int:
+        opened = await open_fan_out(key, **self._common)
+        if isinstance(opened, int):
+            await self._journal.opened(key, opened, self._now())
+        return opened
+
+    def _opened(self, node: Node, opened: StepResult | int) -> None:
+        if isinstance(opened, StepResult):
+            self._ended(opened)
+            return
+        left = [item for item in range(opened) if item not in self._items.get(node.id, ())]
+        limit = node.fan_out.max_parallel if node.fan_out else 0
+        fan = self._fans[node.id] = _Fan(node.id, opened, limit, len(left), deque())
+        for item in left:
+            key = StepKey(self._run.id, node.id, item)
+            self._give_up(key) if self._is_cancelled() else self._take_up(key)
+        self._close_if_done(fan)
+
+    def _close_if_done(self, fan: _Fan) -> None:
+        key = StepKey(self._run.id, fan.step)
+        if not fan.left and self._is_cancelled():
+            self._give_up(key, fan.total)
+        elif not fan.left:
+            self._spawn(close_fan_out(key, fan.total, **self._common), self._ended)
+
+    def _is_cancelled(self) -> bool:
+        return self._cancelled_by is not None and bool(self._blocked)
+
+    def _cancel(self, by: str) -> None:
+        """Cuts off what is at work and gives up what waits; what needs those is omitted by the usual rule."""
+        self._cancelled_by = by
+        given_up = [*self._parked, *(key for key in self._ready if isinstance(key, StepKey))]
+        for fan in self._fans.values():
+            given_up += [StepKey(self._run.id, fan.step, item) for item in fan.startable]
+            fan.startable.clear()
+        self._parked.clear()
+        self._ready.clear()
+        for key in given_up:
+            self._give_up(key)
+        for task, what in self._tasks.items():
+            if what.key is not None:
+                task.cancel()
+
+    def _give_up(self, key: StepKey, items: int | None = None) -> None:
+        attempts = self._rows.attempts_of(key)
+        result = rules.cancelled(key, attempts, self._cancelled_by or "", items, self._now())
+        self._spawn(self._journal.record(None, result), self._ended)
+
+    def _spawn(
+        self,
+        work: Coroutine[Any, Any, T],
+        then: Callable[[T], None],
+        key: StepKey | None = None,
+        *,
+        has_slot: bool = False,
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = _Task(then, key, has_slot)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[Any]) -> None:
+        what = self._tasks.pop(task)
+        if what.has_slot and what.key is not None:
+            self._around.slots.free += 1
+            if what.key.item != NO_ITEM:
+                self._fans[what.key.step].at_work -= 1
+                self._offer(self._fans[what.key.step])
+        try:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+            if not self._stopping and not task.cancelled():
+                what.then(task.result())
+            elif not self._stopping and what.key is not None:
+                self._give_up(what.key)
+            self._turn()
+        except Exception as error:  # callbacks have nobody who hears of their errors; the run does
+            self.fail(error)
+
+    def _turn(self) -> None:
+        self._around.slots.share()
+        if not (self._tasks or self._ready or self._quiet.done()):
+            self._quiet.set_result(None)

@@ -1,0 +1,90 @@
+"""Runs and logs for whoever looks on, from any process: no lease, nothing made, nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey
+from somagent.workflows.engines.local.lease import holder
+from somagent.workflows.engines.local.rows import Rows, RunRow
+from somagent.workflows.engines.local.schema import FILE_NAME
+from somagent.workflows.engines.protocol import LogChunk, RunSummary, RunView, UnknownRun
+from somagent.workflows.engines.views import step_views
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[Rows]:
+    """The journal of the data directory; raises `UnknownRun` when there is none."""
+    if not (directory / FILE_NAME).exists():
+        raise UnknownRun(f"there are no runs in {directory}")
+    rows = Rows(directory)
+    try:
+        yield rows
+    finally:
+        rows.close()
+
+
+def summaries(directory: Path) -> list[RunSummary]:
+    """A line for every run, newest first."""
+    if not (directory / FILE_NAME).exists():
+        return []
+    with opened(directory) as rows, rows.snapshot():
+        pid, epoch, found = holder(directory), rows.epoch(), rows.runs()
+    return [
+        RunSummary(
+            id=row.run.id,
+            capsule=row.run.capsule,
+            phase=_phase(row, _held_by(row, pid, epoch)),
+            submitter=row.run.submitter,
+            created_at=row.run.created_at,
+            ended_at=row.ended_at,
+        )
+        for row in found
+    ]
+
+
+def run_view(rows: Rows, run_id: str) -> RunView:
+    """The whole run; raises `UnknownRun`."""
+    with rows.snapshot():
+        row, plan, decisions = rows.run(run_id), rows.plan(run_id), rows.decisions(run_id)
+        held_by = _held_by(row, holder(rows.path.parent), rows.epoch())
+        records = (rows.results(run_id), rows.attempts(run_id), rows.fan_outs(run_id))
+    return RunView(
+        run=row.run,
+        plan=plan,
+        phase=_phase(row, held_by),
+        steps=step_views(run_id, plan, *records, at_work=held_by is not None),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outputs=row.outcome.outputs,
+        failure=row.outcome.failure,
+        decisions=decisions,
+        held_by=held_by,
+    )
+
+
+def logs(directory: Path, attempts: Iterable[Attempt]) -> Iterator[LogChunk]:
+    """What the attempts wrote; one that wrote nothing is left out."""
+    for attempt in attempts:
+        try:
+            content = log_path(directory, attempt.key, attempt.number).read_bytes()
+        except FileNotFoundError:
+            continue
+        yield LogChunk(key=attempt.key, attempt=attempt.number, text=content.decode(errors="replace"))
+
+
+def log_path(directory: Path, key: StepKey, attempt: int) -> Path:
+    """logs/RUN/STEP[.ITEM].ATTEMPT.log"""
+    name = key.step if key.item == NO_ITEM else f"{key.step}.{key.item}"
+    return directory / "logs" / key.run / f"{name}.{attempt}.log"
+
+
+def _held_by(row: RunRow, holder_pid: int | None, epoch: int) -> int | None:
+    """The process at work on the run: it holds the lease, and it began the run under this very lease."""
+    return holder_pid if row.phase == "Running" and row.epoch == epoch else None
+
+
+def _phase(row: RunRow, held_by: int | None) -> Phase:
+    return "Pending" if row.phase == "Running" and held_by is None else row.phase

@@ -1,4 +1,47 @@
-# Set-up lives in .venv of this checkout and is redone only when its inputs change.
-PYTHON ?= python3
-.venv/ready:
-	$(PYTHON) -m venv .venv
+# Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock clean
+SHELL := /bin/bash
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+REPO ?= .
+PYTEST_ARGS ?=
+BENCH ?= compile engine kills check
+
+help: ## list what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/core.ready ## run the library capsule repo-health on a repository (REPO=path, default: this one)
+	@.venv/bin/somagent run repo-health --input repo="$(abspath $(REPO))" || [ $$? -eq 3 ]
+
+test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
+	@.venv/bin/pytest --durations=15 $(PYTEST_ARGS)
+
+check: .venv/dev.ready ## lint, formatting, types, layers, and the library's capsules
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy -p somagent
+	@.venv/bin/lint-imports
+	@.venv/bin/somagent check workflows/library/*/*.capsule.yaml workflows/library/*/constitution.yaml
+
+bench: .venv/bench.ready ## print the benchmarks' tables (BENCH="compile engine", default: all)
+	@for name in $(BENCH); do .venv/bin/python benchmarks/$$name.py || exit 1; done
+
+lock: ## write requirements/*.txt anew (needs uv)
+	@for group in build dev bench; do \
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+			--no-annotate pyproject.toml --group $$group -o requirements/$$group.txt || exit 1; done
+	@mv requirements/build.txt requirements/core.txt
+
+clean: ## remove set-up, caches and runs
+	rm -rf .venv .somagent .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/%.ready: requirements/%.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=..." >&2; exit 2; }
+	@test -x .venv/bin/python || { echo "setting up .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv; }
+	@echo "installing requirements/$*.txt"
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/$*.txt
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -17,6 +17,7 @@ _FITS = {
     "minLength": {"string"},
     "maxLength": {"string"},
     "pattern": {"string"},
+    "format": {"string"},
     "items": {"array"},
     "minItems": {"array"},
     "maxItems": {"array"},

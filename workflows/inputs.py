@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
@@ -17,8 +18,11 @@ class InputsRefused(Exception):
         self.problems = tuple(problems)
 
 
-def accept_inputs(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem."""
+def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem.
+
+    Relative paths (`format: path`) are taken from `folder`.
+    """
     problems = [_unknown(plan, name) for name in given if name not in plan.inputs]
     accepted = {}
     for name, schema in plan.inputs.items():
@@ -32,6 +36,9 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(f"input `{name}` is missing{described}; give it with `--input {name}=...`")
     if problems:
         raise InputsRefused(problems)
+    for name, value in accepted.items():
+        if plan.inputs[name].get("format") == "path":
+            accepted[name] = str((folder / Path(value).expanduser()).resolve())
     return accepted
 
 

@@ -39,6 +39,10 @@ class ValueSchema(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     min_length: Annotated[NotNegative | UnsetType, Meta(description="Fewest characters")] = UNSET
     max_length: Annotated[NotNegative | UnsetType, Meta(description="Most characters")] = UNSET
     pattern: Annotated[str | UnsetType, Meta(description="Regular expression that text must contain")] = UNSET
+    format: Annotated[
+        Literal["path"] | UnsetType,
+        Meta(description="Of a string input: a path where the run is started; a relative one is made absolute there"),
+    ] = UNSET
     items: Annotated[ValueSchema | UnsetType, Meta(description="Schema of a list's items")] = UNSET
     min_items: Annotated[NotNegative | UnsetType, Meta(description="Fewest items")] = UNSET
     max_items: Annotated[NotNegative | UnsetType, Meta(description="Most items; bounds a fan-out")] = UNSET

@@ -23,7 +23,7 @@ def run(arguments: Namespace) -> int:
     """Exit code by the run's phase."""
     installation = capsules.this_installation()
     plan, compilation = planned(arguments.capsule, arguments.constitution, installation)
-    inputs = accept_inputs(plan, _given(arguments, plan))
+    inputs = accept_inputs(plan, _given(arguments, plan), Path.cwd())
     engine = open_engine(arguments, installation.operators)
 
     async def start() -> str:

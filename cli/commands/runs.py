@@ -33,7 +33,6 @@ def run(arguments: Namespace) -> int:
     for one in runs:
         length = between(one.created_at, one.ended_at)
         started = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        print(
-            f"{MARKS[one.phase][0]} {one.id:<20}  {one.capsule:<{capsule}}  {one.phase:<9}  {started}  {length:>8}".rstrip()
-        )
+        line = f"{MARKS[one.phase][0]} {one.id:<20}  {one.capsule:<{capsule}}  {one.phase:<9}  {started}  {length:>8}"
+        print(line.rstrip())
     return 0

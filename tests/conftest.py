@@ -1,0 +1,46 @@
+"""What all tests share: golden files are written by one flag only, and CI fails on a skip that it could have avoided."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-goldens", action="store_true", help="write the golden files anew; read the diff")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compares a text with a golden file, byte by byte; a missing file is a failure unless the flag is given."""
+    write = request.config.getoption("--write-goldens")
+
+    def compare(path: Path, text: str) -> None:
+        if write:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"{path} is missing; pytest --write-goldens writes it"
+        assert path.read_text(encoding="utf-8") == text
+
+    return compare
+
+
+@pytest.fixture
+def repository() -> Path:
+    """This checkout."""
+    return REPOSITORY
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
+    """In CI everything can run: `.ci/run` installs what it needs, so a skip hides something."""
+    report = yield
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report

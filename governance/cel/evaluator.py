@@ -105,7 +105,7 @@ class _Compiler:
             case Unary(operator, operand, span):
                 return _unary(_UNARY[operator], self.compile(operand, scope), span)
             case Binary("in", span, left, ListLiteral(items)) if all(isinstance(item, Literal) for item in items):
-                constants = [item.value for item in items if isinstance(item, Literal)]
+                constants: list[Value] = [item.value for item in items if isinstance(item, Literal)]
                 return _in(self.compile(left, scope), lambda _: constants, span)
             case Binary(operator, span, left, right):
                 return _binary(operator, self.compile(left, scope), self.compile(right, scope), span)
@@ -391,7 +391,9 @@ def _quantifier(walk: Callable[[Frame], list[Value]], place: int, body: Run, spa
     def run(frame: Frame) -> Value:
         fault: EvaluationError | None = None
         for item in walk(frame):
-            frame.spend(1)
+            frame.steps -= 1
+            if frame.steps < 0:
+                frame.spend(0)
             frame.variables[place] = item
             try:
                 test = body(frame)
@@ -415,7 +417,9 @@ def _exists_one(walk: Callable[[Frame], list[Value]], place: int, body: Run, spa
     def run(frame: Frame) -> Value:
         count = 0
         for item in walk(frame):
-            frame.spend(1)
+            frame.steps -= 1
+            if frame.steps < 0:
+                frame.spend(0)
             frame.variables[place] = item
             test = body(frame)
             if type(test) is not bool:
@@ -434,7 +438,9 @@ def _collect(
     def run(frame: Frame) -> Value:
         result: list[Value] = []
         for item in walk(frame):
-            frame.spend(1)
+            frame.steps -= 1
+            if frame.steps < 0:
+                frame.spend(0)
             frame.variables[place] = item
             if condition is not None:
                 test = condition(frame)

@@ -82,6 +82,8 @@ def contains(item: Value, container: Value, spend: Spend) -> bool:
     """CEL's `in`: an item of a list, a key of a map."""
     if type(container) is list:
         spend(len(container))
+        if type(item) is str:  # equal to strings only, in Python as in CEL
+            return item in container
         return any(equal(item, other, spend) for other in container)
     if type(container) is dict:
         key = as_key(item)

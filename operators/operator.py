@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -20,9 +20,11 @@ from somagent.capsule_compiler.catalogue import ARTIFACT_ONLY, OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
 from somagent.governance.documents import HINTS
 from somagent.governance.verdict import Verdict
-from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import Artifact, Decision, FailureClass, RunRecord, StepKey, Waiting
+
+if TYPE_CHECKING:  # the content store takes 6 ms to import, and the catalogue is read before anything runs
+    from somagent.operators.runner.contents import Contents
+    from somagent.operators.runner.log import StepLog
 
 
 @dataclass(frozen=True, slots=True)

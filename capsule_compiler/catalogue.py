@@ -16,6 +16,7 @@ from somagent.governance.canonical import canonical_json, digest_of
 # Hints inside an argument's JSON Schema, under the key `HINTS` (`x-somagent`); all else there is plain JSON Schema.
 PLAIN = "plain"  # true: no `${{ }}` here; the hint's text is the way out that the diagnostic shows
 INCLUDE = "include"  # true: paths of files or folders beside the capsule
+REVIEWED_BY = "reviewedBy"  # name of an output that a later gate must read when this argument is `pass`
 ARTIFACT_ONLY = "artifact"  # true: an artifact, given by an expression
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value

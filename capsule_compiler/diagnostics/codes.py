@@ -115,6 +115,12 @@ CODES: tuple[Code, ...] = (
     Code("CAP401", "cycle", "Steps wait for each other, so none can start."),
     Code("CAP402", "read-of-skippable", "A step with `if` may be skipped, and then has no outputs."),
     Code("CAP403", "gate-may-skip", "A skipped gate stays closed: what needs it never runs.", "warning"),
+    Code(
+        "CAP404",
+        "verdict-unreviewed",
+        "A verdict of `require_review` opens nothing by itself: with `onReview: pass` a review must read it, and the "
+        "steps behind the gate must wait for that review.",
+    ),
     Code("CAP501", "file-not-beside", "Files that a capsule brings along are in its own folder."),
     Code("CAP502", "file-beside-missing", "A file that the capsule names cannot be read."),
     Code("CAP503", "include-too-large", "Included files are kept with every run; together they are at most 16 MiB."),

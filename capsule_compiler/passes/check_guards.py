@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from msgspec import UNSET
 
+from somagent.capsule_compiler.catalogue import REVIEWED_BY
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.capsule_compiler.presence import NOTHING, present_if, unsure_reads
+from somagent.governance.cel import references
 from somagent.governance.constitution import Circumstances, judge_step, static_step_verdict
-from somagent.governance.documents import Diagnostic, Label, key_at
+from somagent.governance.documents import HINTS, Diagnostic, Label, key_at
 from somagent.governance.verdict import StaticVerdict
 
 
@@ -24,6 +26,7 @@ def check_guards(draft: Draft) -> Draft:
     for step in draft.steps.values():
         found += _unsure(draft, step, guards)
         found += _closed_gates(draft, step, guards)
+        found += _unreviewed(draft, step)
         verdict, mistakes = _verdict(draft, step)
         found += mistakes
         steps[step.id] = replace(step, verdict=verdict)
@@ -71,10 +74,9 @@ def _report_unsure(
 
 
 def _closed_gates(draft: Draft, step: StepDraft, guards: Mapping[str, str]) -> Iterator[Diagnostic]:
-    operators = draft.given.language.catalogue.operators
     for need in step.needs:
         gate = draft.steps.get(need)
-        if gate is None or need not in guards or not operators[gate.operation.operator].gate:
+        if gate is None or need not in guards or not _is_gate(draft, gate):
             continue
         key = key_at(draft.root, (*gate.path, "if")) if draft.root is not None else None
         if key is not None:
@@ -84,6 +86,43 @@ def _closed_gates(draft: Draft, step: StepDraft, guards: Mapping[str, str]) -> I
                 key.span,
                 help="gates open on allow or approve only; a `review` with `verdict:` asks people only when it must",
             )
+
+
+def _unreviewed(draft: Draft, step: StepDraft) -> Iterator[Diagnostic]:
+    """A gate that leaves a verdict to a review, where no review reads it or a step goes on without that review."""
+    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    for name, schema in entry.arguments.get("properties", {}).items():
+        output = schema.get(HINTS, {}).get(REVIEWED_BY)
+        if output is None or step.operation.arguments.get(name) != "pass":
+            continue
+        readers = {one.id for one in draft.steps.values() if _is_gate(draft, one) and _reads(one, step.id, output)}
+        span = draft.span((*step.path, *step.operation.at, name))
+        if not readers:
+            help_ = f"add a `review` step with `verdict: ${{{{ steps.{step.id}.{output} }}}}`, or write `{name}: wait`"
+            message = (
+                f"no review reads `steps.{step.id}.{output}`: a step that needs `{step.id}` goes on unreviewed"
+            )
+            yield Diagnostic("verdict-unreviewed", message, span, help=help_)
+            continue
+        for one in draft.steps.values():
+            if one.needs.get(step.id) == "order" and not readers.intersection(one.needs):
+                index = one.spec.needs.index(step.id)
+                yield Diagnostic(
+                    "verdict-unreviewed",
+                    f"step `{one.id}` needs `{step.id}` but not the review of its verdict",
+                    draft.span((*one.path, "needs", index)),
+                    labels=(Label(span, "leaves the verdict to a review"),),
+                    help="add " + " or ".join(f"`{reader}`" for reader in sorted(readers)) + " to `needs`",
+                )
+
+
+def _is_gate(draft: Draft, step: StepDraft) -> bool:
+    return draft.given.language.catalogue.operators[step.operation.operator].gate
+
+
+def _reads(step: StepDraft, other: str, output: str) -> bool:
+    wanted = ("steps", other, output)
+    return any(ref.names[:3] == wanted for one in step.expressions for ref in references(one.expr))
 
 
 def _verdict(draft: Draft, step: StepDraft) -> tuple[StaticVerdict, list[Diagnostic]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from somagent.capsule_compiler.catalogue import PLAIN, POLICY_INPUT, POLICY_SET
+from somagent.capsule_compiler.catalogue import PLAIN, POLICY_INPUT, POLICY_SET, REVIEWED_BY
 from somagent.governance.documents import HINTS
 
 _SET_PLAIN = "which rules govern a step is settled before it runs: write the name of a set under `uses.policies`"
@@ -29,6 +29,14 @@ class PolicyArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             extra_json_schema={HINTS: {POLICY_INPUT: "set"}},
         ),
     ] = {}
+    on_review: Annotated[
+        Literal["wait", "pass"],
+        Meta(
+            description="When the verdict is `require_review`: `wait` asks people in this step; `pass` leaves it to a"
+            " `review` step that reads the verdict",
+            extra_json_schema={"type": "string", HINTS: {REVIEWED_BY: "verdict"}},
+        ),
+    ] = "wait"
 
 
 OUTPUTS: dict[str, Any] = {

@@ -1,4 +1,7 @@
-"""Asks a rule book about a step's input. Deny closes the gate; whatever cannot be judged does too."""
+"""Asks a rule book about a step's input. Deny closes the gate, and so does whatever cannot be judged.
+
+A verdict of `require_review` opens nothing by itself: people are asked here, or by a `review` step that reads it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ from msgspec import UNSET, UnsetType
 from somagent.capsule_compiler.plan import Plan, RuleBook
 from somagent.governance.constitution import ConstitutionRefused, InputRefused, judge_input
 from somagent.governance.verdict import Verdict
-from somagent.operators.operator import Answer, Step, StepFailure
+from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.policy.arguments import PolicyArguments
+from somagent.operators.review.deciding import outcome, rejection
 from somagent.operators.rule_books import circumstances_of, constitution_of
+from somagent.operators.runner.records import Waiting
 
 
-async def run(arguments: PolicyArguments, step: Step) -> Answer:
-    """The verdict. Raises `StepFailure`: `denied` when it is deny, `error` when there is none."""
+async def run(arguments: PolicyArguments, step: Step) -> Answer | Park:
+    """The verdict, or a question. Raises `StepFailure`: `denied` by rule or person, `error` when there is no verdict."""
     book = _book(arguments.set, step.plan)
     try:
         constitution = constitution_of(book)
@@ -26,6 +31,13 @@ async def run(arguments: PolicyArguments, step: Step) -> Answer:
         step.log.line(line)
     if verdict.effect == "deny":
         raise StepFailure("denied", _denial(verdict, book.name), verdict=verdict)
+    if verdict.effect == "require_review" and arguments.on_review == "wait":
+        waiting = Waiting(title=_question(verdict, book.name), show=[arguments.input])
+        end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
+        if end is None:
+            return Park(waiting)
+        if end.kind == "rejected":
+            raise StepFailure("denied", rejection(end.deciding[0]), verdict=verdict)
     outputs = {"verdict": verdict.effect, "rules": verdict.rules, "because": verdict.because}
     return Answer(outputs, verdict=verdict)
 
@@ -37,6 +49,10 @@ def _book(name: str | UnsetType, plan: Plan) -> RuleBook:
         return plan.policies[name]
     except KeyError:
         raise StepFailure("error", f"the plan has no policy set `{name}`") from None
+
+
+def _question(verdict: Verdict, book: str) -> str:
+    return f"`{book}` asks for a review: {'; '.join(verdict.because)}"
 
 
 def _denial(verdict: Verdict, book: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from somagent.capsule_compiler.model.quantities import duration_ms
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review.arguments import ReviewArguments
-from somagent.operators.review.deciding import Outcome, objection, outcome
+from somagent.operators.review.deciding import Outcome, objection, outcome, rejection
 from somagent.operators.runner.records import Decision, Waiting
 
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
@@ -28,7 +28,7 @@ async def run(arguments: ReviewArguments, step: Step) -> Answer | Park:
     if end is None:
         return Park(waiting)
     if end.kind == "rejected":
-        raise StepFailure("denied", _rejection(end.deciding[0]))
+        raise StepFailure("denied", rejection(end.deciding[0]))
     if end.kind == "timed_out":
         return _timed_out(waiting, end)
     by = [decision.by for decision in end.deciding]
@@ -92,10 +92,6 @@ def _check_possible(waiting: Waiting, submitter: str) -> None:
             "error",
             f"it can never be approved: it needs {waiting.count} approval{'s' * (waiting.count > 1)}, and {who}",
         )
-
-
-def _rejection(decision: Decision) -> str:
-    return f"rejected by {decision.by}" + (f": {decision.comment}" if decision.comment else "")
 
 
 def _timed_out(waiting: Waiting, end: Outcome) -> Answer:

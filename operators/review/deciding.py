@@ -56,3 +56,8 @@ def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, 
     if waiting.due is not None and now >= waiting.due:
         return Outcome("timed_out", tuple(approvals.values()))
     return None
+
+
+def rejection(decision: Decision) -> str:
+    """How a rejection is told."""
+    return f"rejected by {decision.by}" + (f": {decision.comment}" if decision.comment else "")

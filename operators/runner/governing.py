@@ -54,7 +54,7 @@ def _reviewed(
     decisions: Sequence[Decision],
     now: datetime,
 ) -> Consent:
-    from somagent.operators.review.deciding import outcome  # noqa: PLC0415 - most steps need no people
+    from somagent.operators.review.deciding import outcome, rejection  # noqa: PLC0415 - most steps need no people
 
     small = len(msgspec.json.encode(arguments)) <= _SHOWN_BYTES
     question = Waiting(
@@ -65,9 +65,7 @@ def _reviewed(
     if end is None:
         return Consent(verdict=verdict, waiting=question, question=question)
     if end.kind == "rejected":
-        by = end.deciding[0]
-        comment = f": {by.comment}" if by.comment else ""
-        return Consent(verdict=verdict, denial=f"rejected by {by.by}{comment}", question=question)
+        return Consent(verdict=verdict, denial=rejection(end.deciding[0]), question=question)
     return Consent(verdict=verdict, question=question)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,8 +10,9 @@ import pytest
 
 from somagent.capsule_compiler.plan import RuleBook
 from somagent.governance.constitution import default_constitution
-from somagent.operators.operator import Answer, Step, StepFailure
+from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.policy import OPERATOR
+from somagent.operators.runner.records import Decision
 
 Book = Callable[..., RuleBook]
 MakeStep = Callable[..., Step]
@@ -53,11 +55,31 @@ def test_the_verdict_is_the_answer(
     book: Book, step: MakeStep, score: int, verdict: str, matched: tuple[str, str]
 ) -> None:
     release = book(RULES, input=INPUT)
-    answer = ask(step(release=release), set="release", input={"score": score})
+    answer = ask(step(release=release), set="release", input={"score": score}, onReview="pass")
     assert answer.outputs == {"verdict": verdict, "rules": [matched[0]], "because": [matched[1]]}
     assert answer.verdict is not None
     assert answer.verdict.effect == verdict
     assert answer.verdict.constitution == release.digest
+
+
+def test_a_verdict_of_require_review_opens_nothing_before_people_have_approved(book: Book, step: MakeStep) -> None:
+    gate = step(release=book(RULES, input=INPUT))
+    arguments = msgspec.convert({"set": "release", "input": {"score": 10}}, OPERATOR.arguments)
+    parked = asyncio.run(OPERATOR.run(arguments, gate))  # type: ignore[arg-type]  # `run` is a coroutine function
+    assert isinstance(parked, Park)
+    assert parked.waiting.title == "`release` asks for a review: the score is low"
+    assert parked.waiting.show == [{"score": 10}]
+    approval = Decision(step="gate", by="bo", approve=True, at=gate.now())
+    answer = ask(replace(gate, decisions=(approval,)), set="release", input={"score": 10})
+    assert answer.outputs["verdict"] == "require_review"
+
+
+def test_a_rejected_verdict_closes_the_gate(book: Book, step: MakeStep) -> None:
+    gate = step(release=book(RULES, input=INPUT))
+    rejection = Decision(step="gate", by="bo", approve=False, comment="too low", at=gate.now())
+    denied = failure(replace(gate, decisions=(rejection,)), set="release", input={"score": 10})
+    assert (denied.failure_class, denied.message) == ("denied", "rejected by bo: too low")
+    assert denied.verdict is not None
 
 
 def test_a_denial_names_the_rules_and_their_reasons_and_is_kept_as_evidence(book: Book, step: MakeStep) -> None:
@@ -119,7 +141,7 @@ def test_a_set_that_the_plan_lacks_is_an_error(step: MakeStep) -> None:
 
 def test_the_log_tells_every_rule_that_matched(book: Book, step: MakeStep) -> None:
     gate = step(release=book(RULES, input=INPUT))
-    ask(gate, set="release", input={"score": 10})
+    ask(gate, set="release", input={"score": 10}, onReview="pass")
     assert gate.log.path.read_text() == (
         "verdict: require_review\n  low-score: the score is low\n  also fair-score (audit): the score is fair\n"
     )

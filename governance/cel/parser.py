@@ -8,12 +8,12 @@ grouping.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import cast
 
 from somagent.governance.cel import lexer, literals
 from somagent.governance.cel.faults import SyntaxFault
+from somagent.governance.cel.precedence import PRECEDENCE, Operator, reduce_one, reduce_row
 from somagent.governance.cel.syntax import (
-    Binary,
     Call,
     Conditional,
     Expr,
@@ -35,16 +35,8 @@ MAX_DEPTH = 64
 MAX_LENGTH = 20_000
 MACROS = ("all", "exists", "exists_one", "filter", "map")
 
-_PRECEDENCE = {"||": 1, "&&": 2}
-_PRECEDENCE |= dict.fromkeys(("<", "<=", ">", ">=", "==", "!=", "in"), 3)
-_PRECEDENCE |= dict.fromkeys("+-", 4) | dict.fromkeys("*/%", 5)
 _WORDS = {"and": "&&", "or": "||", "not": "!"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
-
-
-class _Operator(NamedTuple):
-    text: str
-    span: Span
 
 
 def parse(text: str) -> Expr:
@@ -159,23 +151,23 @@ class _Parser:
     def binary(self) -> Expr:
         """Operands and operators with two stacks, so that a long row needs no recursion."""
         operands: list[Expr] = [self.unary()]
-        operators: list[_Operator] = []
+        operators: list[Operator] = []
         while (precedence := self.operator_precedence()) is not None:
             token = self.advance()
-            while operators and _PRECEDENCE[operators[-1].text] >= max(precedence, 3):
-                _reduce(operands, operators)
+            while operators and PRECEDENCE[operators[-1].text] >= max(precedence, 3):
+                reduce_one(operands, operators)
             if precedence < 3:
-                while operators and _PRECEDENCE[operators[-1].text] > precedence:
-                    _reduce_row(operands, operators)
-            operators.append(_Operator(token.text, token.span))
+                while operators and PRECEDENCE[operators[-1].text] > precedence:
+                    reduce_row(operands, operators)
+            operators.append(Operator(token.text, token.span))
             operands.append(self.unary())
         while operators:
-            _reduce_row(operands, operators)
+            reduce_row(operands, operators)
         return operands[0]
 
     def operator_precedence(self) -> int | None:
         if self.token.kind == "operator" or self.at("in"):
-            return _PRECEDENCE.get(self.token.text)
+            return PRECEDENCE.get(self.token.text)
         return None
 
     def unary(self) -> Expr:
@@ -391,32 +383,6 @@ class _Parser:
 
 
 _TWO_VARIABLE_MACROS = frozenset({"existsOne", "transformList", "transformMap", "transformMapEntry"})
-
-
-def _join(operator: _Operator, left: Expr, right: Expr) -> Expr:
-    return Binary(operator.text, operator.span, left, right, Span(left.span.start, right.span.end))
-
-
-def _reduce(operands: list[Expr], operators: list[_Operator]) -> None:
-    right = operands.pop()
-    operands.append(_join(operators.pop(), operands.pop(), right))
-
-
-def _reduce_row(operands: list[Expr], operators: list[_Operator]) -> None:
-    """Take the last operator; of `&&` or `||`, take its whole row and balance it."""
-    text = operators[-1].text
-    if text not in ("&&", "||"):
-        _reduce(operands, operators)
-        return
-    length = 1
-    while length < len(operators) and operators[-1 - length].text == text:
-        length += 1
-    row, marks = operands[-length - 1 :], operators[-length:]
-    del operands[-length - 1 :], operators[-length:]
-    while marks:
-        pairs = [_join(marks[i], row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
-        row, marks = pairs + row[len(pairs) * 2 :], marks[1::2]
-    operands.append(row[0])
 
 
 def _check_height(expr: Expr) -> None:

@@ -152,4 +152,5 @@ def require_git() -> None:
 def _complaint(arguments: Sequence[str], stderr: bytes, code: int) -> str:
     said = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     told = said[-1].removeprefix("fatal: ") if said else f"exit code {code}"
-    return f"git {arguments[0]} failed: {told}"
+    name = next((part for part in arguments if not part.startswith("-") and "=" not in part), "")
+    return f"git {name} failed: {told}"

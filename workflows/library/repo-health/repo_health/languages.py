@@ -52,19 +52,25 @@ _VENDORED = re.compile(
     re.IGNORECASE,
 )
 _GENERATED = re.compile(
-    r"(?:^|/)(?:dist|__generated__|__pycache__|\.next|\.nuxt|__snapshots__)/|\.min\.(?:js|css|mjs)$|\.map$|[._-]pb2(?:_grpc)?\.pyi?$"
+    r"(?:^|/)(?:dist|__generated__|__pycache__|\.next|\.nuxt|__snapshots__)/|\.min\.(?:js|css|mjs)$|\.map$"
+    r"|[._-]pb2(?:_grpc)?\.pyi?$"
     r"|\.pb(?:\.gw)?\.(?:go|cc|h)$|\.generated\.\w+$|_generated\.\w+$|\.g\.(?:cs|dart)$|(?:^|/)zz_generated[._]"
-    r"|\.freezed\.dart$|\.designer\.cs$|\.lock$|(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|go\.sum"
-    r"|bun\.lockb|flake\.lock|packages\.lock\.json|\.terraform\.lock\.hcl|gradle\.lockfile|gradlew(?:\.bat)?|mvnw(?:\.cmd)?)$",
+    r"|\.freezed\.dart$|\.designer\.cs$|\.lock$|(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml"
+    r"|go\.sum"
+    r"|bun\.lockb|flake\.lock|packages\.lock\.json|\.terraform\.lock\.hcl|gradle\.lockfile|gradlew(?:\.bat)?"
+    r"|mvnw(?:\.cmd)?)$",
     re.IGNORECASE,
 )
 _TEST = re.compile(
-    r"(?:^|/)(?:tests?|testing|testdata|test[_-]data|spec|specs|__tests__|__mocks__|fixtures?|e2e|integration[_-]tests?|t)/"
-    r"|(?:^|/)(?:test_[^/]*|conftest)\.py$|[^/]_test\.(?:py|go|dart|exs|rb|c|cc|cpp)$|[^/]\.(?:test|spec|e2e|cy)\.[cm]?[jt]sx?$"
+    r"(?:^|/)(?:tests?|testing|testdata|test[_-]data|spec|specs|__tests__|__mocks__|fixtures?|e2e"
+    r"|integration[_-]tests?|t)/"
+    r"|(?:^|/)(?:test_[^/]*|conftest)\.py$|[^/]_test\.(?:py|go|dart|exs|rb|c|cc|cpp)$|[^/]\.(?:test|spec|e2e"
+    r"|cy)\.[cm]?[jt]sx?$"
     r"|[^/](?:Tests?|IT|Spec)\.(?:java|kt|scala|groovy|cs|fs|swift|php)$|_spec\.(?:rb|lua|js)$|\.bats$|_test\.rego$",
 )
 _EXAMPLE = re.compile(
-    r"(?:^|/)(?:examples?|samples?|demos?|tutorials?|docs?|documentation)/|[._-](?:example|sample|template|dist|tmpl|tpl)(?:\.\w+)?$",
+    r"(?:^|/)(?:examples?|samples?|demos?|tutorials?|docs?|documentation)/|[._-](?:example|sample|template|dist"
+    r"|tmpl|tpl)(?:\.\w+)?$",
     re.IGNORECASE,
 )
 

@@ -160,7 +160,15 @@ def copy_objects(lender: Git, copy: Path, tips: set[str], objects: Path) -> None
     asked = "".join(f"{oid}\n" for oid in sorted(tips)).encode("ascii")
     try:
         lender.run(
-            "pack-objects", "-q", "--revs", "--window=0", "--threads=1", str(copy / "objects/pack/pack"), stdin=asked
+            "-c",
+            "pack.compression=1",
+            "pack-objects",
+            "-q",
+            "--revs",
+            "--window=0",
+            "--threads=1",
+            str(copy / "objects/pack/pack"),
+            stdin=asked,
         )
     except GitError as fault:
         if any((objects / "pack").glob("*.promisor")):

@@ -21,7 +21,8 @@ HISTORY_SIZES: tuple[tuple[int, Severity], ...] = ((50 * MIB, "medium"), (5 * MI
 SHOWN_IN_HISTORY = 10
 PROBED = 1 * MIB  # bytes; executables above are found by size anyway
 EXECUTABLE_NAMES = re.compile(
-    r"\.(?:exe|dll|so(?:\.\d+)*|dylib|a|lib|o|obj|class|jar|war|ear|pyc|pyo|pyd|wasm|apk|ipa|aab|dex|msi|deb|rpm|node|beam|whl|egg|gem|nupkg)$",
+    r"\.(?:exe|dll|so(?:\.\d+)*|dylib|a|lib|o|obj|class|jar|war|ear|pyc|pyo|pyd|wasm|apk|ipa|aab|dex|msi|deb|rpm"
+    r"|node|beam|whl|egg|gem|nupkg)$",
     re.IGNORECASE,
 )
 MAGIC = (
@@ -37,8 +38,10 @@ MAGIC = (
 )
 WRAPPERS = re.compile(r"(?:^|/)(?:gradle/wrapper/gradle-wrapper|\.mvn/wrapper/maven-wrapper)\.jar$")
 BUILT = re.compile(
-    r"(?:^|/)(node_modules|bower_components|__pycache__|\.venv|venv/lib|\.tox|\.nox|\.eggs|\.gradle|\.terraform|\.next|\.nuxt|target/(?:debug|release|classes)"
-    r"|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.idea|\.vs|bin/(?:Debug|Release)|obj/(?:Debug|Release)|htmlcov|coverage/lcov-report)/"
+    r"(?:^|/)(node_modules|bower_components|__pycache__|\.venv|venv/lib|\.tox|\.nox|\.eggs|\.gradle|\.terraform"
+    r"|\.next|\.nuxt|target/(?:debug|release|classes)"
+    r"|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.idea|\.vs|bin/(?:Debug|Release)|obj/(?:Debug|Release)|htmlcov"
+    r"|coverage/lcov-report)/"
 )
 
 
@@ -66,12 +69,12 @@ def large(files: list[FileFact]) -> Iterator[Finding]:
         text = file.is_text
         severity = severity_for(file.size, TEXT_SIZES if text else BINARY_SIZES)
         if severity:
-            what = "text" if text else "binary" if file.binary else "unread"
+            what = "A text file" if text else "A binary file" if file.binary else "A file"
             yield Finding(
                 "binaries",
                 "large-file",
                 severity,
-                f"A {what} file of {human_bytes(file.size)}; each change to it stays in every clone for good",
+                f"{what} of {human_bytes(file.size)}; each change to it stays in every clone for good",
                 "Keep it in Git LFS, a package registry or an object store, and fetch it when it is needed.",
                 file.path,
             )

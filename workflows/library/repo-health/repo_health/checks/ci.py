@@ -27,7 +27,8 @@ TESTS = re.compile(
 )
 SWALLOWED = re.compile(r"\|\|\s*(?:true|:|exit 0|echo\b.*)\s*[\"']?$")
 REUSED = re.compile(
-    r"^\s*(?:-\s+)?(?:uses:\s*\S+\.ya?ml|include:|-?\s*(?:template|project|component|remote|local):|\w*library\b|orbs:)|@Library"
+    r"^\s*(?:-\s+)?(?:uses:\s*\S+\.ya?ml|include:|-?\s*(?:template|project|component|remote|local):|\w*library\b"
+    r"|orbs:)|@Library"
 )
 
 

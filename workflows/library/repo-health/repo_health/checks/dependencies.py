@@ -13,8 +13,10 @@ from repo_health.pins import containers, locks, node, python
 from repo_health.text import plural
 
 UPDATERS = re.compile(
-    r"^\.github/dependabot\.ya?ml$|(?:^|/)(?:\.?renovate(?:rc)?(?:\.json5?)?|renovate\.json5?)$|^\.github/renovate\.json5?$|^\.gitlab/renovate\.json5?$"
-    r"|^\.pyup\.ya?ml$|^\.scala-steward\.conf$|^\.(?:github|gitea|forgejo)/workflows/[^/]*(?:renovate|update-dep|dependabot)[^/]*\.ya?ml$"
+    r"^\.github/dependabot\.ya?ml$|(?:^|/)(?:\.?renovate(?:rc)?(?:\.json5?)?|renovate\.json5?)$"
+    r"|^\.github/renovate\.json5?$|^\.gitlab/renovate\.json5?$"
+    r"|^\.pyup\.ya?ml$|^\.scala-steward\.conf$|^\.(?:github|gitea|forgejo)/workflows/[^/]*(?:renovate|update-dep"
+    r"|dependabot)[^/]*\.ya?ml$"
 )
 _OTHER = re.compile(
     r"(?:^|/)(?:pom\.xml|build\.gradle(?:\.kts)?|[^/]+\.csproj|setup\.py|conanfile\.(?:py|txt)|vcpkg\.json)$"

@@ -81,7 +81,7 @@ def scan_history(context: Context, found: dict[tuple[str, bytes], Secret], seen:
         for hit in unmarked(scan(section.text, section.path)):
             secret = found.setdefault((hit.rule.id, hit.same), Secret(hit))
             secret.commit = section.commit
-            secret.added = (section.path, section.numbers[min(hit.line, len(section.numbers)) - 1])
+            secret.added = (section.path, section.line(hit.line))
             secret.times += 1
             secret.only_mild &= is_mild(section.path)
 

@@ -7,8 +7,8 @@ script, a language whose own tool runs them), and every Python test file parses.
 from __future__ import annotations
 
 import ast
-import json
 import re
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -18,57 +18,23 @@ from repo_health.context import Context
 from repo_health.facts import FileFact
 from repo_health.findings import Finding
 from repo_health.languages import CODE, CODE_LANGUAGES, TEST, is_example
+from repo_health.runners import find_runners
 from repo_health.text import lines_of, plural
 
 # Files that hold test cases, as against helpers, fixtures and data in test folders.
 CASES = re.compile(
-    r"(?:^|/)test_[^/]*\.py$|_test\.(?:py|go|dart|exs|rb|c|cc|cpp|rs)$|\.(?:test|spec|e2e|cy)\.[cm]?[jt]sx?$|(?:^|/)__tests__/.+\.[cm]?[jt]sx?$"
-    r"|[^/](?:Tests?|IT|Spec)\.(?:java|kt|scala|groovy|cs|fs|swift|php)$|_spec\.(?:rb|lua|js)$|\.bats$|_test\.rego$|(?:^|/)t/[^/]+\.t$"
-    r"|(?:^|/)tests?/.+\.(?:rs|c|cc|cpp|cxx|php|rb|sh|lua|jl|ex|exs|hs|ml|swift|js|mjs|ts|py)$|(?:^|/)tests?\.(?:py|js|ts|sh)$"
+    r"(?:^|/)(?:test_[^/]*|tests?)\.py$|_test\.(?:py|go|dart|exs|rb|c|cc|cpp|rs)$|_test\.rego$|_spec\.(?:rb|lua"
+    r"|js)$|\.bats$"
+    r"|\.(?:test|spec|e2e|cy)\.[cm]?[jt]sx?$|(?:^|/)__tests__/.+\.[cm]?[jt]sx?$|(?:^|/)t/[^/]+\.t$"
+    r"|[^/](?:Tests?|IT|Spec)\.(?:java|kt|scala|groovy|cs|fs|swift|php)$"
+    r"|(?:^|/)tests?/.+\.(?:rs|c|cc|cpp|cxx|php|rb|sh|lua|jl|ex|exs|hs|ml|swift|js|mjs|ts)$|(?:^|/)tests?\.(?:js|ts"
+    r"|sh)$"
 )
 HELPERS = re.compile(
-    r"(?:^|/)(?:conftest|__init__|setup|helpers?|utils?|common)\.\w+$|(?:^|/)(?:fixtures?|testdata|data|helpers|support|mocks?)/"
+    r"(?:^|/)(?:setup|helpers?|utils?|common)\.\w+$|(?:^|/)(?:fixtures?|testdata|data|helpers|support|mocks?)/"
 )
-# What starts tests: (what, file, pattern in it; None = the file itself says so).
-RUNNERS: tuple[tuple[str, re.Pattern[str], re.Pattern[str] | None], ...] = (
-    ("pytest", re.compile(r"(?:^|/)(?:pytest\.ini|\.pytest\.ini|conftest\.py)$"), None),
-    ("pytest", re.compile(r"(?:^|/)pyproject\.toml$"), re.compile(r"^\[tool\.pytest\b|pytest", re.MULTILINE)),
-    ("pytest", re.compile(
-        r"(?:^|/)(?:setup|tox)\.cfg$|(?:^|/)[\w.-]*requirements[^/]*\.(?:txt"
-        r"|in)$"), re.compile(r"pytest")),
-    ("tox or nox", re.compile(r"(?:^|/)(?:tox\.ini|noxfile\.py)$"), None),
-    ("make", re.compile(r"(?:^|/)(?:GNUm|[Mm])akefile$"), re.compile(
-        r"^(?:\.PHONY:.*\b)?(?:test|tests|check)\s*:"
-        r"|^(?:[\w.-]+ )+?(?:test|check)(?: [\w.-]+)*\s*:", re.MULTILINE)),
-    ("just or task", re.compile(r"(?i)(?:^|/)(?:\.?justfile|Taskfile\.ya?ml)$"), re.compile(r"(?m)^\s*tests?\b.*:")),
-    ("go test", re.compile(r"(?:^|/)go\.mod$"), None),
-    ("cargo test", re.compile(r"(?:^|/)Cargo\.toml$"), None),
-    ("Maven", re.compile(r"(?:^|/)pom\.xml$"), re.compile(
-        r"junit|testng|surefire|spock|kotest"
-        r"|scalatest", re.IGNORECASE)),
-    ("Gradle", re.compile(r"(?:^|/)build\.gradle(?:\.kts)?$"), re.compile(
-        r"junit|testImplementation|useJUnit"
-        r"|kotlin\(\"test|spock", re.IGNORECASE)),
-    ("sbt", re.compile(r"(?:^|/)build\.sbt$"), re.compile(r"Test\b|scalatest|munit|specs2")),
-    ("CTest", re.compile(r"(?:^|/)CMakeLists\.txt$"), re.compile(
-        r"\b(?:add_test|enable_testing"
-        r"|gtest_discover_tests|catch_discover_tests)\b", re.IGNORECASE)),
-    ("Meson", re.compile(r"(?:^|/)meson\.build$"), re.compile(r"^\s*test\(", re.MULTILINE)),
-    ("dotnet test", re.compile(r"\.(?:cs|fs|vb)proj$"), re.compile(
-        r"Microsoft\.NET\.Test\.Sdk|xunit|nunit"
-        r"|MSTest", re.IGNORECASE)),
-    ("RSpec or Rake", re.compile(r"(?:^|/)(?:\.rspec|Rakefile)$"), None),
-    ("PHPUnit", re.compile(r"(?:^|/)phpunit\.xml(?:\.dist)?$"), None),
-    ("mix test", re.compile(r"(?:^|/)mix\.exs$"), None),
-    ("Bazel", re.compile(r"(?:^|/)BUILD(?:\.bazel)?$"), re.compile(r"\b\w+_test\(")),
-    ("dart or flutter test", re.compile(r"(?:^|/)pubspec\.yaml$"), re.compile(r"(?m)^\s+(?:flutter_test|test):")),
-    ("swift test", re.compile(r"(?:^|/)Package\.swift$"), re.compile(r"\.testTarget\(")),
-    ("JavaScript runner", re.compile(
-        r"(?:^|/)(?:jest|vitest|karma|playwright|cypress|ava"
-        r"|wdio)\.conf(?:ig)?\.[cm]?[jt]s(?:on)?$|(?:^|/)\.mocharc"), None),
-)  # fmt: skip
+REQUIRES = re.compile(r"requires-python\s*=\s*[\"']\s*(?:>=|~=|==)\s*3\.(\d+)")
 FOCUSED = re.compile(r"^\s*(?:(?:describe|it|test|context)\.only|fdescribe|fit)\s*\(")
-NO_TEST = re.compile(r"no test specified")
 FEW = 0.05  # test lines per line of code under which tests are few
 ENOUGH_TO_TEST = 200  # lines of code; under that, few tests are no finding
 
@@ -116,7 +82,7 @@ def run(context: Context) -> Outcome:
     notes = [
         f"{plural(len(cases), 'test file')} ({by_language}), {test_lines:,} lines for {code_lines:,} lines of code",
         f"started by {', '.join(runners)}" if runners else "no runner found",
-        "no test was run: runnable means a runner is set up and Python test files parse",
+        "no test was run: runnable means that a runner is set up and Python's test files parse",
     ]
     return Outcome(findings, notes)
 
@@ -132,38 +98,10 @@ def _no_tests(code: list[FileFact]) -> Finding:
     )
 
 
-def find_runners(context: Context) -> Iterator[str]:
-    """Names of the runners that are set up."""
-    for file in context.facts.files:
-        if file.role in ("vendored", "generated"):
-            continue
-        for name, where, what in RUNNERS:
-            if where.search(file.path) and (what is None or what.search(context.text(file.path) or "")):
-                yield name
-        if file.path.rpartition("/")[2] == "package.json" and has_test_script(context.text(file.path) or ""):
-            yield "package.json script"
-
-
-def has_test_script(text: str) -> bool:
-    """Whether a package.json has a script for tests that is not npm's placeholder."""
-    try:
-        scripts = json.loads(text).get("scripts")
-    except (ValueError, AttributeError):
-        return False
-    named = scripts.items() if isinstance(scripts, dict) else ()
-    return any(
-        name.partition(":")[0] in ("test", "tests") and not NO_TEST.search(str(script)) for name, script in named
-    )
-
-
 def unittest_runner(context: Context, cases: list[FileFact]) -> set[str]:
     """`python -m unittest` needs no configuration, only test cases of its kind."""
-    python = (f for f in cases if f.language == "Python")
-    return (
-        {"unittest"}
-        if any(re.search(r"\bunittest\b.*\n(?:.*\n)*?.*\bTestCase\b", text) for _, text in context.texts(python))
-        else set()
-    )
+    python = context.contents(f for f in cases if f.language == "Python")
+    return {"unittest"} if any(b"unittest" in text and b"TestCase" in text for _, text in python) else set()
 
 
 def inline_rust_tests(context: Context, code: list[FileFact]) -> list[FileFact]:
@@ -172,7 +110,11 @@ def inline_rust_tests(context: Context, code: list[FileFact]) -> list[FileFact]:
 
 
 def broken_python(context: Context, cases: list[FileFact]) -> Iterator[Finding]:
-    """Python test files that no Python of this version can read."""
+    """Python test files that this Python cannot read, unless the project says that it needs a newer one."""
+    declared = REQUIRES.search(context.text("pyproject.toml") or "")
+    if declared and int(declared[1]) > sys.version_info.minor:
+        return
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     for file, content in context.contents(f for f in cases if f.language == "Python"):
         try:
             with warnings.catch_warnings():
@@ -183,11 +125,11 @@ def broken_python(context: Context, cases: list[FileFact]) -> Iterator[Finding]:
             yield Finding(
                 "tests",
                 "test-does-not-parse",
-                "high",
-                f"The test file does not parse: {reason}",
-                "Mend the syntax; a runner stops at this file.",
+                "high" if declared else "medium",
+                f"The test file does not parse with Python {version}: {reason}",
+                "Mend the syntax, since a runner stops at this file; or declare a newer `requires-python`.",
                 file.path,
-                fault.lineno if isinstance(fault, SyntaxError) else None,
+                (fault.lineno or None) if isinstance(fault, SyntaxError) else None,
             )
 
 

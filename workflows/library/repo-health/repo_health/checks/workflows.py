@@ -13,14 +13,16 @@ from repo_health.text import lines_of, plural
 
 # What whoever opens an issue or pull request writes freely (GitHub's secure use reference, "untrusted input").
 UNTRUSTED = re.compile(
-    r"\$\{\{[^}]*?\b(github\.head_ref|github\.event\.(?:issue\.(?:title|body)|comment\.body|review\.body|review_comment\.body"
+    r"\$\{\{[^}]*?\b(github\.head_ref|github\.event\.(?:issue\.(?:title|body)|comment\.body|review\.body"
+    r"|review_comment\.body"
     r"|discussion\.(?:title|body)|pull_request\.(?:title|body|head\.(?:ref|label|repo\.default_branch))"
     r"|(?:head_commit|commits\[?.*?)\.(?:message|author\.(?:email|name))|pages\[?.*?\.page_name"
     r"|workflow_run\.(?:head_branch|head_commit\.(?:message|author\.(?:email|name)))))"
 )
 PRIVILEGED = re.compile(r"^\s*(?:on:.*|-\s*|)[\"'\[ ]*\b(pull_request_target|workflow_run)\b")
 HEAD_CHECKOUT = re.compile(
-    r"^\s*ref:.*(?:github\.event\.pull_request\.(?:head|number)|github\.head_ref|github\.event\.workflow_run\.head|refs/pull/)"
+    r"^\s*ref:.*(?:github\.event\.pull_request\.(?:head|number)|github\.head_ref|github\.event\.workflow_run\.head"
+    r"|refs/pull/)"
 )
 SECRET_SHOWN = re.compile(
     r"\b(?:echo|printf|cat|print)\b[^|>&]*\$\{\{\s*secrets\.[\w]+\s*\}\}(?!.*(?:>|\|))|toJSON\(\s*secrets\s*\)"

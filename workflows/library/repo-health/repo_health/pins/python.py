@@ -17,7 +17,8 @@ from repo_health.tree import FILE
 REQUIREMENTS = re.compile(r"(?:^|/)(?:requirements[^/]*|[^/]*-requirements)\.txt$|(?:^|/)requirements/[^/]+\.txt$")
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
 PINNED = re.compile(
-    r"(?<![<>!~])={2,3}\s*(?!.*\*)[^\s;,]+|@\s*\S+(?:[0-9a-f]{40}|#\w+=\S+|\.whl\b)|^(?:\./|\.\./|\.$|\.\[|file:)|\.whl\b"
+    r"(?<![<>!~])={2,3}\s*(?!.*\*)[^\s;,]+|@\s*\S+(?:[0-9a-f]{40}|#\w+=\S+|\.whl\b)|^(?:\./|\.\./|\.$|\.\[|file:)"
+    r"|\.whl\b"
 )
 COMMIT = re.compile(r"@[0-9a-f]{40}\b")
 

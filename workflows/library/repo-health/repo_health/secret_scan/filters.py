@@ -21,24 +21,30 @@ _INVENTED = re.compile(
     rb"|(.)\1{5}|\*{3}|\.{3}|<[^>]*>|^[-_.x*]+$"
 )
 _INVENTED_GENERIC = re.compile(
-    rb"(?i)changeme|change[_-]?(?:me|this|it)|dummy|fake|sample|insert|replace|your[_-]|my[_-]|todo|notreal|invalid|insecure"
+    rb"(?i)changeme|change[_-]?(?:me|this|it)|dummy|fake|sample|insert|replace|your[_-]|my[_-]|todo|notreal|invalid"
+    rb"|insecure"
     rb"|secret|passw|token|test|default|^(?:none|null|true|false|undefined)$"
 )
 _REFERENCE = re.compile(
-    rb"[$%{(\[]\s*[\w.]|\$\{|\{\{|%[sdr(]|^\$|^[&*@!]\w|process\.env|os\.environ|getenv|\bself\.|\bthis\.|\bvars?\.|\w\(|^env[.:]"
+    rb"[$%{(\[]\s*[\w.]|\$\{|\{\{|%[sdr(]|^\$|^[&*@!]\w|process\.env|os\.environ|getenv|\bself\.|\bthis\.|\bvars?\."
+    rb"|\w\(|^env[.:]"
 )
 _NAME = re.compile(rb"^[A-Za-z]+(?:[ _./:-]?[A-Za-z]+)*[ _-]?\d{0,4}$")
 _PATH_OR_ADDRESS = re.compile(rb"^(?:[a-z][a-z0-9+.-]*://|\.{0,2}/|~/|[A-Za-z]:\\|[\w.-]+/[\w./-]+\.\w{1,5}$)")
 _UUID = re.compile(rb"(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 _VERSION = re.compile(rb"^v?\d+(?:[.:-]\d+)+\w*$")
-_ABOUT = re.compile(
-    rb"(?i)^[_.-]?(?:s?[_.-]?(?:ur[il]s?|endpoint|name|names|id|ids|uid|path|file|filename|dir|type|types|field|length|len|size|header|param"
-    rb"|label|hint|regex|pattern|expir\w*|ttl|env|prefix|suffix|placeholder|policy|version|count|limit|budget|schema|format|algorithm|alg"
-    rb"|hash|hashed|digest|checksum|fingerprint|class|provider|store|ref|arn|selector|attribute|column|index|issuer|audience|scope|scopes"
-    rb"|status|state|mode|usage|help|text|title|description|message|error|required|enabled|rotation|manager|service|function|handler))(?:[_.-]|$)"
+# Words in a setting's name that say it holds something about a credential, not the credential.
+_ABOUT = frozenset(
+    b"""alg algorithm arn attribute attributes audience checksum class column count description digest dir enabled
+    endpoint env error expires expiration expiry field fields file filename fingerprint format function handler hash
+    hashed header help hint id ids index issuer label length limit manager message mode name names param params path
+    pattern placeholder policy prefix provider ref regex required rotation schema scope scopes selector service size
+    state status store suffix text title ttl type types uid uri uris url urls usage version""".split()
 )
+_WORD = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _COMMON_PASSWORDS = re.compile(
-    rb"(?i)^(?:pass(?:word|wd|phrase)?|secret|pwd|admin|root|user|username|postgres(?:ql)?|mysql|redis|guest|rabbitmq|minio\w*|mongo\w*|"
+    rb"(?i)^(?:pass(?:word|wd|phrase)?|secret|pwd|admin|root|user|username|postgres(?:ql)?|mysql|redis|guest"
+    rb"|rabbitmq|minio\w*|mongo\w*|"
     rb"changeme|test\w*|dev\w*|local\w*|foo\w*|bar\w*|token|x-oauth-basic|x-access-token|oauth2|\d{1,6})\d{0,4}$"
 )
 _EXAMPLE_HOST = re.compile(
@@ -69,8 +75,13 @@ def is_credential(rule: Rule, match: re.Match[bytes]) -> bool:
     return entropy(value) >= rule.entropy
 
 
+def key_body(value: bytes) -> bytes:
+    """A private key without line ends, quotes and indentation, so that equal keys compare equal."""
+    return re.sub(rb"\\[nr]|[^A-Za-z0-9+/=]", b"", value)
+
+
 def _is_key_body(value: bytes) -> bool:
-    body = re.sub(rb"\\[nr]|[^A-Za-z0-9+/=]", b"", value)
+    body = key_body(value)
     return len(body) >= 64 and entropy(body) >= rules.PRIVATE_KEY.entropy
 
 
@@ -92,7 +103,10 @@ def _is_password_in_address(match: re.Match[bytes]) -> bool:
 
 def _is_random_setting(match: re.Match[bytes], rule: Rule) -> bool:
     value = match["secret"]
-    if _ABOUT.match(match["suffix"]) or _INVENTED_GENERIC.search(value) or _REFERENCE.search(value):
+    suffix = _suffix(match, rule)
+    if suffix is None or any(word.lower() in _ABOUT for word in _WORD.findall(suffix)):
+        return False
+    if _INVENTED_GENERIC.search(value) or _REFERENCE.search(value):
         return False
     if any(form.search(value) for form in (_NAME, _PATH_OR_ADDRESS, _UUID, _VERSION)):
         return False
@@ -100,6 +114,15 @@ def _is_random_setting(match: re.Match[bytes], rule: Rule) -> bool:
         return False
     is_hex = re.fullmatch(rb"(?i)[0-9a-f]{32,}", value)
     return entropy(value) >= (3.0 if is_hex else rule.entropy)
+
+
+def _suffix(match: re.Match[bytes], rule: Rule) -> bytes | None:
+    """What follows the credential's name in the setting's name; None when the setting has no such name."""
+    if rule is rules.UNQUOTED:
+        return match["suffix"]
+    start = match.start()
+    named = rules.NAME_BEFORE.search(match.string, max(start - rules.NAME_REACH, 0), start)
+    return named["suffix"] if named else None
 
 
 def _is_mixed(value: bytes) -> bool:

@@ -36,8 +36,8 @@ def _token(
 
 
 TOKENS = (
-    _token("aws-access-key", "AWS access key id", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}", "AKIA", "ASIA", "ABIA",
-           "ACCA"),
+    _token("aws-access-key", "AWS access key id", r"(?:AKIA|ABIA|ACCA)[A-Z2-7]{16}", "AKIA", "ABIA", "ACCA"),
+    _token("aws-temporary-key", "AWS temporary key id", r"ASIA[A-Z2-7]{16}", "ASIA", severity="medium"),
     _token("github-token", "GitHub token", r"gh[pousr]_[A-Za-z0-9]{36,251}", "ghp_", "gho_", "ghu_", "ghs_",
            "ghr_"),
     _token("github-fine-grained-token", "GitHub fine-grained token", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
@@ -95,14 +95,14 @@ TOKENS = (
            "eyJ", severity="medium"),
 )  # fmt: skip
 
-# The name of a setting that holds a credential, and what follows it when it holds something else about one.
+# The name of a setting that holds a credential; `suffix` is what follows in the name (`_url`: it holds something else).
 _NAMED = (
-    rb"(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|account[_-]?key|private[_-]?key"
-    rb"|encryption[_-]?key|signing[_-]?key|credentials?)(?P<suffix>[\w.-]{0,24})"
+    rb"(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|account[_-]?key"
+    rb"|private[_-]?key|encryption[_-]?key|signing[_-]?key|credentials?)(?P<suffix>[\w.-]{0,24})"
 )
-_GENERIC_WORDS = (
-    b"passw", b"passphrase", b"pwd", b"secret", b"token", b"key", b"credential",
-)  # fmt: skip
+NAME_BEFORE = re.compile(rb"(?i)" + _NAMED + rb"[\"'`\])]{0,2}\s{0,3}\Z")
+NAME_REACH = 64  # bytes before the sign of assignment in which the name stands
+_GENERIC_WORDS = (b"passw", b"passphrase", b"pwd", b"secret", b"token", b"key", b"credential")
 
 AWS_SECRET = Rule(
     "aws-secret-key",
@@ -146,11 +146,8 @@ QUOTED = Rule(
     "random value under a credential's name",
     "medium",
     _GENERIC_WORDS,
-    re.compile(
-        rb"(?i)"
-        + _NAMED
-        + rb"[\"'`\])]{0,2}\s{0,3}(?::=|=>|[=:])\s{0,3}[bruf]{0,2}"
-        + rb"(?P<quote>[\"'`])(?P<secret>[^\"'`\s]{8,200})(?P=quote)"
+    re.compile(  # begins at the sign of assignment, which is rarer than the names; `NAME_BEFORE` looks back
+        rb"(?::=|=>|[=:])\s{0,3}[bruf]{0,2}(?P<quote>[\"'`])(?=[^\"'`\s]{0,200}\d)(?P<secret>[^\"'`\s]{8,200})(?P=quote)"
     ),
     entropy=3.5,
     any_case=True,

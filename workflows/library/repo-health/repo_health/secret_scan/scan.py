@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from repo_health.languages import GENERATED, VENDORED, language_of, role_of
 from repo_health.secret_scan import rules
-from repo_health.secret_scan.filters import ALLOW_MARKERS, is_credential
+from repo_health.secret_scan.filters import ALLOW_MARKERS, is_credential, key_body
 from repo_health.secret_scan.rules import RULES, Rule
 
 _SALT = os.urandom(16)  # so that a digest says nothing outside this process
@@ -31,11 +31,6 @@ class Hit:
     same: bytes
     encrypted: bool  # a private key that a passphrase protects
     allowed: bool  # the line carries an allow marker
-
-
-def has_keyword(text: bytes) -> bool:
-    """Whether any rule could match; the cheap first question."""
-    return any(True for _ in _candidates(text))
 
 
 def scan(text: bytes, path: str) -> Iterator[Hit]:
@@ -59,7 +54,7 @@ def scan(text: bytes, path: str) -> Iterator[Hit]:
             if generic and line in taken:
                 continue
             taken.add(line)
-            value = match["secret"]
+            value = key_body(match["secret"]) if rule is rules.PRIVATE_KEY else match["secret"]
             yield Hit(
                 rule=rule,
                 line=line,

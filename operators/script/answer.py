@@ -38,10 +38,10 @@ def read_answer(path: Path) -> dict[str, Written]:
         return {}
     except OSError as fault:
         raise AnswerRefused(f"$SOMAGENT_OUTPUT cannot be read: {fault.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise AnswerRefused("$SOMAGENT_OUTPUT is no longer a file")
     with open(descriptor, "rb") as file:  # noqa: PTH123 - opened by descriptor
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise AnswerRefused("$SOMAGENT_OUTPUT is no longer a file")
         content = file.read(LIMIT_BYTES + 1)
     if len(content) > LIMIT_BYTES:
         raise AnswerRefused(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from somagent.operators.script.processes import Family
 _READ_BYTES = 65_536  # what a pipe holds on Linux
 _TAIL_BYTES = 4_096
 _POLL_S = 0.02
+_COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")  # control sequences of terminals, ECMA-48 section 5.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class _Tail:
 
     def last_line(self) -> str:
         """The last line with something in it, fit for a message."""
-        for line in reversed(self._kept.decode(errors="replace").splitlines()):
+        for line in reversed(_COLOUR.sub("", self._kept.decode(errors="replace")).splitlines()):
             shown = "".join(character for character in line if character.isprintable()).strip()
             if shown:
                 return shown[:300]

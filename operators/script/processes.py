@@ -63,9 +63,7 @@ class Family:
         if not alive:
             return False
         try:
-            self._signal(alive, signal.SIGTERM)
-            self._signal(alive, signal.SIGCONT)  # who is stopped never sees TERM
-            if not await self._gone_within(GRACE_S):
+            if not await self._leave(alive):
                 patience = time.monotonic() + _PATIENCE_S
                 while (alive := self.alive()) and time.monotonic() < patience:
                     self._signal(alive, signal.SIGKILL)
@@ -82,12 +80,20 @@ class Family:
             self._signal(alive, signal.SIGKILL)
             time.sleep(_LOOK_S)
 
-    async def _gone_within(self, seconds: float) -> bool:
-        patience = time.monotonic() + seconds
-        while self.alive():
+    async def _leave(self, alive: list[int]) -> bool:
+        """Asks each member once, also those that are born meanwhile; False when the grace is over."""
+        asked: set[int] = set()
+        patience = time.monotonic() + GRACE_S
+        while alive:
             if time.monotonic() >= patience:
                 return False
+            new = set(alive) - asked
+            if new:
+                self._signal(new, signal.SIGTERM)
+                self._signal(new, signal.SIGCONT)  # who is stopped never sees TERM
+                asked |= new
             await asyncio.sleep(_LOOK_S)
+            alive = self.alive()
         return True
 
     def _signal(self, pids: Iterable[int], number: signal.Signals) -> None:

@@ -132,7 +132,7 @@ def no_leaks() -> Iterator[None]:
         return (
             set(threading.enumerate()),
             set(children.read_text().split()) if children.exists() else set(),
-            {os.readlink(file) for file in files.iterdir() if os.path.lexists(file)} if files.exists() else set(),
+            {str(file.readlink()) for file in files.iterdir() if os.path.lexists(file)} if files.exists() else set(),
         )
 
     before = state()

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from somagent.operators.runner.records import StepKey
+
 INPUT = {"input": {"type": "artifact", "path": "input.json"}}
 SEEN = {"seen": {"type": "string"}}
 SHOW = 'cp "$SOMAGENT_INPUT" input.json'
@@ -60,8 +62,8 @@ def test_nothing_of_the_surrounding_environment_reaches_a_script_but_path(script
 
 def test_a_script_knows_its_run_step_key_and_attempt(script):
     text = 'echo "seen=$SOMAGENT_RUN $SOMAGENT_STEP $SOMAGENT_KEY $SOMAGENT_ATTEMPT" >> "$SOMAGENT_OUTPUT"'
-    step = script.step(SEEN, attempt=3, key=("r1", "job", 4))
-    assert script(text, SEEN, step=step)["seen"] == "r1 job ('r1', 'job', 4) 3"
+    step = script.step(SEEN, attempt=3, key=StepKey("r1", "job", 4))
+    assert script(text, SEEN, step=step)["seen"] == "r1 job r1/job/4 3"
 
 
 def test_python3_is_the_python_that_somagent_runs_on(script):
@@ -70,7 +72,11 @@ def test_python3_is_the_python_that_somagent_runs_on(script):
 
 
 def test_the_working_folder_is_empty_and_home_and_tmp_are_elsewhere(script):
-    text = 'test -z "$(ls -A)"; test -z "$(ls -A "$HOME" "$TMPDIR" | grep -v :)"; touch ~/x "$(mktemp)"; echo seen="$(ls)" >> $SOMAGENT_OUTPUT'
+    text = """
+test -z "$(ls -A)$(ls -A "$HOME")$(ls -A "$TMPDIR")"
+touch ~/x "$(mktemp)"
+echo "seen=$(ls)" >> $SOMAGENT_OUTPUT
+"""
     assert script(text, SEEN) == {"seen": ""}
 
 
@@ -96,7 +102,7 @@ def test_stdin_is_empty(script):
     ],
 )
 def test_a_variable_that_decides_which_code_runs_cannot_be_declared(script, name):
-    with pytest.raises(Exception, match="env|regex"):
+    with pytest.raises(Exception, match=r"env|regex"):
         script("true", env={name: "x"})
 
 
@@ -129,9 +135,13 @@ def test_an_artifact_is_the_path_of_a_read_only_copy(script, tmp_path):
     one = script.contents.put_path(source / "sub" / "run.sh", "run.sh")
     env = {"TREE": _record(tree), "FILES": [_record(one), {"deep": _record(one)}]}
     text = (
-        'stat -c "%a %n" "$TREE" "$TREE"/sub "$TREE"/sub/run.sh | sed "s/ .*//" | xargs > modes\n'
-        "python3 -c \"import json, os; a, b = json.loads(os.environ['FILES']); assert a == b['deep']; print(open(a).read())\"\n"
-        '"$TREE"/sub/run.sh; cp -r "$TREE" mine; chmod -R u+w mine; touch mine/sub/new\n' + SHOW
+        """
+stat -c %a "$TREE" "$TREE"/sub "$TREE"/sub/run.sh | xargs > modes
+python3 -c "import json, os; a, b = json.loads(os.environ['FILES']); assert a == b['deep']; print(open(a).read())"
+"$TREE"/sub/run.sh
+cp -r "$TREE" mine; chmod -R u+w mine; touch mine/sub/new
+"""
+        + SHOW
     )
     outputs = script(text, {"modes": {"type": "artifact", "path": "modes"}, **INPUT}, env=env)
     assert script.text(outputs["modes"]) == "555 555 555\n"
@@ -161,7 +171,12 @@ def test_included_files_are_below_one_folder_and_python_imports_from_it(script):
 
 
 def test_python_sees_neither_the_scripts_folder_nor_the_working_folder_nor_the_users_packages(script):
-    text = "import sys, os, site\nassert not site.ENABLE_USER_SITE\nassert os.getcwd() not in sys.path and '' not in sys.path\nassert not [p for p in sys.path if p.endswith('/script')]"
+    text = """
+import os, site, sys
+assert not site.ENABLE_USER_SITE
+assert "" not in sys.path and os.getcwd() not in sys.path
+assert not [path for path in sys.path if path.endswith("/script")]
+"""
     assert script(text, shell="python") == {}
 
 

@@ -13,6 +13,8 @@ PRECEDENCE |= dict.fromkeys("+-", 4) | dict.fromkeys("*/%", 5)
 
 
 class Operator(NamedTuple):
+    """An operator waiting for its right operand."""
+
     text: str
     span: Span
 

@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 from somagent.governance.canonical import canonical_json, digest_of
 
 # Hints inside an argument's JSON Schema, under the key `HINTS` (`x-somagent`); all else there is plain JSON Schema.
-PLAIN = "plain"  # true: no `${{ }}` here; the hint's text is the way out that the diagnostic shows
+HOLES = "holes"  # true: here and inside, `${{ }}` is evaluated; so it is in all arguments of operators
+PLAIN = "plain"  # but not here; the hint's text is the way out that the diagnostic shows
 INCLUDE = "include"  # true: paths of files or folders beside the capsule
 REVIEWED_BY = "reviewedBy"  # name of an output that a later gate must read when this argument is `pass`
 ARTIFACT_ONLY = "artifact"  # true: an artifact, given by an expression

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from somagent.capsule_compiler.catalogue import Catalogue
+from somagent.capsule_compiler.catalogue import HOLES, Catalogue
 from somagent.capsule_compiler.model.capsule import Capsule
+from somagent.governance.documents import HINTS
 
 OPERATOR_KEY = "operator"  # `operator: {name, with}`: how operators of other packages are written
 
@@ -28,14 +29,19 @@ def capsule_schema(catalogue: Catalogue) -> dict[str, Any]:
     for entry in core:
         arguments = copy.deepcopy(entry.arguments)
         definitions.update(arguments.pop("$defs", {}))
-        step["properties"][entry.name] = {**arguments, "title": f"{entry.name} step", "description": entry.summary}
+        step["properties"][entry.name] = {
+            **arguments,
+            "title": f"{entry.name} step",
+            "description": entry.summary,
+            HINTS: {HOLES: True},
+        }
     step["properties"][OPERATOR_KEY] = {
         "title": "ForeignOperator",
         "description": "An operator of another package",
         "type": "object",
         "properties": {
             "name": {"type": "string", "description": "The operator's name"},
-            "with": {"description": "Its arguments"},
+            "with": {"description": "Its arguments", HINTS: {HOLES: True}},
         },
         "required": ["name"],
         "additionalProperties": False,

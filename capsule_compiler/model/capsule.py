@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from somagent.capsule_compiler.model.quantities import COUNT, DURATION, MONEY
 from somagent.capsule_compiler.model.values import ValueSchema
+from somagent.governance.documents import HINTS
 
 
 def _form(pattern: str, noun: str, description: str, *examples: str) -> Meta:
@@ -15,10 +16,11 @@ def _form(pattern: str, noun: str, description: str, *examples: str) -> Meta:
         pattern=pattern,
         description=description,
         examples=list(examples),
-        extra_json_schema={"x-somagent": {"noun": noun}},
+        extra_json_schema={HINTS: {"noun": noun}},
     )
 
 
+_EXPRESSION = {HINTS: {"noun": "an expression", "holes": True}}  # holes have a mistake of their own there
 _DURATION = "a duration like `15m` (units ms, s, m, h, d)"
 Duration = Annotated[str, _form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
 StepId = Annotated[str, _form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
@@ -110,18 +112,26 @@ class Step(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
         list[StepId],
         Meta(description="Steps that must have ended first, where no data flows; references imply the rest"),
     ] = []
-    if_: Annotated[str | UnsetType, Meta(description="CEL; false skips the step", examples=["inputs.deep"])] = field(
-        name="if", default=UNSET
-    )
+    if_: Annotated[
+        str | UnsetType,
+        Meta(description="CEL; false skips the step", examples=["inputs.deep"], extra_json_schema=_EXPRESSION),
+    ] = field(name="if", default=UNSET)
     require: Annotated[
-        str | UnsetType, Meta(description="CEL; false fails the step", examples=["steps.test.coverage >= 0.7"])
+        str | UnsetType,
+        Meta(
+            description="CEL; false fails the step",
+            examples=["steps.test.coverage >= 0.7"],
+            extra_json_schema=_EXPRESSION,
+        ),
     ] = UNSET
     for_each: Annotated[
         str | UnsetType,
         Meta(
             description="`${{ }}` that gives a list; the step runs once for each item",
             examples=["${{ inputs.paths }}"],
-            extra_json_schema={"x-somagent": {"noun": "one `${{ }}` that gives a list, such as `${{ ['a', 'b'] }}`"}},
+            extra_json_schema={
+                HINTS: {"noun": "one `${{ }}` that gives a list, such as `${{ ['a', 'b'] }}`", "holes": True}
+            },
         ),
     ] = UNSET
     as_: Annotated[Name | UnsetType, Meta(description="What an item is called; default `item`")] = field(
@@ -157,7 +167,10 @@ class Spec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
     budget: BudgetSpec | UnsetType = UNSET
     defaults: Defaults = Defaults()
     steps: Annotated[dict[StepId, Step], Meta(description="The steps, by id; at most 5,000")]
-    outputs: Annotated[dict[Name, str], Meta(description="What a run gives: `${{ }}` by name")] = {}
+    outputs: Annotated[
+        dict[Name, str],
+        Meta(description="What a run gives: `${{ }}` by name", extra_json_schema={HINTS: {"holes": True}}),
+    ] = {}
     finally_: Annotated[
         dict[StepId, Step], Meta(description="Steps that run in this order when the rest has ended, however it ended")
     ] = field(name="finally", default_factory=dict)

@@ -99,9 +99,7 @@ def _unreviewed(draft: Draft, step: StepDraft) -> Iterator[Diagnostic]:
         span = draft.span((*step.path, *step.operation.at, name))
         if not readers:
             help_ = f"add a `review` step with `verdict: ${{{{ steps.{step.id}.{output} }}}}`, or write `{name}: wait`"
-            message = (
-                f"no review reads `steps.{step.id}.{output}`: a step that needs `{step.id}` goes on unreviewed"
-            )
+            message = f"no review reads `steps.{step.id}.{output}`: a step that needs `{step.id}` goes on unreviewed"
             yield Diagnostic("verdict-unreviewed", message, span, help=help_)
             continue
         for one in draft.steps.values():

@@ -35,7 +35,7 @@ def check_shape(draft: Draft) -> Draft:
     root = draft.root
     if root is None:
         return draft
-    checker = ShapeCheck(holes=True)
+    checker = ShapeCheck(templates=True)
     value = checker.check(root, draft.given.language.capsule, ())
     found = checker.diagnostics
     if value is BAD:  # the head is wrong; what the steps say is looked at all the same
@@ -103,7 +103,7 @@ def _foreign(root: Node, path: Path, value: Any, language: Language, found: list
         return None
     at: Path = (*path, "with")
     node = node_at(root, at)
-    checker = ShapeCheck(holes=True)
+    checker = ShapeCheck(templates=True, inside=True)
     arguments = checker.check(node or MappingNode(_span(root, path)), language.arguments[name], at)
     found += checker.diagnostics
     return None if arguments is BAD else Operation(operator=name, arguments=arguments, at=(OPERATOR_KEY, "with"))
@@ -140,9 +140,11 @@ def _named_twice(root: Node, path: Path, first: Path) -> Diagnostic:
 
 
 def _count(root: Node) -> list[Diagnostic]:
-    steps = _keys(root, STEPS)
-    if not steps:
-        return [Diagnostic("no-steps", "a capsule has at least one step", _key_span(root, STEPS))]
+    node = node_at(root, STEPS)
+    steps = node.entries if isinstance(node, MappingNode) else {}
+    if isinstance(node, MappingNode) and not steps:
+        help_ = "write at least one, such as `hello: { script: { run: echo hello } }`"
+        return [Diagnostic("no-steps", "the capsule has no steps", _key_span(root, STEPS), help=help_)]
     if len(steps) > MAX_STEPS:
         message = f"{len(steps):,} steps; a capsule may have {MAX_STEPS:,}"
         return [Diagnostic("too-many-steps", message, _key_span(root, STEPS), help="use a `forEach`")]

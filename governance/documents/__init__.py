@@ -5,8 +5,8 @@ Capsules and constitutions are read by the same bounded reader, and every mistak
 `somagent.capsule_compiler.diagnostics`.
 """
 
-from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
-from somagent.governance.documents.locate import locate
+from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
+from somagent.governance.documents.locate import in_document, locate
 from somagent.governance.documents.nearest import nearest
 from somagent.governance.documents.nodes import (
     Entry,
@@ -19,13 +19,15 @@ from somagent.governance.documents.nodes import (
     node_at,
     scalars,
 )
-from somagent.governance.documents.shape import BAD, HINTS, Shape, ShapeCheck, shape_of
+from somagent.governance.documents.shape import HINTS, Shape, shape_of
+from somagent.governance.documents.shape_check import BAD, ShapeCheck
 from somagent.governance.documents.source import Position, Source, Span
 from somagent.governance.documents.yaml_reader import decode_source, read_yaml
 
 __all__ = [
     "BAD",
     "HINTS",
+    "MAX_MISTAKES",
     "Diagnostic",
     "Edit",
     "Entry",
@@ -41,6 +43,7 @@ __all__ = [
     "Source",
     "Span",
     "decode_source",
+    "in_document",
     "key_at",
     "locate",
     "nearest",

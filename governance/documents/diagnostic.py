@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from somagent.governance.documents.source import Span
 
+MAX_MISTAKES = 1_000
+"""Whoever looks for mistakes stops at about so many: beyond them a list helps nobody, and time stays bounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:

@@ -5,87 +5,127 @@ Worked out only when a mistake inside a scalar is shown.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import ScalarNode
 from somagent.governance.documents.source import Source, Span
 
-_ESCAPE_LENGTH = {"x": 4, "u": 6, "U": 10}
+_RUN = re.compile(r"[ \t\r\n]+|[^ \t\r\n]+")
+_QUOTED = re.compile(
+    r"\\\r?\n[ \t]*"  # an escaped line break stands for nothing
+    r"|\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(?s:.))"
+    r"|[ \t\r\n]+|[^\\]"
+)
+_BLANK = re.compile(r"[ \t\r\n]*")
+_LINE_BREAK = re.compile(r"\r\n|\n")
+_SPECIAL = frozenset(",[]{}")
 
 
 def locate(source: Source, node: ScalarNode, inner: Span) -> Span:
     """The source span of a span of the scalar's text; the whole scalar when it cannot be told."""
-    start, end = node.span
-    raw = source.text[start:end]
-    if raw == node.text:
-        return inner.shifted(start)
-    offsets = _double_quoted(raw, node.text) if raw[:1] == '"' else _folded(raw, node.text)
-    if offsets is None:
-        return node.span
-    last = len(offsets) - 1
-    first = offsets[min(inner.start, last)]
-    past = offsets[min(inner.end, last)] if inner.end <= inner.start else offsets[min(inner.end - 1, last)] + 1
-    return Span(start + first, start + max(past, first + 1))
+    return _Places(source, node).of(inner)
 
 
-def _folded(raw: str, text: str) -> list[int] | None:
-    """Offsets in `raw` of each character of `text`, for plain, single-quoted and block scalars."""
+def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics whose spans are offsets into a scalar's text, moved to their places in the document.
+
+    A suggested edit is written in the scalar's own style, and left out where that style cannot hold it.
+    """
+    places = _Places(source, node)
+    return [
+        replace(
+            one,
+            span=places.of(one.span),
+            labels=tuple(Label(places.of(label.span), label.text) for label in one.labels),
+            edit=places.edit(one.edit),
+        )
+        for one in found
+    ]
+
+
+class _Places:
+    """Where each character of one scalar's text stands."""
+
+    def __init__(self, source: Source, node: ScalarNode) -> None:
+        self._node = node
+        self._raw = source.text[node.span.start : node.span.end]
+        self._known: list[Span] | None = None  # of each character, within `_raw`
+        if self._raw != node.text:
+            self._known = list(_double_quoted(self._raw) if self._raw[:1] == '"' else _by_runs(self._raw, node.text))
+
+    def of(self, inner: Span) -> Span:
+        """At least one character wide, so that there is something to underline."""
+        start = self._node.span.start
+        if self._raw == self._node.text:
+            return Span(start + inner.start, start + max(inner.end, inner.start + 1))
+        places = self._known
+        if not places or len(places) != len(self._node.text):
+            return self._node.span
+        first = places[min(inner.start, len(places) - 1)]
+        if inner.start >= len(places):
+            return Span(start + first.end, start + first.end + 1)
+        last = places[min(max(inner.end, inner.start + 1), len(places)) - 1]
+        return Span(start + first.start, start + max(last.end, first.end))
+
+    def edit(self, edit: Edit | None) -> Edit | None:
+        if edit is None:
+            return None
+        text = _written(edit.text, self._raw[:1], self._node.text)
+        return None if text is None else Edit(self.of(edit.span), text, edit.title)
+
+
+def _written(text: str, opening: str, around: str) -> str | None:
+    """A piece of text as it is written inside a scalar, None where the style has no way to write it."""
+    if "\n" in text:
+        return None
+    if opening == '"':
+        return text.replace("\\", "\\\\").replace('"', '\\"')
+    if opening == "'":
+        return text.replace("'", "''")
+    if opening in {"|", ">"}:
+        return text
+    brackets = _SPECIAL.isdisjoint(text) or not _SPECIAL.isdisjoint(around)  # else it may stand inside `{ }` or `[ ]`
+    return text if brackets and ": " not in text and " #" not in text else None
+
+
+def _double_quoted(raw: str) -> Iterator[Span]:
+    for match in _QUOTED.finditer(raw, 1, len(raw) - 1):
+        token = match.group()
+        if token[0] == "\\":
+            if token[1] not in "\r\n":
+                yield Span(*match.span())
+            continue
+        breaks = _LINE_BREAK.findall(token)
+        if not breaks:
+            yield from (Span(at, at + 1) for at in range(*match.span()))
+        else:  # one line break folds into a blank, of more than one the first is dropped
+            yield from [Span(*match.span())] * max(1, len(breaks) - 1)
+
+
+def _by_runs(raw: str, text: str) -> Iterator[Span]:
+    """For styles whose characters other than white space are those of the value, in order."""
     at = 0
     if raw[:1] == "'":
         at = 1
-    elif raw[:1] in {"|", ">"} and "\n" in raw:
-        at = raw.index("\n") + 1
-    offsets: list[int] = []
-    fresh = True  # at the start of a line, where indentation is not part of the value
-    for wanted in text:
-        while at < len(raw) and raw[at] != wanted:
-            if raw[at] not in " \t\r\n" and not (raw[at] == "'" and raw[at : at + 2] == "''"):
-                if wanted in " \n":
-                    break
-                return None
-            if wanted == " " and raw[at] == "\n":
-                break
-            fresh = fresh or raw[at] == "\n"
-            at += 1
-        if wanted == " " and fresh and at < len(raw) and raw[at] == " ":
-            at = _after_indent(raw, at, text, len(offsets))
-        offsets.append(min(at, len(raw) - 1))
-        if at < len(raw) and (raw[at] == wanted or raw[at] == "\n"):
-            if raw[at] == "'" and raw[at : at + 2] == "''" and raw[:1] == "'":
-                at += 1
-            fresh = raw[at] == "\n"
-            at += 1
-    offsets.append(at)
-    return offsets
-
-
-def _after_indent(raw: str, at: int, text: str, index: int) -> int:
-    """Where the value's own leading blanks begin on a line: its last blanks, as many as the value has."""
-    own = len(text[index:]) - len(text[index:].lstrip(" "))
-    blanks = len(raw[at:]) - len(raw[at:].lstrip(" "))
-    return at + max(0, blanks - own)
-
-
-def _double_quoted(raw: str, text: str) -> list[int] | None:
-    offsets: list[int] = []
-    at = 1
-    for wanted in text:
-        if raw[at : at + 1] == "\\":
-            while raw[at : at + 2] == "\\\n":  # an escaped line break stands for nothing
-                at += 2 + len(raw[at + 2 :]) - len(raw[at + 2 :].lstrip(" \t"))
-            offsets.append(at)
-            at += _ESCAPE_LENGTH.get(raw[at + 1 : at + 2], 2) if raw[at : at + 1] == "\\" else 1
+    elif raw[:1] in {"|", ">"}:
+        at = raw.find("\n") + 1
+    for run in _RUN.finditer(text):
+        if run.group()[0] not in " \t\r\n":
+            gap = _BLANK.match(raw, at)
+            at = gap.end() if gap else at
+            for char in run.group():
+                width = 2 if char == "'" and raw[:1] == "'" else 1
+                yield Span(at, at + width)
+                at += width
             continue
-        if (
-            wanted in " \n"
-            and raw[at : at + 1] in {"\n", " "}
-            and "\n" in raw[at : at + 1] + raw[at + 1 :].lstrip(" \t")[:1]
-        ):
-            offsets.append(at)
-            stripped = raw[at:].lstrip(" \t\n")
-            at = len(raw) - len(stripped)
-            continue
-        if raw[at : at + 1] != wanted:
-            return None
-        offsets.append(at)
-        at += 1
-    offsets.append(at)
-    return offsets
+        gap = _BLANK.match(raw, at)
+        end = gap.end() if gap else at
+        own = len(run.group()) - 1 - run.group().rfind("\n")  # blanks that belong to the line that follows
+        for index in range(len(run.group())):
+            from_end = len(run.group()) - index
+            place = max(at, end - from_end) if from_end <= own else min(at + index, max(at, end - 1))
+            yield Span(place, place + 1)
+        at = end

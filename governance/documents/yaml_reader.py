@@ -7,7 +7,9 @@ tags, merge keys, duplicate keys, keys that are not text, and control characters
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -21,16 +23,23 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
+from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
 from somagent.governance.documents.resolve import NotFinite, other_meaning, resolve
 from somagent.governance.documents.source import Source, Span
+from somagent.governance.documents.yaml_syntax import syntax_diagnostic
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 64
+_PROPERTY = re.compile(r"[&!][^\s,\[\]{}]*")
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:\s|#[^\n]*\n)*)*")
 MAX_EXACT_INT = 2**53 - 1  # canonical JSON writes numbers as doubles (RFC 8785, section 3.2.2.3)
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+# Besides control characters: what YAML 1.1 takes for line breaks and 1.2 does not, lone carriage returns, a byte order
+# mark inside, and marks that reorder the text on the screen (CVE-2021-42574).
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\r(?!\n)"
+)
 
 FAULTS = frozenset(
     {
@@ -68,12 +77,18 @@ def decode_source(name: str, content: bytes) -> tuple[Source, list[Diagnostic]]:
         help_ = "save the file as UTF-8"
         return Source(name, text), [Diagnostic("not-utf-8", message, Span(at, at + 1), help=help_)]
     source = Source(name, text)
-    found = _CONTROL.search(text)
-    if found:
-        message = f"the control character U+{ord(found.group()):04X} is not allowed"
-        help_ = 'remove it, or write it as an escape in a double-quoted string, such as "\\u0007"'
-        return source, [Diagnostic("control-character", message, Span(*found.span()), help=help_)]
-    return source, []
+    return source, [_control_character(found) for found in islice(_CONTROL.finditer(text), MAX_MISTAKES)]
+
+
+def _control_character(found: re.Match[str]) -> Diagnostic:
+    code, char = f"U+{ord(found.group()):04X}", found.group()
+    title = unicodedata.name(char, "").lower()
+    message = f"the character {code}{f' ({title})' if title else ''} is not allowed here"
+    help_ = f'remove it, or write it as an escape in a double-quoted string: "\\u{ord(char):04x}"'
+    if char == "\r":
+        message = f"a carriage return ({code}) without a line feed after it"
+        help_ = "end lines with a line feed, or with both as Windows does"
+    return Diagnostic("control-character", message, Span(*found.span()), help=help_)
 
 
 def read_yaml(source: Source) -> tuple[Node | None, list[Diagnostic]]:
@@ -81,8 +96,8 @@ def read_yaml(source: Source) -> tuple[Node | None, list[Diagnostic]]:
     return _Reader(source).read()
 
 
-class _TooDeep(Exception):
-    pass
+class _Unreadable(Exception):
+    """Reading cannot go on; why is reported."""
 
 
 class _Reader:
@@ -99,12 +114,14 @@ class _Reader:
             if isinstance(self._next(), DocumentStartEvent):
                 root = self._node(self._next(), MAX_DEPTH)
                 self._expect_end()
-            else:
-                self._report("empty-document", "the document is empty", Span(0, 0))
-        except yaml.MarkedYAMLError as error:
+            if root is None or (isinstance(root, ScalarNode) and root.value is None and not root.text):
+                root = None
+                help_ = "`somagent new` writes a small capsule to begin with"
+                self._report("empty-document", "the document is empty", Span(0, 0), help=help_)
+        except yaml.YAMLError as error:
             root = None
-            self._syntax(error)
-        except _TooDeep:
+            self._diagnostics.append(syntax_diagnostic(self._source, error))
+        except _Unreadable:
             root = None
         return root, self._diagnostics
 
@@ -121,7 +138,7 @@ class _Reader:
             self._anchor_or_tag(event)
         if levels_left == 0:
             self._report("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", span)
-            raise _TooDeep
+            raise _Unreadable
         if kind is SequenceStartEvent:
             sequence = SequenceNode(span)
             while type(event := self._next()) is not SequenceEndEvent:
@@ -209,14 +226,15 @@ class _Reader:
         return ScalarNode(value, text, span)
 
     def _anchor_or_tag(self, event: Any) -> None:
-        span = Span(event.start_mark.index, event.end_mark.index)
-        if event.anchor is not None:
-            help_ = "write the value out where it is needed"
-            self._report("yaml-alias", f"the anchor `&{event.anchor}` is not allowed", span, help=help_)
-        if event.tag is not None:
-            self._report(
-                "yaml-tag", f"the tag `{event.tag}` is not allowed", span, help="quote text instead of tagging it"
-            )
+        properties = _PROPERTIES.match(self._source.text, event.start_mark.index)
+        for match in _PROPERTY.finditer(self._source.text, *properties.span()) if properties else ():
+            written, span = match.group(), Span(*match.span())
+            if written[0] == "&":
+                help_ = "write the value out where it is needed"
+                self._report("yaml-alias", f"the anchor `{written}` is not allowed", span, help=help_)
+            else:
+                help_ = "quote what is text; everything else has its type by its place"
+                self._report("yaml-tag", f"the tag `{written}` is not allowed", span, help=help_)
 
     def _trimmed_end(self, start: int, event: Any) -> int:
         end: int = event.end_mark.index
@@ -225,31 +243,10 @@ class _Reader:
             end -= 1
         return end
 
-    def _syntax(self, error: yaml.MarkedYAMLError) -> None:
-        mark: Any = error.problem_mark or error.context_mark
-        at = min(mark.index if mark else 0, len(self._source.text))
-        context: Any = error.context_mark
-        labels: tuple[Label, ...] = ()
-        if error.context and context is not None and context.index != at:
-            labels = (Label(Span(context.index, context.index + 1), str(error.context)),)
-        message = f"not YAML: {error.problem or error.context}"
-        self._report(
-            "yaml-syntax", message, Span(at, at + 1), labels=labels, help=self._syntax_help(str(error.problem), at)
-        )
-
     def _report(self, name: str, message: str, span: Span, **details: Any) -> None:
         self._diagnostics.append(Diagnostic(name, message, span, **details))
-
-    def _syntax_help(self, problem: str, at: int) -> str:
-        if self._source.text[at : at + 1] == "\t":
-            return "indent with spaces, not tabs"
-        if self._source.text[at : at + 1] in {"@", "`", "%"}:
-            return "quote text that begins with this character"
-        if "mapping values are not allowed" in problem:
-            return "quote a value that has `: ` in it, and check the indentation"
-        if "expected key" in problem or "block" in problem:
-            return "check the indentation of this line against the lines above"
-        return ""
+        if len(self._diagnostics) >= MAX_MISTAKES:
+            raise _Unreadable
 
 
 def _kind(value: object) -> str:

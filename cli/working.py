@@ -50,7 +50,11 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
 
 def finish(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
     """Writes the report, shows the run, and gives the exit code."""
-    report = write_run_report(engine, view, arguments)
+    report = ""
+    try:
+        report = write_run_report(engine, view, arguments)
+    except OSError as error:  # the run is what counts; its report can be written at any time
+        sys.stderr.write(f"warning: no report was written: {error.strerror}; try `somagent report {view.run.id}`\n")
     if arguments.output == "json":
         print_json(run_object(view) | {"report": report})
     else:

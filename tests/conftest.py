@@ -1,4 +1,4 @@
-"""What all tests share: golden files are written by one flag only, and CI fails on a skip that it could have avoided."""
+"""What all tests share: golden files are written by one flag only, and CI fails on skips."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 @pytest.fixture
 def repository() -> Path:
-    """This checkout."""
+    """The folder of the checkout."""
     return REPOSITORY
 
 

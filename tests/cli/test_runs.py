@@ -1,0 +1,255 @@
+"""Runs from the command line: started, looked at, decided on, stopped and gone on with."""
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+
+from somagent_shell import Shell
+
+Wait = Callable[[Callable[[], bool]], None]
+
+
+def test_a_parked_run_exits_with_its_own_code_and_goes_on_when_approved(somagent: Shell, gated: str) -> None:
+    parked = somagent("run", gated, "--output", "json")
+    assert (parked.code, parked.json["phase"]) == (3, "Waiting")
+    assert parked.json["steps"]["ask"]["waiting"]["title"] == "Go on?"
+    assert parked.json["steps"]["after"] == {"phase": "Pending", "attempts": 0, "operator": "script"}
+    approved = somagent("approve", parked.json["id"], "ask", "--as", "ann", "--comment", "fine", "--output", "json")
+    assert (approved.code, approved.json["phase"], approved.json["outputs"]) == (0, "Succeeded", {"answer": 42})
+    assert approved.json["steps"]["ask"]["outputs"] == {"decision": "approve", "by": ["ann"], "comment": "fine"}
+    assert approved.json["steps"]["before"]["attempts"] == 1
+
+
+def test_the_text_of_a_parked_run_says_how_to_decide(somagent: Shell, gated: str) -> None:
+    parked = somagent("run", gated)
+    run_id = somagent("runs", "--output", "json").json[0]["id"]
+    assert parked.code == 3
+    assert f"decide: somagent approve {run_id} ask --as NAME   (or reject)" in parked.out
+
+
+def test_a_decision_can_be_written_down_without_going_on(somagent: Shell, gated: str) -> None:
+    somagent("run", gated)
+    assert somagent("approve", "last", "ask", "--as", "ann", "--no-resume").code == 0
+    assert somagent("show", "last", "--output", "json").json["steps"]["after"]["phase"] == "Pending"
+    resumed = somagent("resume", "last", "--output", "json")
+    assert (resumed.code, resumed.json["phase"]) == (0, "Succeeded")
+
+
+def test_a_rejected_run_fails_and_the_rejection_itself_succeeds(somagent: Shell, gated: str) -> None:
+    somagent("run", gated)
+    rejected = somagent("reject", "last", "ask", "--as", "bo", "--comment", "not today", "--output", "json")
+    assert (rejected.code, rejected.json["phase"]) == (0, "Failed")
+    assert rejected.json["steps"]["ask"]["failure"]["message"] == "rejected by bo: not today"
+    assert rejected.json["steps"]["after"]["phase"] == "Omitted"
+    assert somagent("resume", "last").code == 1
+
+
+def test_deciding_where_nobody_is_asked_is_refused_with_the_reason(somagent: Shell, gated: str) -> None:
+    somagent("run", gated)
+    wrong = somagent("approve", "last", "before", "--as", "ann")
+    assert wrong.code == 2
+    assert "before" in wrong.err
+    assert somagent("approve", "last", "ask/x", "--as", "ann").code == 2
+    assert somagent("approve", "last", "nothing", "--as", "ann").code == 2
+
+
+def test_runs_are_listed_newest_first(somagent: Shell, gated: str) -> None:
+    assert somagent("runs").out == "no runs here yet; `somagent run CAPSULE` starts one\n"
+    assert somagent("runs", "--output", "json").json == []
+    first = somagent("run", gated, "--output", "json").json["id"]
+    somagent("new")
+    second = somagent("run", "hello.capsule.yaml", "--output", "json").json["id"]
+    listed = somagent("runs", "--output", "json").json
+    assert [(one["id"], one["capsule"], one["phase"]) for one in listed] == [
+        (second, "hello", "Succeeded"),
+        (first, "gated", "Waiting"),
+    ]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(somagent: Shell, gated: str) -> None:
+    run_id = somagent("run", gated, "--output", "json").json["id"]
+    assert somagent("show", run_id[:-1], "--output", "json").json["id"] == run_id
+    unknown = somagent("show", "r-1999")
+    assert (unknown.code, unknown.err) == (2, "error: there is no run `r-1999` here; `somagent runs` lists them\n")
+
+
+def test_a_failed_run_exits_with_one_and_says_where_to_look(somagent: Shell) -> None:
+    name = somagent.capsule("broken", "  steps:\n    boom: { script: { run: 'echo why >&2; exit 3' } }\n")
+    failed = somagent("run", name)
+    assert failed.code == 1
+    assert "somagent logs" in failed.out
+    assert somagent("logs", "last", "boom").out == "boom | why\n"
+    assert somagent("logs", "last", "nope").code == 2
+
+
+def test_a_retry_takes_over_what_succeeded(somagent: Shell) -> None:
+    name = somagent.capsule(
+        "mended",
+        """\
+  inputs: { flag: { type: string, format: path } }
+  steps:
+    once: { script: { run: 'echo "at=$(date +%N)" >> "$SOMAGENT_OUTPUT"' }, outputs: { at: { type: string } } }
+    needs_flag:
+      script: { run: 'test -e "$FLAG"; echo "$AT"', env: { FLAG: "${{ inputs.flag }}", AT: "${{ steps.once.at }}" } }
+""",
+    )
+    failed = somagent("run", name, "--input", "flag=flag", "--output", "json").json
+    assert failed["phase"] == "Failed"
+    somagent.write("flag", "")
+    again = somagent("retry", failed["id"], "needs_flag", "--output", "json")
+    assert (again.code, again.json["phase"]) == (0, "Succeeded")
+    assert again.json["steps"]["once"]["outputs"] == failed["steps"]["once"]["outputs"]
+
+
+def test_inputs_are_typed_and_every_mistake_is_said(somagent: Shell) -> None:
+    name = somagent.capsule(
+        "typed",
+        """\
+  inputs:
+    word: { type: string, pattern: "^[a-z]+$" }
+    size: { type: integer, minimum: 1, default: 3 }
+    tags: { type: array, items: { type: string }, default: [] }
+  steps:
+    say:
+      script:
+        run: 'echo "said=$WORD $SIZE" >> "$SOMAGENT_OUTPUT"'
+        env: { WORD: "${{ inputs.word }}", SIZE: "${{ inputs.size }}" }
+      outputs: { said: { type: string } }
+  outputs: { said: "${{ steps.say.said }}" }
+""",
+    )
+    wrong = somagent("run", name, "--input", "word=A1", "--input", "size=0", "--input", "wrd=x")
+    assert wrong.code == 2
+    assert "the capsule has no input `wrd`; did you mean `word`?" in wrong.err
+    assert "input `word`: " in wrong.err
+    assert "input `size`: 0 is less than the minimum of 1" in wrong.err
+    assert "input `word` is missing" in somagent("run", name).err
+    assert "written as JSON" in somagent("run", name, "--input", "size=many").err
+    assert somagent("runs", "--output", "json").json == []
+    somagent.write("inputs.yaml", "word: file\nsize: 5\n")
+    ran = somagent("run", name, "--inputs", "inputs.yaml", "--input", "word=line", "--output", "json")
+    assert ran.json["outputs"] == {"said": "line 5"}
+    assert somagent("run", name, "--inputs", "-", "--output", "json", stdin='{"word": "piped"}').json["outputs"] == {
+        "said": "piped 3"
+    }
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(somagent: Shell, wait_until: Wait) -> None:
+    name = somagent.capsule(
+        "long",
+        """\
+  steps:
+    first: { script: { run: echo first } }
+    second: { needs: [first], script: { run: sleep 60 } }
+""",
+    )
+    process = somagent.start("run", name)
+    wait_until(lambda: (somagent.folder / ".somagent" / "logs").exists() and b"first" in _logs(somagent))
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    run_id = somagent("runs", "--output", "json").json[0]["id"]
+    assert process.returncode == 130
+    assert err == f"stopped; nothing recorded is lost; go on with `somagent resume {run_id}`\n"
+    assert "Traceback" not in out + err
+    shown = somagent("show", run_id, "--output", "json").json
+    assert shown["steps"]["first"]["phase"] == "Succeeded"
+    assert shown["phase"] != "Failed"
+
+
+def _logs(somagent: Shell) -> bytes:
+    return b"".join(path.read_bytes() for path in (somagent.folder / ".somagent" / "logs").rglob("*.log"))
+
+
+def test_a_killed_run_is_completed_by_resume_and_nothing_recorded_runs_twice(somagent: Shell, wait_until: Wait) -> None:
+    name = somagent.capsule(
+        "killed",
+        """\
+  inputs: { trace: { type: string, format: path } }
+  steps:
+    first: { script: { run: 'echo first >> "$TRACE"', env: { TRACE: "${{ inputs.trace }}" } } }
+    second:
+      needs: [first]
+      script: { run: 'echo second >> "$TRACE"; test -e "$TRACE.go" || sleep 60', env: { TRACE: "${{ inputs.trace }}" } }
+    third: { needs: [second], script: { run: 'echo third >> "$TRACE"', env: { TRACE: "${{ inputs.trace }}" } } }
+""",
+    )
+    trace = somagent.folder / "trace"
+    process = somagent.start("run", name, "--input", "trace=trace")
+    wait_until(lambda: trace.exists() and "second" in trace.read_text())
+    process.kill()
+    process.communicate(timeout=20)
+    somagent.write("trace.go", "")
+    run_id = somagent("runs", "--output", "json").json[0]["id"]
+    resumed = somagent("resume", run_id, "--output", "json")
+    assert (resumed.code, resumed.json["phase"]) == (0, "Succeeded")
+    assert trace.read_text().split() == ["first", "second", "second", "third"]
+    assert resumed.json["steps"]["first"]["attempts"] == 1
+    assert resumed.json["steps"]["second"]["attempts"] == 2
+
+
+def test_the_next_run_tells_of_the_interrupted_one(somagent: Shell, wait_until: Wait) -> None:
+    name = somagent.capsule("again", "  steps:\n    nap: { script: { run: 'echo up; sleep 2' } }\n")
+    process = somagent.start("run", name)
+    wait_until(lambda: (somagent.folder / ".somagent" / "logs").exists() and b"up" in _logs(somagent))
+    process.kill()
+    process.communicate(timeout=20)
+    run_id = somagent("runs", "--output", "json").json[0]["id"]
+    again = somagent("run", name)
+    assert again.code == 0
+    assert (
+        f"note: run {run_id} of this capsule was interrupted; `somagent resume {run_id}` goes on with it" in again.err
+    )
+
+
+def test_a_second_process_is_told_who_holds_the_data_directory(somagent: Shell, wait_until: Wait) -> None:
+    name = somagent.capsule("held", "  steps:\n    nap: { script: { run: 'echo up; sleep 30' } }\n")
+    process = somagent.start("run", name)
+    wait_until(lambda: (somagent.folder / ".somagent" / "logs").exists() and b"up" in _logs(somagent))
+    second = somagent("run", name)
+    assert second.code == 5
+    assert str(process.pid) in second.err
+    assert somagent("show", "last", "--output", "json").json["phase"] == "Running"
+    cancelled = somagent("cancel", "last", "--as", "ann")
+    assert (cancelled.code, cancelled.out.startswith(f"asked process {process.pid} to stop r-")) == (0, True)
+    process.communicate(timeout=20)
+    assert process.returncode == 4
+    assert somagent("show", "last", "--output", "json").json["phase"] == "Cancelled"
+
+
+def test_a_run_uses_its_own_plan_when_the_file_has_changed_or_gone(somagent: Shell, gated: str) -> None:
+    somagent("run", gated)
+    (somagent.folder / gated).unlink()
+    assert somagent("approve", "last", "ask", "--as", "ann", "--output", "json").json["outputs"] == {"answer": 42}
+
+
+def test_a_damaged_journal_is_named_with_a_way_out(somagent: Shell, gated: str) -> None:
+    somagent("run", gated)
+    journal = somagent.folder / ".somagent" / "journal.sqlite3"
+    sqlite3.connect(journal).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+    content = bytearray(journal.read_bytes())
+    content[:100] = os.urandom(100)
+    journal.write_bytes(content)
+    for command in (["runs"], ["run", gated], ["show", "last"]):
+        damaged = somagent(*command)
+        assert damaged.code == 5
+        assert "journal.sqlite3" in damaged.err
+
+
+def test_the_data_directory_can_be_chosen(somagent: Shell, gated: str) -> None:
+    somagent("run", gated, "--data-dir", "elsewhere")
+    assert not (somagent.folder / ".somagent").exists()
+    assert len(somagent("runs", "--output", "json", SOMAGENT_DATA_DIR="elsewhere").json) == 1
+
+
+def test_logs_as_json_tell_step_item_and_attempt(somagent: Shell) -> None:
+    somagent("new")
+    somagent("run", "hello.capsule.yaml")
+    shown = json.loads(somagent("logs", "last", "greet", "--output", "json").out)
+    assert [(one["step"], one["item"], one["attempt"], one["text"]) for one in shown] == [
+        ("greet", 0, 1, "greeting Ada\n"),
+        ("greet", 1, 1, "greeting Grace\n"),
+    ]

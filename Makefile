@@ -21,7 +21,8 @@ test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 check: .venv/dev.ready ## lint, formatting, types, layers, and the library's capsules
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy -p somagent
+	@.venv/bin/mypy -p somagent --exclude /library/
+	@MYPYPATH=workflows/library/repo-health .venv/bin/mypy -p repo_health
 	@.venv/bin/lint-imports
 	@.venv/bin/somagent check workflows/library/*/*.capsule.yaml workflows/library/*/constitution.yaml
 

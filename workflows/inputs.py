@@ -23,6 +23,7 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
 
     Relative paths (`format: path`) are taken from `folder`.
     """
+    given = {name: _absolute(plan, name, value, folder) for name, value in given.items()}
     problems = [_unknown(plan, name) for name in given if name not in plan.inputs]
     accepted = {}
     for name, schema in plan.inputs.items():
@@ -30,16 +31,19 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
             problems += _problems(plan, name, schema, given[name])
             accepted[name] = given[name]
         elif "default" in schema:
-            accepted[name] = schema["default"]
+            accepted[name] = _absolute(plan, name, schema["default"], folder)
         else:
             described = f" ({schema['description']})" if "description" in schema else ""
             problems.append(f"input `{name}` is missing{described}; give it with `--input {name}=...`")
     if problems:
         raise InputsRefused(problems)
-    for name, value in accepted.items():
-        if plan.inputs[name].get("format") == "path":
-            accepted[name] = str((folder / Path(value).expanduser()).resolve())
     return accepted
+
+
+def _absolute(plan: Plan, name: str, value: Any, folder: Path) -> Any:
+    if plan.inputs.get(name, {}).get("format") != "path" or not isinstance(value, str):
+        return value
+    return str((folder / Path(value).expanduser()).resolve())
 
 
 def _unknown(plan: Plan, name: str) -> str:

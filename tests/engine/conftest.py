@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import subprocess
 import sys
@@ -16,8 +17,26 @@ import pytest
 
 from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBook, Template, digest_of
 from somagent.governance.constitution import default_constitution
+from somagent.operators.operator import Operator
+from somagent.operators.review import OPERATOR as REVIEW
+from somagent.operators.script import OPERATOR as SCRIPT
+from somagent.workflows.engines.local import Clock, LocalEngine
+from somagent.workflows.engines.protocol import RunView
 
 PROGRAMS = Path(__file__).parent / "programs"
+
+
+def _small_operators() -> dict[str, Operator]:
+    spec = importlib.util.spec_from_file_location("small_operators", PROGRAMS / "small_operators.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # msgspec looks annotations up there
+    spec.loader.exec_module(module)
+    operators: dict[str, Operator] = module.OPERATORS
+    return operators
+
+
+OPERATORS = _small_operators()
 
 
 def _open_files() -> set[str]:
@@ -127,6 +146,39 @@ def make_plan() -> Callable[..., Plan]:
 
 
 @pytest.fixture
+def make_engine(tmp_path: Path) -> Callable[..., LocalEngine]:
+    """An engine on `tmp_path/data` with the small operators, `script` and `review`."""
+
+    def make(clock: WoundClock | None = None, **options: Any) -> LocalEngine:
+        if clock is not None:
+            options["clock"] = Clock(clock.now, clock.monotonic, clock.sleep)
+        return LocalEngine(tmp_path / "data", OPERATORS | {"script": SCRIPT, "review": REVIEW}, **options)
+
+    return make
+
+
+@pytest.fixture
+def run_plan(make_engine: Callable[..., LocalEngine], go: Callable[..., Any]) -> Callable[..., RunView]:
+    """Submits a plan and runs it until it ends or parks; options go to `make_engine`."""
+
+    async def main(plan: Plan, inputs: dict[str, Any], options: dict[str, Any]) -> RunView:
+        async with make_engine(**options) as engine:
+            return await engine.run(await engine.submit(plan, inputs, submitter="ada", files={}))
+
+    def run(plan: Plan, inputs: dict[str, Any] | None = None, **options: Any) -> RunView:
+        view: RunView = go(main(plan, inputs or {}, options))
+        return view
+
+    return run
+
+
+@pytest.fixture
+def phases() -> Callable[[RunView], dict[str, str]]:
+    """Phase of each step, by id."""
+    return lambda view: {step.id: step.phase for step in view.steps}
+
+
+@pytest.fixture
 def program() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs one of `programs/` in a real process of its own and waits for it."""
 
@@ -135,3 +187,20 @@ def program() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
 
     return run
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts one of `programs/` and ends it with the test, if it still lives then."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(name: str, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, str(PROGRAMS / f"{name}.py"), *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()

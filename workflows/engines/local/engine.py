@@ -62,6 +62,7 @@ class LocalEngine:
         self._watches = Watches()
         self._journal: Journal | None = None
         self._lease: Lease | None = None
+        self._holding = asyncio.Lock()
         self._executions: dict[str, Execution] = {}
         self._listener: asyncio.Task[None] | None = None
 
@@ -128,19 +129,20 @@ class LocalEngine:
 
         Attempts that a dead process left open are closed as cut off.
         """
-        if self._lease is not None:
-            return
-        with storing():
-            submission.prepare(self._directory)
-            lease = Lease(self._directory)
-        try:
-            journal, now = self._writable(), self._clock.now()
-            journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
-            remove_tree(self._directory / "work")
-        except BaseException:
-            lease.release()
-            raise
-        self._lease = lease
+        async with self._holding:
+            if self._lease is not None:
+                return
+            with storing():
+                submission.prepare(self._directory)
+                lease = Lease(self._directory)
+            try:
+                journal, now = self._writable(), self._clock.now()
+                journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
+                remove_tree(self._directory / "work")
+            except BaseException:
+                lease.release()
+                raise
+            self._lease = lease
 
     async def run(self, run_id: str) -> RunView:
         """Works on the run until it has ended or only waits for people; ended runs are left as they are.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from somagent_shell import Shell
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -34,6 +35,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 def repository() -> Path:
     """The folder of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture
+def somagent(tmp_path: Path) -> Shell:
+    """The command, in a folder of its own."""
+    return Shell(tmp_path)
 
 
 @pytest.hookimpl(wrapper=True)

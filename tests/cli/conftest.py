@@ -1,18 +1,12 @@
-"""A folder to work in, the command, and a capsule that waits for people."""
+"""A capsule that waits for people, and a way to wait for what happens in another process."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from somagent_shell import Shell
-
-
-@pytest.fixture
-def somagent(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 from repo_health import contract, history
 from repo_health.facts import Facts, FileFact, Language
 from repo_health.git import Git
-from repo_health.languages import CODE, CODE_LANGUAGES, TEST, language_of, role_of
+from repo_health.languages import CODE, CODE_LANGUAGES, TEST, language_of, role_of, script_language
 from repo_health.snapshot import FOLDER, Snapshot, instant
 from repo_health.text import show
 from repo_health.tree import FILE, SUBMODULE, SYMLINK, entries
@@ -45,10 +45,12 @@ def read_files(git: Git, head: str) -> list[FileFact]:
             FileFact(entry.path, entry.kind, entry.executable, entry.oid, entry.size, language=language, role=role)
         )
     readable = {file.oid for file in files if file.kind == FILE and file.size <= READ_LIMIT}
-    content = {oid: inspect(blob) for oid, blob in git.blobs(sorted(readable))}
+    content = {oid: (*inspect(blob), script_language(blob)) for oid, blob in git.blobs(sorted(readable))}
     for file in files:
         if file.kind == FILE and file.oid in content:
-            file.lines, file.binary = content[file.oid]
+            file.lines, file.binary, script = content[file.oid]
+            if script and not file.language:
+                file.language, file.role = script, role_of(file.path, script)
     return files
 
 

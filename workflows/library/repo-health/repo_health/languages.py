@@ -44,6 +44,15 @@ BY_SUFFIX = {
 }
 CODE_LANGUAGES = frozenset((*LANGUAGES, *NAMES.values()))
 
+INTERPRETERS = {
+    "awk": "Awk", "bash": "Shell", "bats": "Shell", "bun": "JavaScript", "dash": "Shell", "deno": "TypeScript",
+    "elixir": "Elixir", "escript": "Erlang", "fish": "Shell", "gawk": "Awk", "groovy": "Groovy", "julia": "Julia",
+    "ksh": "Shell", "lua": "Lua", "make": "Makefile", "node": "JavaScript", "perl": "Perl", "php": "PHP",
+    "pwsh": "PowerShell", "python": "Python", "rscript": "R", "ruby": "Ruby", "sh": "Shell", "swift": "Swift",
+    "tclsh": "Tcl", "zsh": "Shell",
+}  # fmt: skip
+_SHEBANG = re.compile(rb"#!\s*\S*?(?:/|^)(?:env\s+(?:-\S+\s+|\w+=\S+\s+)*)?([A-Za-z]+)[\d.]*(?:\s|$)")
+
 CODE, TEST, DOCS, DATA_ROLE, GENERATED, VENDORED = "code", "test", "docs", "data", "generated", "vendored"
 
 _VENDORED = re.compile(
@@ -84,6 +93,12 @@ def language_of(path: str) -> str:
         return "Dockerfile"
     stem, _, suffix = name.rpartition(".")
     return BY_SUFFIX.get(suffix, "") if stem else ""
+
+
+def script_language(content: bytes) -> str:
+    """The language that a script's first line names, or ""."""
+    match = _SHEBANG.match(content[:200]) if content.startswith(b"#!") else None
+    return INTERPRETERS.get(match[1].decode("ascii").lower(), "") if match else ""
 
 
 def role_of(path: str, language: str) -> str:

@@ -123,8 +123,7 @@ PRIVATE_KEY = Rule(
     (b"PRIVATE KEY",),
     re.compile(
         rb"-----BEGIN (?P<kind>[A-Z0-9 ]{0,20})PRIVATE KEY(?: BLOCK)?-----"
-        rb"(?P<secret>.{64,8000}?)(?:-----END [A-Z0-9 ]{0,20}PRIVATE KEY|\Z)",
-        re.DOTALL,
+        rb"(?P<secret>(?:[^-]|-(?!----)){64,20000})(?:-----END [A-Z0-9 ]{0,20}PRIVATE KEY|\Z)"
     ),
     entropy=4.0,
     lenient=True,

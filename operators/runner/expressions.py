@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,12 @@ from somagent.governance.cel import (
     render_text,
     to_json,
 )
+from somagent.governance.cel.syntax import Has, Macro, Name
+from somagent.governance.documents import Span
 from somagent.operators.operator import StepFailure
 
 _SHOWN_VALUES = 4
+_RAN = "steps that ran"  # a name that no expression can spell
 _SHOWN_CHARACTERS = 80
 
 Bindings = Mapping[str, Value]
@@ -62,17 +66,13 @@ class Expression:
         self.text = text
         self._references = references(expr)
         self.reads = _reads(self._references)
-        self._asked = frozenset(
-            names[1]
-            for names, guarded in ((r.names, r.guarded) for r in self._references)
-            if guarded and names[0] == "steps" and len(names) == 2
-        )
-        self._compiled: Callable[[Bindings], Value] = compile_expr(expr)
+        self._asked = any(r.guarded and r.names[0] == "steps" and len(r.names) == 2 for r in self._references)
+        self._compiled: Callable[[Bindings], Value] = compile_expr(_ask_apart(expr) if self._asked else expr)
 
     def evaluate(self, bindings: Bindings) -> Value:
         """The value."""
         if self._asked:
-            bindings = _without_skipped(bindings, self._asked)
+            bindings = {**bindings, _RAN: _ran(bindings)}
         try:
             return self._compiled(bindings)
         except EvaluationError as fault:
@@ -160,12 +160,24 @@ def _copy(value: Any) -> Any:
     return [_copy(part) for part in value] if isinstance(value, list) else value
 
 
-def _without_skipped(bindings: Bindings, asked: frozenset[str]) -> Bindings:
-    """`has(steps.STEP)` is false for a skipped step; `has(steps.STEP.OUTPUT)` needs it to be there, and empty."""
+def _ask_apart(expr: Any) -> Any:
+    """`has(steps.STEP)` asked of the steps that ran: in `steps` a skipped step is there, without any output."""
+    match expr:
+        case Has(operand=Name(name="steps", span=span)):
+            return dataclasses.replace(expr, operand=Name(_RAN, span))
+        case Macro(variable="steps"):
+            return dataclasses.replace(expr, target=_ask_apart(expr.target))
+        case tuple() if not isinstance(expr, Span):
+            return tuple(_ask_apart(part) for part in expr)
+    if not dataclasses.is_dataclass(expr) or isinstance(expr, type):
+        return expr
+    parts = {field.name: getattr(expr, field.name) for field in dataclasses.fields(expr)}
+    return dataclasses.replace(expr, **{name: _ask_apart(part) for name, part in parts.items()})
+
+
+def _ran(bindings: Bindings) -> Value:
     steps = bindings.get("steps")
-    if not isinstance(steps, dict):
-        return bindings
-    return {**bindings, "steps": {name: one for name, one in steps.items() if one is not SKIPPED or name not in asked}}
+    return {name: True for name, one in steps.items() if one is not SKIPPED} if isinstance(steps, dict) else {}
 
 
 def _reads(found: tuple[Reference, ...]) -> Reads:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from somagent.governance.cel import render_text
 from somagent.operators.operator import Step
 from somagent.operators.runner.records import Artifact, artifact_of
 
@@ -96,14 +95,12 @@ def artifacts_in(value: Any) -> set[Artifact]:
 def as_variables(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The values as environment variables, and by name why a value cannot be one.
 
-    Strings stay as they are, everything else is written as JSON.
+    Strings stay as they are, everything else is written as JSON, as it would be in a `${{ }}` inside text.
     """
     variables: dict[str, str] = {}
     unfit: dict[str, str] = {}
     room = _TOTAL_BYTES
-    texts = {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode() for name, value in values.items()
-    }
+    texts = {name: render_text(value) for name, value in values.items()}
     for name, text in sorted(texts.items(), key=lambda item: len(item[1])):  # the smallest first, while there is room
         size = len(name) + 1 + len(text.encode())
         if "\0" in text:

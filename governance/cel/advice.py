@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from somagent.governance.cel.spelling import nearest
 from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Literal, Name, Select
@@ -21,14 +21,13 @@ from somagent.governance.cel.types import (
     Type,
     show,
 )
-from somagent.governance.cel.writer import write, write_target
+from somagent.governance.cel.writer import write, write_field, write_target
 from somagent.governance.documents import Diagnostic, Edit, Span
 
 _CONVERTIBLE: dict[Type, tuple[Type, ...]] = {
     STRING: (INT, DOUBLE, BOOL),
     DOUBLE: (INT, STRING),
     INT: (DOUBLE, STRING),
-    BOOL: (STRING,),
 }
 _VERBS = {"==": "compare", "!=": "compare", "<": "order", "<=": "order", ">": "order", ">=": "order", "+": "add"}
 _VERBS |= {"-": "subtract", "*": "multiply", "/": "divide", "%": "divide"}
@@ -159,10 +158,13 @@ _CALL_HELP = {
 }
 
 
-def unknown_field(type_: ObjectType, name: str, span: Span) -> Diagnostic:
-    """A member that the object has not, reported under the object's own fault and in its own words."""
+def unknown_field(type_: ObjectType, name: str, span: Span, *, quoted: bool = False) -> Diagnostic:
+    """A member that the object has not, reported under the object's own fault and in its own words.
+
+    `quoted` tells that the name is written as a string.
+    """
     message = f"{type_.title} has no {type_.member} `{name}`"
-    return _suggest(type_.fault, message, span, name, type_.fields)
+    return _suggest(type_.fault, message, span, name, type_.fields, written='"{}"'.format if quoted else write_field)
 
 
 def no_fields(expr: Select, type_: Type) -> Diagnostic:
@@ -206,11 +208,13 @@ def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
     return Diagnostic("type-mismatch", message, expr.span, help=truth(found) if wants == BOOL else "")
 
 
-def _suggest(fault: str, message: str, span: Span, name: str, known: Iterable[str]) -> Diagnostic:
+def _suggest(
+    fault: str, message: str, span: Span, name: str, known: Iterable[str], *, written: Callable[[str], str] = str
+) -> Diagnostic:
     names = sorted(known)
     near = nearest(name, names)
     if near is not None:
-        edit = Edit(span, near, f"write `{near}`")
+        edit = Edit(span, written(near), f"write `{near}`")
         return Diagnostic(fault, message, span, note=f"did you mean `{near}`?", edit=edit)
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return Diagnostic(fault, message, span, help=f"there are {shown}" if names else "")

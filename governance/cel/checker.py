@@ -153,8 +153,8 @@ class _Checker:
         if isinstance(operand, ObjectType) and isinstance(expr.index, Literal) and isinstance(expr.index.value, str):
             field = operand.fields.get(expr.index.value)
             if field is None:
-                inner = expr.index.span
-                return self.report(advice.unknown_field(operand, expr.index.value, inner))
+                fault = advice.unknown_field(operand, expr.index.value, expr.index.span, quoted=True)
+                return self.report(fault)
             return field.type
         if operand == DYN:
             return DYN
@@ -305,7 +305,7 @@ class _Checker:
                 written.add(key.value)
                 self.want(value, wanted.fields[key.value].type)
             else:
-                self.report(advice.unknown_field(wanted, key.value, key.span))
+                self.report(advice.unknown_field(wanted, key.value, key.span, quoted=True))
         constant = all(isinstance(key, Literal) for key, _ in expr.entries)
         missing = [name for name, field in wanted.fields.items() if field.required and name not in written]
         if constant and missing:

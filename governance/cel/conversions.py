@@ -106,7 +106,7 @@ def json_text(value: float) -> str:
     sign, digits, exponent = shortest(value)
     if digits == "0":
         return "0"
-    if -7 <= exponent < 21:
+    if -7 < exponent < 21:
         return sign + plain(digits, exponent)
     fraction = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent)}"

@@ -87,6 +87,12 @@ def _unreadable(text: str, start: int, end: int) -> Diagnostic:
         return Diagnostic("expression-syntax", message, Span(start, start + 1), help='any key can be written x["..."]')
     span = Span(start, start + 1)
     shown = character if character.isprintable() else f"U+{ord(character):04X}"
+    if character.isalpha():
+        message, help_ = (
+            "names are made of the letters a to z, digits and `_`",
+            'any key of a map can be written x["..."]',
+        )
+        return Diagnostic("expression-syntax", message, span, help=help_)
     instead = _INSTEAD.get(character)
     if instead is None:
         return Diagnostic("expression-syntax", f"`{shown}` has no meaning in an expression", span)

@@ -52,9 +52,9 @@ def _parts(expr: Expr) -> tuple[str, int]:
         case Name(name):
             return name, _MEMBER
         case Select(operand, field):
-            return f"{_write(operand, _MEMBER)}.{_field(field)}", _MEMBER
+            return f"{_write(operand, _MEMBER)}.{write_field(field)}", _MEMBER
         case Has(operand, field):
-            return f"has({_write(operand, _MEMBER)}.{_field(field)})", _MEMBER
+            return f"has({_write(operand, _MEMBER)}.{write_field(field)})", _MEMBER
         case Index(operand, index):
             return f"{_write(operand, _MEMBER)}[{write(index)}]", _MEMBER
         case Call(function, _, target, arguments):
@@ -82,5 +82,6 @@ def _unary_operand(operand: Expr) -> str:
     return f"({text})" if text[0].isdigit() or text[0] == "." else text  # a bare minus would join the number
 
 
-def _field(name: str) -> str:
+def write_field(name: str) -> str:
+    """A name as it stands after a dot, in backquotes when it needs them."""
     return name if _NAME.match(name) and name not in KEYWORDS else f"`{name}`"

@@ -384,7 +384,7 @@ class Author:
         return f"has(({target}).{self.field()})"
 
     def field(self) -> str:
-        name = str(self.pick(KEYS))
+        name = str(self.pick(tuple(key for key in KEYS if key.isascii())))
         return f"`{name}`" if name in ("1", "in", "a-b") else name
 
     def quantifier(self, depth: int) -> str:

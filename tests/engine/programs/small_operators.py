@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import OperatorEntry
+from somagent.capsule_compiler.plan import Amounts
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.review.deciding import outcome
 from somagent.operators.runner.records import Waiting
@@ -25,7 +26,10 @@ class Note(Struct):
     file: str
     value: Any = None
     seconds: float = 0.0
+    tokens: int = 0  # reserved and spent
+    more_tokens: int = 0  # spent without being reserved
     fail: list[str] = []  # failure class of the first attempts, one each
+    always: str = ""  # failure class of every attempt
 
 
 class Ask(Struct):
@@ -49,8 +53,13 @@ async def _note(arguments: Note, step: Step) -> Answer:
     failed = step.attempt - 1
     if failed < len(arguments.fail):
         raise StepFailure(arguments.fail[failed], f"attempt {step.attempt} was told to fail")  # type: ignore[arg-type]
+    if arguments.always:
+        raise StepFailure(arguments.always, "told to fail")  # type: ignore[arg-type]
     append(arguments.file, f"ended {name} {step.attempt}")
-    return Answer({"value": arguments.value} if step.node.outputs else {})
+    return Answer(
+        {"value": arguments.value} if step.node.outputs else {},
+        Amounts(tokens=arguments.tokens + arguments.more_tokens),
+    )
 
 
 async def _ask(arguments: Ask, step: Step) -> Answer | Park:
@@ -79,7 +88,8 @@ def append(path: str, line: str) -> None:
 
 
 def _operator(name: str, arguments: type[Struct], run: Any) -> Operator:
-    return Operator(OperatorEntry(name=name, summary=arguments.__doc__ or "", arguments={}), arguments, run)
+    entry = OperatorEntry(name=name, summary=arguments.__doc__ or "", arguments={})
+    return Operator(entry, arguments, run, estimate=lambda given: Amounts(tokens=getattr(given, "tokens", 0)))
 
 
 OPERATORS = {

@@ -1,0 +1,123 @@
+"""One process runs capsules in a data directory; everybody else is told who it is, and may still read."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from somagent.capsule_compiler.plan import encode_plan
+from somagent.workflows.engines.local.lease import Lease, holder
+from somagent.workflows.engines.protocol import DataDirectoryHeld
+
+
+@pytest.fixture
+def working(start, make_plan, make_node, tmp_path):
+    """A process that is at work in `tmp_path/data`; gives it and its run."""
+    slow = make_node("slow", operator="note", arguments={"file": str(tmp_path / "marks"), "seconds": 60})
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(slow)))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json")
+    run = process.stdout.readline().strip()
+    while not (tmp_path / "marks").exists():
+        time.sleep(0.01)
+    return process, run
+
+
+def test_a_second_process_is_told_who_holds_the_directory_and_what_to_do(working, program, tmp_path):
+    process, _ = working
+    second = program("work", tmp_path / "data", tmp_path / "plan.json")
+    assert second.returncode == 3
+    assert second.stderr.startswith(f"DataDirectoryHeld: process {process.pid} runs capsules in {tmp_path / 'data'}.")
+    assert f"kill -INT {process.pid}" in second.stderr
+
+
+def test_readers_see_a_run_at_work_without_the_lease(working, make_engine):
+    process, run = working
+    engine = make_engine()
+    view = engine.view(run)
+    assert (view.phase, view.held_by, view.steps[0].phase) == ("Running", process.pid, "Running")
+    assert [(one.id, one.phase) for one in engine.runs()] == [(run, "Running")]
+    for _ in range(50):
+        engine.runs()
+    assert process.poll() is None
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_silently(working, make_engine, tmp_path):
+    process, run = working
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    engine = make_engine()
+    view = engine.view(run)
+    assert (view.phase, view.held_by, view.steps[0].phase) == ("Pending", None, "Pending")
+    assert [one.phase for one in engine.runs()] == ["Pending"]
+    assert re.fullmatch(rf"{process.pid} *\n", (tmp_path / "data" / "lease").read_text())
+
+
+def test_a_killed_process_leaves_an_attempt_that_the_next_one_calls_cut_off(working, go, make_engine):
+    process, run = working
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    async def main():
+        async with make_engine() as engine:
+            await engine.hold()
+            return engine.view(run)
+
+    attempt = go(main()).steps[0].history[0]
+    assert (attempt.phase, attempt.failure.failure_class) == ("Failed", "cut_off")
+    assert attempt.ended_at >= attempt.started_at
+
+
+def test_the_process_id_in_the_file_decides_nothing(tmp_path):
+    """A dead holder's id may belong to somebody else by now: this very process, say."""
+    (tmp_path / "lease").write_text(f"{os.getpid()}\n")
+    assert holder(tmp_path) is None
+    lease = Lease(tmp_path)
+    assert holder(tmp_path) == os.getpid()
+    with pytest.raises(DataDirectoryHeld, match="through another LocalEngine"):
+        Lease(tmp_path)
+    lease.release()
+    assert holder(tmp_path) is None
+
+
+def test_asking_who_holds_the_lease_never_keeps_it_from_a_runner(tmp_path):
+    Lease(tmp_path).release()
+    text = (
+        "import sys, pathlib; from somagent.workflows.engines.local.lease import Lease\n"
+        "for _ in range(300): Lease(pathlib.Path(sys.argv[1])).release()"
+    )
+    with subprocess.Popen([sys.executable, "-c", text, str(tmp_path)]) as runner:
+        while runner.poll() is None:
+            holder(tmp_path)
+    assert runner.returncode == 0
+
+
+def test_two_engines_of_one_process_do_not_run_in_one_directory(make_engine, go):
+    async def main():
+        async with make_engine() as first, make_engine() as second:
+            await first.hold()
+            with pytest.raises(DataDirectoryHeld, match=f"this process .pid {os.getpid()}."):
+                await second.hold()
+
+    go(main())
+
+
+def test_a_process_whose_lease_was_taken_over_writes_nothing_more(make_engine, go, make_plan, make_node, tmp_path):
+    """`flock` may be lost on some network file systems; the epoch in the journal is checked by every transaction."""
+
+    async def main():
+        async with make_engine() as old, make_engine() as new:
+            run = await old.submit(make_plan(make_node("a")), {}, submitter="ada", files={})
+            await old.hold()
+            (tmp_path / "data" / "lease").unlink()
+            await new.hold()
+            with pytest.raises(DataDirectoryHeld, match="another process took over"):
+                await old.run(run)
+            return await new.run(run)
+
+    assert go(main()).phase == "Succeeded"

@@ -67,7 +67,7 @@ class SharedCopies:
     def path(self, artifact: Artifact) -> Path:
         """Where the copy is; it is made when it is first asked for. Raises `ContentError`."""
         kind = "x" if artifact.executable else artifact.kind
-        key = hashlib.sha256(f"{artifact.artifact} {kind} {artifact.name}".encode()).hexdigest()
+        key = hashlib.sha256(f"{artifact.artifact} {kind} {artifact.name}".encode()).hexdigest()[:32]
         with self._locks.setdefault(key, threading.Lock()):
             known = self._known.get(key)
             if known is None or _marks(known[0]) != known[1]:

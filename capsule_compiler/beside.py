@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from somagent.capsule_compiler.catalogue import INCLUDE
+from somagent.capsule_compiler.catalogue import INCLUDE, hinted_arguments
 from somagent.capsule_compiler.draft import Draft, FileBeside, StepDraft
 from somagent.capsule_compiler.plan import IncludedFile, digest_of
 from somagent.governance.constitution import Constitution, load_constitution
-from somagent.governance.documents import HINTS, Diagnostic, Path, decode_source
+from somagent.governance.documents import Diagnostic, Path, decode_source
 
 MAX_INCLUDED_BYTES = 16 * 1024 * 1024
 
@@ -52,7 +52,7 @@ def read_includes(draft: Draft) -> Draft:
     found: list[Diagnostic] = []
     wanted: dict[str, Path] = {}
     for step in draft.steps.values():
-        for path, at in _includes(draft, step):
+        for path, at in _includes(draft, step, found):
             wanted.setdefault(path, at)
     files: dict[str, FileBeside] = {}
     for path, at in wanted.items():
@@ -76,15 +76,20 @@ def read_includes(draft: Draft) -> Draft:
     )
 
 
-def _includes(draft: Draft, step: StepDraft) -> Iterable[tuple[str, Path]]:
+def _includes(draft: Draft, step: StepDraft, found: list[Diagnostic]) -> Iterable[tuple[str, Path]]:
     arguments: Any = step.operation.arguments
     entry = draft.given.language.catalogue.operators[step.operation.operator]
-    if not isinstance(arguments, dict):
-        return
-    for name, schema in entry.arguments.get("properties", {}).items():
-        if schema.get(HINTS, {}).get(INCLUDE):
-            for index, path in enumerate(arguments.get(name, ())):
-                yield path, (*step.path, *step.operation.at, name, index)
+    for name, _ in hinted_arguments(entry, INCLUDE) if isinstance(arguments, dict) else ():
+        at: Path = (*step.path, *step.operation.at, name)
+        paths = arguments.get(name, ())
+        if isinstance(paths, str):  # a whole `${{ }}`
+            help_ = "files are taken along when the capsule is checked, so their paths are written out as a list"
+            found.append(
+                Diagnostic("no-expression-here", f"`{name}` is taken as it stands", draft.span(at), help=help_)
+            )
+            continue
+        for index, path in enumerate(paths):
+            yield path, (*at, index)
 
 
 def _read(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> Sequence[FileBeside]:

@@ -10,7 +10,7 @@ from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.passes import PASSES
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution
-from somagent.governance.documents import Diagnostic, Source, decode_source
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, decode_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,15 @@ def compile_capsule(
     if not found:
         for one_pass in PASSES:
             draft = one_pass(draft)
-    diagnostics = tuple(sorted(draft.diagnostics, key=lambda one: (one.span, one.name)))
-    return Compilation(source, draft.plan, diagnostics, draft.contents)
+            if len(draft.diagnostics) >= MAX_MISTAKES:
+                break
+    diagnostics = sorted(draft.diagnostics, key=lambda one: (one.span, one.name))
+    return Compilation(source, draft.plan, tuple(_bounded(diagnostics)), draft.contents)
+
+
+def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    if len(diagnostics) < MAX_MISTAKES:
+        return diagnostics
+    shown = diagnostics[: MAX_MISTAKES - 1]
+    message = f"there are more mistakes; these are the first {len(shown)}"
+    return [*shown, Diagnostic("too-many-mistakes", message, diagnostics[len(shown)].span)]

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
 from somagent.capsule_compiler.plan import FanOut, IncludedFile, Plan, Template
-from somagent.governance.cel import Expr, Type
+from somagent.governance.cel import Expr, Reference
 from somagent.governance.constitution import Constitution
-from somagent.governance.documents import Diagnostic, Label, Node, Path, ScalarNode, Source, Span, locate, node_at
+from somagent.governance.documents import (
+    Diagnostic,
+    MappingNode,
+    Node,
+    Path,
+    ScalarNode,
+    Source,
+    Span,
+    in_document,
+    key_at,
+    node_at,
+)
 from somagent.governance.verdict import StaticVerdict
 
 STEPS: Path = ("spec", "steps")
@@ -52,6 +64,7 @@ class Expression:
     node: ScalarNode
     expr: Expr  # its spans are offsets into the scalar's text
     text: str
+    reads: tuple[Reference, ...]
     in_text: bool = False  # rendered into a string, not a value of its own
 
 
@@ -83,7 +96,7 @@ class Draft:
     broken: frozenset[str] = frozenset()  # ids of steps whose form is wrong; references to them are not reported
     outputs: Mapping[str, Template] = field(default_factory=dict)
     output_expressions: tuple[Expression, ...] = ()
-    output_types: Mapping[str, Type] = field(default_factory=dict)
+    output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     policies: Mapping[str, Constitution] = field(default_factory=dict)
     files: tuple[IncludedFile, ...] = ()
     contents: Mapping[str, bytes] = field(default_factory=dict)  # of the included files, by path
@@ -92,8 +105,21 @@ class Draft:
     diagnostics: tuple[Diagnostic, ...] = ()
 
     def reporting(self, found: Sequence[Diagnostic]) -> Draft:
-        """The same draft with more diagnostics."""
-        return replace(self, diagnostics=(*self.diagnostics, *found)) if found else self
+        """The same draft with more diagnostics, but for those at a place of which an error was said before."""
+        if not found:
+            return self
+        said = {one.span for one in self.diagnostics if is_error(one)}
+        return replace(self, diagnostics=(*self.diagnostics, *(one for one in found if one.span not in said)))
+
+    def written(self, path: Path) -> list[str]:
+        """The keys of the mapping at a path as the text has them, those with mistakes inside included."""
+        node = node_at(self.root, path) if self.root is not None else None
+        return list(node.entries) if isinstance(node, MappingNode) else []
+
+    def key_span(self, path: Path) -> Span:
+        """Where the key at the end of a path stands."""
+        key = key_at(self.root, path) if self.root is not None else None
+        return key.span if key is not None else self.span(path)
 
     def span(self, path: Path) -> Span:
         """Where the node at a path stands; the nearest one above it when there is none."""
@@ -106,10 +132,4 @@ class Draft:
 
     def in_document(self, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:
         """Diagnostics whose spans are offsets into a scalar's text, moved to their places in the document."""
-        return [_moved(self.source, node, one) for one in found]
-
-
-def _moved(source: Source, node: ScalarNode, one: Diagnostic) -> Diagnostic:
-    labels = tuple(Label(locate(source, node, label.span), label.text) for label in one.labels)
-    edit = replace(one.edit, span=locate(source, node, one.edit.span)) if one.edit else None
-    return replace(one, span=locate(source, node, one.span), labels=labels, edit=edit)
+        return in_document(self.source, node, found)

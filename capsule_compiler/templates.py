@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from somagent.capsule_compiler.draft import Draft, Expression, Use
 from somagent.capsule_compiler.plan import Cel, Hole, Template
-from somagent.governance.cel import SyntaxFault, has_holes, parse, parse_template
-from somagent.governance.documents import Diagnostic, Path, ScalarNode, node_at
+from somagent.governance.cel import Expr, SyntaxFault, has_holes, parse, parse_template, references
+from somagent.governance.cel import Hole as ParsedHole
+from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, node_at
 
 
 class TemplateReader:
@@ -20,6 +21,7 @@ class TemplateReader:
         self._draft = draft
         self._step = step
         self._path = path
+        self._root = node_at(draft.root, path) if draft.root is not None else None
 
     def bare(self, use: Use, at: Path) -> None:
         """A scalar that is CEL as it stands, such as `if`."""
@@ -28,26 +30,36 @@ class TemplateReader:
             return
         text = node.text
         if has_holes(text):
-            self.diagnostics.append(
-                Diagnostic(
-                    "expression-in-braces",
-                    f"`{at[-1]}` is an expression already",
-                    node.span,
-                    help="write it without `${{ }}`",
-                )
-            )
+            self.diagnostics.append(_in_braces(str(at[-1]), node))
             return
         try:
             expr = parse(text)
         except SyntaxFault as fault:
-            self.diagnostics += self._draft.in_document(node, fault.diagnostics)
+            self._report(node, fault.diagnostics)
             return
-        self.expressions.append(Expression(self._step, use, at, node, expr, text))
+        self._add(use, at, node, expr, text)
+
+    def whole(self, use: Use, at: Path) -> bool:
+        """A scalar that is one hole and nothing else; whether it is, or has been reported."""
+        node = self._node(at)
+        if node is None:
+            return True
+        try:
+            parts = parse_template(node.text).parts
+        except SyntaxFault as fault:
+            self._report(node, fault.diagnostics)
+            return True
+        holes = [part for part in parts if not isinstance(part, str)]
+        if len(holes) != 1 or any(isinstance(part, str) and part.strip() for part in parts):
+            return False
+        self._add(use, at, node, holes[0].expr, holes[0].text)
+        return True
 
     def template(self, use: Use, at: Path, value: Any) -> Template:
         """A plain value whose strings may have holes."""
         holes: list[Hole] = []
         result = self._fill(use, at, value, (), holes)
+        holes.sort(key=lambda hole: [str(part) for part in hole.at])  # the order of keys in the text means nothing
         return Template(value=result, holes=holes)
 
     def _fill(self, use: Use, at: Path, value: Any, inner: Path, holes: list[Hole]) -> Any:
@@ -66,31 +78,49 @@ class TemplateReader:
         try:
             template = parse_template(text)
         except SyntaxFault as fault:
-            self.diagnostics += self._draft.in_document(node, fault.diagnostics)
+            self._report(node, fault.diagnostics)
             return None
+        whole = template.whole
+        filled = False
         parts: list[str | Cel] = []
         for part in template.parts:
-            if isinstance(part, str):
+            if isinstance(part, ParsedHole):
+                self._add(use, at, node, part.expr, part.text, in_text=not whole)
+                parts.append(Cel(cel=part.text))
+                filled = True
+            else:
                 parts.append(part)
-                continue
-            self.expressions.append(
-                Expression(self._step, use, at, node, part.expr, part.text, in_text=not template.whole)
-            )
-            parts.append(Cel(cel=part.text))
-        if all(isinstance(part, str) for part in parts):
+        if not filled:
             return "".join(str(part) for part in parts)  # only escaped braces
-        first = parts[0]
-        if template.whole and isinstance(first, Cel):
-            holes.append(Hole(at=list(inner), cel=first.cel))
-        else:
-            holes.append(Hole(at=list(inner), text=parts))
+        holes.append(Hole(at=list(inner), cel=template.holes[0].text) if whole else Hole(at=list(inner), text=parts))
         return None
 
+    def _add(self, use: Use, at: Path, node: ScalarNode, expr: Expr, text: str, *, in_text: bool = False) -> None:
+        self.expressions.append(
+            Expression(self._step, use, at, node, expr, text.strip(), references(expr), in_text=in_text)
+        )
+
+    def _report(self, node: ScalarNode, found: Sequence[Diagnostic]) -> None:
+        self.diagnostics += self._draft.in_document(node, found)
+
     def _node(self, at: Path) -> ScalarNode | None:
-        node = node_at(self._draft.root, (*self._path, *at)) if self._draft.root is not None else None
+        node = node_at(self._root, at) if self._root is not None else None
         return node if isinstance(node, ScalarNode) else None
 
 
-def own_expressions(expressions: tuple[Expression, ...], use: Use) -> Iterator[Expression]:
-    """Those of one use."""
-    return (one for one in expressions if one.use == use)
+def _in_braces(keyword: str, node: ScalarNode) -> Diagnostic:
+    text = node.text.strip()
+    inner = text.removeprefix("${{").removesuffix("}}").strip()
+    edit = None
+    if text.startswith("${{") and text.endswith("}}") and not has_holes(inner) and node.text.count("\n") == 0:
+        edit = _as_plain(node, inner)
+    help_ = f"write `{keyword}: {inner}`" if edit else "write it without `${{ }}`"
+    return Diagnostic("expression-in-braces", f"`{keyword}` is an expression already", node.span, help=help_, edit=edit)
+
+
+def _as_plain(node: ScalarNode, expression: str) -> Edit | None:
+    """The scalar written as an expression of its own, quoted so that no character of it means anything to YAML."""
+    if "\n" in expression:
+        return None
+    quoted = "'" + expression.replace("'", "''") + "'"
+    return Edit(node.span, quoted, "take the braces away")

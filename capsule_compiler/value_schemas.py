@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from somagent.governance.documents import Diagnostic, MappingNode, Node, Path, Span, node_at
+from somagent.capsule_compiler.schema_values import refusal
+from somagent.capsule_compiler.value_types import REF, circles
+from somagent.governance.documents import Diagnostic, Label, MappingNode, Node, Path, Span, key_at, node_at
 
 JsonSchema = dict[str, Any]
-Place = Callable[[Path], Span]
 
 _FITS = {
     "minimum": {"integer", "number"},
@@ -17,7 +17,6 @@ _FITS = {
     "minLength": {"string"},
     "maxLength": {"string"},
     "pattern": {"string"},
-    "format": {"string"},
     "items": {"array"},
     "minItems": {"array"},
     "maxItems": {"array"},
@@ -26,97 +25,142 @@ _FITS = {
     "additionalProperties": {"object"},
     "path": {"artifact"},
 }
-_KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-}
 _PAIRS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
+_BESIDE_REF = frozenset({"$ref", "description", "default"})
 
 
-def check_value_schema(schema: JsonSchema, path: Path, root: Node, *, inner: bool = False) -> Iterator[Diagnostic]:
-    """Every mistake in the schema at a path of the document `root`, and in the schemas inside it."""
+class SchemaCheck:
+    """Checks the schemas of one document, whose named schemas are `types`."""
 
-    def place(path: Path) -> Span:
-        node = node_at(root, path)
-        return node.span if node is not None else root.span
+    def __init__(self, root: Node, types: Mapping[str, JsonSchema]) -> None:
+        self._root = root
+        self._types = types
+        self._patterns: dict[str, bool] = {}
 
-    if "$ref" in schema:
-        others = sorted(set(schema) - {"$ref", "description", "default"})
-        if others:
-            message = f"`{others[0]}` has no effect beside `$ref`"
-            yield Diagnostic("keyword-beside-ref", message, place((*path, others[0])), help="put it into the type")
-        return
-    kind = schema.get("type")
-    if kind is None:
-        node = node_at(root, path)
-        if isinstance(node, MappingNode) and "type" in node.entries:
-            return  # it has one that does not exist, which was reported
-        help_ = "add `type:`; one of string, integer, number, boolean, object, array, artifact"
-        yield Diagnostic("schema-without-type", f"`{path[-1]}` has no type", place(path), help=help_)
-        return
-    for keyword, kinds in _FITS.items():
-        if keyword in schema and kind not in kinds:
-            message = f"`{keyword}` has no meaning for a value of type {kind}"
-            help_ = f"it is for {' and '.join(sorted(kinds))}"
-            yield Diagnostic("keyword-of-other-type", message, place((*path, keyword)), help=help_)
-    for low, high in _PAIRS:
-        if low in schema and high in schema and schema[low] > schema[high]:
-            message = f"`{low}` is greater than `{high}`: no value is allowed"
-            yield Diagnostic("empty-range", message, place((*path, high)), help="exchange the two")
-    yield from _check_pattern(schema, path, place)
-    yield from _check_values(schema, path, place)
-    for name in schema.get("required", ()):
-        if name not in schema.get("properties", {name: None}):
-            message = f"`required` names `{name}`, which is not among the properties"
-            yield Diagnostic("required-unknown", message, place((*path, "required")), help="declare it or take it out")
-    if kind == "artifact" and inner:
-        help_ = "make it an output of its own"
-        yield Diagnostic(
-            "artifact-inside-value", "an artifact cannot be part of another value", place(path), help=help_
-        )
-    if "items" in schema:
-        yield from check_value_schema(schema["items"], (*path, "items"), root, inner=True)
-    for name, part in schema.get("properties", {}).items():
-        yield from check_value_schema(part, (*path, "properties", name), root, inner=True)
+    def check(self, schema: JsonSchema, path: Path, *, inner: bool = False) -> Iterator[Diagnostic]:
+        """Every mistake in the schema at a path of the document, and in the schemas inside it."""
+        if "$ref" in schema:
+            for keyword in [key for key in schema if key not in _BESIDE_REF]:
+                message = f"`{keyword}` has no effect beside `$ref`"
+                help_ = f"write it under `{schema['$ref'].removeprefix('#/')}`, or take it out"
+                yield Diagnostic("keyword-beside-ref", message, self._key((*path, keyword)), help=help_)
+            yield from self._values(schema, path)
+            return
+        if "type" not in schema:
+            yield from self._typeless(path)
+            return
+        yield from self._keywords(schema, path)
+        yield from self._pattern(schema, path)
+        yield from self._values(schema, path)
+        if schema["type"] == "artifact" and inner:
+            message, help_ = "an artifact cannot be part of another value", "make it an output of its own"
+            yield Diagnostic("artifact-inside-value", message, self._span((*path, "type")), help=help_)
+        if "items" in schema:
+            yield from self.check(schema["items"], (*path, "items"), inner=True)
+        for name, part in schema.get("properties", {}).items():
+            yield from self.check(part, (*path, "properties", name), inner=True)
 
-
-def _check_pattern(schema: JsonSchema, path: Path, place: Place) -> Iterator[Diagnostic]:
-    if "pattern" not in schema:
-        return
-    try:
-        re.compile(schema["pattern"])
-    except re.error as error:
-        message = f"`pattern` is not a regular expression: {error.msg}"
-        yield Diagnostic("bad-pattern", message, place((*path, "pattern")), help="check brackets and backslashes")
-
-
-def _check_values(schema: JsonSchema, path: Path, place: Place) -> Iterator[Diagnostic]:
-    """`default` and each `enum` value are values that the schema allows."""
-    values = [(("enum", index), value) for index, value in enumerate(schema.get("enum", ()))]
-    if "default" in schema:
-        values.append((("default",), schema["default"]))  # type: ignore[arg-type]  # a path of one key
-    for at, value in values:
-        reason = _refusal(schema, value, of_enum=at[0] == "enum")
-        if reason:
-            message = f"`{at[0]}` {reason}"
+    def endless(self) -> Iterator[Diagnostic]:
+        """Named schemas that no value can satisfy, because one of them always has another one of them inside."""
+        graph = {
+            name: [inner for inner in _always_inside(schema) if inner in self._types]
+            for name, schema in self._types.items()
+        }
+        for circle in circles(graph):
+            first = min(circle, key=lambda name: self._key(("spec", "types", name)))
+            if len(circle) == 1 and first not in graph[first]:
+                continue
+            message = f"a value of type `{first}` never ends: it always has another one inside"
+            labels = [Label(self._key(("spec", "types", name)), "and this one") for name in circle if name != first]
             yield Diagnostic(
-                "value-against-schema", message, place((*path, *at)), help="change the value or the schema"
+                "endless-type",
+                message,
+                self._key(("spec", "types", first)),
+                labels=tuple(sorted(labels, key=lambda label: label.span)),
+                help="take the inner one out of `required`, or put it into a list that may be empty",
             )
 
+    def _typeless(self, path: Path) -> Iterator[Diagnostic]:
+        node = node_at(self._root, path)
+        if isinstance(node, MappingNode) and not {"type", "$ref"}.isdisjoint(node.entries):
+            return  # what is there is wrong, which was said
+        help_ = "add `type:`; one of string, integer, number, boolean, object, array, artifact"
+        yield Diagnostic("schema-without-type", f"`{path[-1]}` has no type", self._key(path), help=help_)
 
-def _refusal(schema: JsonSchema, value: Any, *, of_enum: bool) -> str:
-    kind = schema["type"]
-    fits = kind in _KINDS and type(value) in _KINDS[kind]
-    if not fits:
-        return f"is not of type {kind}"
-    if not of_enum and "enum" in schema and value not in schema["enum"]:
-        return "is not one of `enum`"
-    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        return "is outside `minimum` and `maximum`"
-    if isinstance(value, str) and not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
-        return "is outside `minLength` and `maxLength`"
-    return ""
+    def _keywords(self, schema: JsonSchema, path: Path) -> Iterator[Diagnostic]:
+        kind = schema["type"]
+        for keyword, kinds in _FITS.items():
+            if keyword in schema and kind not in kinds:
+                message = f"`{keyword}` says nothing about a value of type {kind}"
+                help_ = f"it is for {' and '.join(sorted(kinds))}"
+                yield Diagnostic("keyword-of-other-type", message, self._key((*path, keyword)), help=help_)
+        for low, high in _PAIRS:
+            if low in schema and high in schema and schema[low] > schema[high]:
+                message = f"`{low}` is greater than `{high}`: no value is allowed"
+                labels = (Label(self._span((*path, low)), f"`{low}`"),)
+                yield Diagnostic(
+                    "empty-range", message, self._span((*path, high)), labels=labels, help="exchange the two"
+                )
+        for index, name in enumerate(schema.get("required", ()) if "properties" in schema else ()):
+            if name not in schema["properties"]:
+                message = f"`required` names `{name}`, which is not among the properties"
+                help_ = "declare it or take it out"
+                yield Diagnostic("required-unknown", message, self._span((*path, "required", index)), help=help_)
+
+    def _pattern(self, schema: JsonSchema, path: Path) -> Iterator[Diagnostic]:
+        pattern = schema.get("pattern")
+        if pattern is None or self._is_pattern(pattern):
+            return
+        help_ = "it is one of JSON Schema (ECMA 262), such as `^[a-z]+$`; check brackets and backslashes"
+        yield Diagnostic(
+            "bad-pattern", "`pattern` is not a regular expression", self._span((*path, "pattern")), help=help_
+        )
+
+    def _is_pattern(self, pattern: str) -> bool:
+        """Asks what will hold values against it when the capsule runs."""
+        if pattern not in self._patterns:
+            import jsonschema_rs  # noqa: PLC0415  15 MB, needed only where there is a pattern
+
+            try:
+                jsonschema_rs.Draft202012Validator({"pattern": pattern})
+                self._patterns[pattern] = True
+            except (jsonschema_rs.ValidationError, ValueError):
+                self._patterns[pattern] = False
+        return self._patterns[pattern]
+
+    def _values(self, schema: JsonSchema, path: Path) -> Iterator[Diagnostic]:
+        """`default` and each `enum` value are values that the schema allows."""
+        values: list[tuple[Path, Any]] = [
+            (("enum", index), value) for index, value in enumerate(schema.get("enum", ()))
+        ]
+        if "default" in schema:
+            values.append((("default",), schema["default"]))
+        for at, value in values:
+            around = {key: part for key, part in schema.items() if key != at[0]}
+            reason = refusal(around, value, self._types)
+            if reason:
+                message = f"`{at[0]}` {reason}"
+                help_ = "change the value or the schema"
+                yield Diagnostic("value-against-schema", message, self._span((*path, *at)), help=help_)
+
+    def _span(self, path: Path) -> Span:
+        while path:
+            node = node_at(self._root, path)
+            if node is not None:
+                return node.span
+            path = path[:-1]
+        return self._root.span
+
+    def _key(self, path: Path) -> Span:
+        key = key_at(self._root, path)
+        return key.span if key is not None else self._span(path)
+
+
+def _always_inside(schema: JsonSchema) -> Iterator[str]:
+    """The named schemas of which every value of a schema holds one."""
+    if "$ref" in schema:
+        yield schema["$ref"].removeprefix(REF)
+    if schema.get("minItems", 0) > 0:
+        yield from _always_inside(schema.get("items", {}))
+    for name in schema.get("required", ()):
+        yield from _always_inside(schema.get("properties", {}).get(name, {}))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-DURATION = r"^([0-9]+(ms|s|m|h|d))+$"
-COUNT = r"^[0-9]+(\.[0-9]{1,3})?[kM]?$"
-MONEY = r"^[0-9]+(\.[0-9]{1,6})? [A-Z]{3}$"
+# Digits are bounded so that milliseconds, tokens and millionths stay whole numbers that JSON keeps exactly.
+DURATION = r"^([0-9]{1,6}(ms|s|m|h|d)){1,5}$"
+COUNT = r"^([0-9]{1,15}|[0-9]{1,12}(\.[0-9]{1,3})?k|[0-9]{1,9}(\.[0-9]{1,6})?M)$"
+MONEY = r"^[0-9]{1,9}(\.[0-9]{1,6})? [A-Z]{3}$"
 
 _MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _SCALE = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -36,13 +37,10 @@ def show_duration(milliseconds: int) -> str:
 
 
 def count(text: str) -> int:
-    """The number in `400k`, `1.5M`, `12`; thousandths of a unit are dropped by no one: `1.5` alone is refused."""
+    """The number in `400k`, `1.5M`, `12`."""
     number, scale = (text[:-1], _SCALE[text[-1]]) if text[-1] in _SCALE else (text, 1)
     whole, _, fraction = number.partition(".")
-    value, rest = divmod(int(whole + fraction) * scale, int(10 ** len(fraction)))
-    if rest:
-        raise ValueError(f"`{text}` is not a whole number")
-    return value
+    return int(whole + fraction) * scale // int(10 ** len(fraction))
 
 
 def show_count(number: int) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from somagent.capsule_compiler.draft import Draft, StepDraft
-from somagent.governance.cel import references
 from somagent.governance.documents import Diagnostic, Label, Path, Span, locate
 
 MAX_SHOWN = 20
+MAX_NAMED = 20
 
 
 def check_cycles(draft: Draft) -> Draft:
@@ -21,11 +21,13 @@ def check_cycles(draft: Draft) -> Draft:
     steps = {step.id: step for step in draft.steps.values() if not step.final}
     order = _ordered(steps)
     found: list[Diagnostic] = []
-    stuck = {name: step for name, step in steps.items() if name not in set(order)} if len(order) < len(steps) else {}
+    ordered = set(order)
+    stuck = {name: step for name, step in steps.items() if name not in ordered}
     while stuck and len(found) < MAX_SHOWN:
         cycle = _cycle(stuck)
         found.append(_report(draft, cycle))
-        left = {name: step for name, step in stuck.items() if name not in cycle}
+        members = set(cycle)
+        left = {name: step for name, step in stuck.items() if name not in members}
         free = set(_ordered(left))
         stuck = {name: step for name, step in left.items() if name not in free}
     return replace(draft.reporting(found), order=tuple(order))
@@ -66,12 +68,13 @@ def _cycle(stuck: Mapping[str, StepDraft]) -> list[str]:
 
 
 def _report(draft: Draft, cycle: list[str]) -> Diagnostic:
-    shown = " -> ".join(f"`{name}`" for name in [*cycle, cycle[0]])
+    names = cycle if len(cycle) <= MAX_NAMED else [*cycle[: MAX_NAMED - 1], "...", cycle[-1]]
+    shown = " -> ".join(name if name == "..." else f"`{name}`" for name in [*names, cycle[0]])
     first = draft.steps[cycle[0]]
     labels = [
         Label(_place(draft, draft.steps[name], need), f"`{name}` needs `{need}`")
         for name, need in zip(cycle, [*cycle[1:], cycle[0]], strict=True)
-    ]
+    ][:MAX_NAMED]
     if len(cycle) == 1:
         message = f"step `{cycle[0]}` reads its own output"
         return Diagnostic("cycle", message, labels[0].span, help="read the output of a step that comes before it")
@@ -88,7 +91,7 @@ def _report(draft: Draft, cycle: list[str]) -> Diagnostic:
 def _place(draft: Draft, step: StepDraft, need: str) -> Span:
     """Where a step says that it needs another."""
     for expression in step.expressions:
-        for reference in references(expression.expr):
+        for reference in expression.reads:
             if reference.names[:2] == ("steps", need):
                 return locate(draft.source, expression.node, reference.spans[1])
     path: Path = (*step.path, "needs", step.spec.needs.index(need))

@@ -10,14 +10,16 @@ import msgspec
 from msgspec import UNSET
 
 from somagent.capsule_compiler.beside import read_includes, read_policies
-from somagent.capsule_compiler.catalogue import POLICY_SET
+from somagent.capsule_compiler.catalogue import POLICY_SET, hinted_arguments
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.capsule_compiler.environment import RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
 from somagent.capsule_compiler.templates import TemplateReader
-from somagent.governance.documents import HINTS, Diagnostic, Edit, Path, key_at, nearest
+from somagent.capsule_compiler.value_types import REF
+from somagent.governance.cel.lexer import KEYWORDS, RESERVED
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, nearest
 
-_REF = "#/types/"
+NOT_NAMES = KEYWORDS | RESERVED
 
 
 def check_names(draft: Draft) -> Draft:
@@ -29,6 +31,9 @@ def check_names(draft: Draft) -> Draft:
     found: list[Diagnostic] = []
     steps = {}
     for step in draft.steps.values():
+        if len(found) >= MAX_MISTAKES:
+            steps[step.id] = step
+            continue
         found += _needs(draft, step)
         found += _fan_out_fields(draft, step)
         found += _declared_outputs(draft, step)
@@ -51,20 +56,13 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
         reader.bare("if", ("if",))
     if step.spec.require is not UNSET:
         reader.bare("require", ("require",))
-    if step.spec.for_each is not UNSET:
-        if _is_whole_hole(step.spec.for_each):
-            reader.template("forEach", ("forEach",), step.spec.for_each)
-        else:
-            help_ = "write a list as an expression, such as `${{ inputs.paths }}` or `${{ ['a', 'b'] }}`"
-            span = draft.span((*step.path, "forEach"))
-            found.append(Diagnostic("for-each-not-a-list", "`forEach` must be one `${{ }}`", span, help=help_))
+    if step.spec.for_each is not UNSET and not reader.whole("forEach", ("forEach",)):
+        help_ = "write a list as an expression, such as `${{ inputs.paths }}` or `${{ ['a', 'b'] }}`"
+        span = draft.span((*step.path, "forEach"))
+        found.append(Diagnostic("for-each-not-a-list", "`forEach` must be one `${{ }}`", span, help=help_))
     arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments)
     found += reader.diagnostics
     return replace(step, arguments=arguments, expressions=tuple(reader.expressions))
-
-
-def _is_whole_hole(text: str) -> bool:
-    return text.strip().startswith("${{") and text.strip().endswith("}}")
 
 
 def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
@@ -97,13 +95,13 @@ def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
 
 def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     spec = step.spec
-    if spec.for_each is UNSET:
+    if spec.for_each is UNSET and "forEach" not in draft.written(step.path):
         for key, value in (("as", spec.as_), ("maxParallel", spec.max_parallel)):
             if value is not UNSET:
-                span = _key(draft, (*step.path, key))
                 message = f"`{key}` has a meaning only beside `forEach`"
+                span = draft.key_span((*step.path, key))
                 yield Diagnostic("fan-out-field-alone", message, span, help="add `forEach:` or remove it")
-    elif spec.as_ is not UNSET and spec.as_ in RESERVED_NAMES:
+    elif spec.as_ is not UNSET and spec.as_ in RESERVED_NAMES | NOT_NAMES:
         span = draft.span((*step.path, "as"))
         message = f"`{spec.as_}` is taken: expressions use it for something else"
         yield Diagnostic("reserved-name", message, span, help="call the item something else")
@@ -116,17 +114,18 @@ def _declared_outputs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
         yield Diagnostic(
             "outputs-not-declarable",
             f"a {entry.name} step's outputs are fixed: {gives}",
-            _key(draft, (*step.path, "outputs")),
+            draft.key_span((*step.path, "outputs")),
             help="remove `outputs`",
         )
 
 
 def _policy_set(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     entry = draft.given.language.catalogue.operators[step.operation.operator]
-    known = draft.capsule.spec.uses.policies if draft.capsule is not None else {}
-    for name, schema in entry.arguments.get("properties", {}).items():
-        wanted = step.operation.arguments.get(name) if isinstance(step.operation.arguments, dict) else None
-        if schema.get(HINTS, {}).get(POLICY_SET) and isinstance(wanted, str) and wanted not in known:
+    arguments = step.operation.arguments
+    for name, _ in hinted_arguments(entry, POLICY_SET) if isinstance(arguments, dict) else ():
+        known = draft.written(("spec", "uses", "policies"))
+        wanted = arguments.get(name)
+        if isinstance(wanted, str) and wanted not in known:
             span = draft.span((*step.path, *step.operation.at, name))
             near = nearest(wanted, known)
             yield Diagnostic(
@@ -134,7 +133,7 @@ def _policy_set(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
                 f"the capsule uses no policy set `{wanted}`",
                 span,
                 note=f"did you mean `{near}`?" if near else "",
-                help="" if near else "declare it under `spec.uses.policies`",
+                help="" if near else f"add `{wanted}: ./FILE.yaml` under `spec.uses.policies`",
                 edit=Edit(span, near, f"use `{near}`") if near else None,
             )
 
@@ -143,7 +142,7 @@ def _references(draft: Draft) -> Iterable[Diagnostic]:
     """Every `$ref` of the document names a type."""
     if draft.capsule is None:
         return
-    spec = draft.capsule.spec
+    spec, known = draft.capsule.spec, draft.written(("spec", "types"))
     places: list[tuple[Path, Any]] = [(("spec", "inputs", name), schema) for name, schema in spec.inputs.items()]
     places += [(("spec", "types", name), schema) for name, schema in spec.types.items()]
     places += [
@@ -153,17 +152,17 @@ def _references(draft: Draft) -> Iterable[Diagnostic]:
     ]
     for path, schema in places:
         for at, reference in _refs(msgspec.to_builtins(schema), path):
-            name = reference.removeprefix(_REF)
-            if name not in spec.types:
+            name = reference.removeprefix(REF)
+            if name not in known:
                 span = draft.span((*at, "$ref"))
-                near = nearest(name, spec.types)
+                near = nearest(name, known)
                 yield Diagnostic(
                     "unknown-type",
                     f"the capsule has no type `{name}`",
                     span,
                     note=f"did you mean `{near}`?" if near else "",
                     help="" if near else "declare it under `spec.types`",
-                    edit=Edit(span, f'"{_REF}{near}"', f"use `{near}`") if near else None,
+                    edit=Edit(span, f'"{REF}{near}"', f"use `{near}`") if near else None,
                 )
 
 
@@ -174,8 +173,3 @@ def _refs(schema: Any, path: Path) -> Iterable[tuple[Path, str]]:
         yield from _refs(schema["items"], (*path, "items"))
     for name, part in schema.get("properties", {}).items():
         yield from _refs(part, (*path, "properties", name))
-
-
-def _key(draft: Draft, path: Path) -> Any:
-    key = key_at(draft.root, path) if draft.root is not None else None
-    return key.span if key is not None else draft.span(path)

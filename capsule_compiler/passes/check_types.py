@@ -2,75 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from somagent.capsule_compiler.catalogue import ARTIFACT_ONLY, OperatorEntry
+from somagent.capsule_compiler.amounts import check_amounts
+from somagent.capsule_compiler.argument_types import argument_type
+from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
-from somagent.capsule_compiler.environment import (
-    ARTIFACT,
-    inputs_type,
-    outputs_type,
-    run_type,
-    schema_of_type,
-    steps_type,
-)
+from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, steps_type
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
-from somagent.capsule_compiler.value_schemas import check_value_schema
-from somagent.governance.cel import BOOL, DOUBLE, DYN, INT, STRING, ListType, Type, check, show
-from somagent.governance.documents import HINTS, Diagnostic, Node, Path, key_at
+from somagent.capsule_compiler.value_schemas import SchemaCheck
+from somagent.capsule_compiler.value_types import ARTIFACT, ValueTypes
+from somagent.governance.cel import BOOL, DYN, STRING, ListType, Type, check, show
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Path
 
 JsonSchema = dict[str, Any]
-_WANTED: dict[str, Type] = {"string": STRING, "integer": INT, "number": DOUBLE, "boolean": BOOL}
 DEFAULT_ITEM = "item"
 
 
 def check_types(draft: Draft) -> Draft:
-    """Types everything; each fan-out learns its item's type, the capsule its outputs' types."""
+    """Types everything; each fan-out learns its item's type, the capsule its outputs' schemas."""
     if draft.capsule is None:
         return draft
-    spec = draft.capsule.spec
-    found = list(_schemas(draft))
-    types = {name: msgspec.to_builtins(schema) for name, schema in spec.types.items()}
-    inputs = {name: msgspec.to_builtins(schema) for name, schema in spec.inputs.items()}
-    known: dict[str, Type] = {
-        step.id: _step_type(draft, step, types) for step in draft.steps.values() if not step.final
-    }
-    known |= dict.fromkeys(draft.broken, DYN)
-    scope: dict[str, Type] = {
-        "inputs": inputs_type(inputs, types),
-        "steps": steps_type(known),
-        "run": run_type(final=False),
-    }
+    schemas = {name: msgspec.to_builtins(schema) for name, schema in draft.capsule.spec.types.items()}
+    types = ValueTypes(schemas)
+    found = [*_schemas(draft, schemas), *check_amounts(draft)]
+    scope = _scope(draft, types)
+    final_scope = {**scope, "run": run_type(final=True)}
     steps: dict[str, StepDraft] = {}
     for step in draft.steps.values():
-        if step.final:
-            scope = {**scope, "steps": steps_type(known), "run": run_type(final=True)}
-            known[step.id] = _step_type(draft, step, types)
-        steps[step.id] = _check_step(draft, step, scope, found)
-    outputs: dict[str, Type] = {}
-    scope = {**scope, "steps": steps_type(known), "run": run_type(final=False)}
-    for one in draft.output_expressions:
-        outputs[str(one.at[-1])] = _check_expression(draft, one, scope, None, found)
-    for name, template in draft.outputs.items():
-        if not template.holes:
-            help_ = "an output's value is an expression: `${{ steps.NAME.OUTPUT }}`"
-            found.append(
-                Diagnostic(
-                    "constant-output",
-                    f"output `{name}` is a constant",
-                    draft.span(("spec", "outputs", name)),
-                    help=help_,
-                )
-            )
-        elif template.holes[0].text:
-            outputs[name] = STRING
-    return replace(draft.reporting(found), steps=steps, output_types=outputs)
+        if len(found) >= MAX_MISTAKES:
+            return draft.reporting(found)
+        steps[step.id] = _check_step(draft, step, final_scope if step.final else scope, types, found)
+    outputs = _outputs(draft, scope, found)
+    output_schemas = {name: types.schema_of(type_) for name, type_ in outputs.items()}
+    return replace(draft.reporting(found), steps=steps, output_schemas=output_schemas)
 
 
 def step_outputs(entry: OperatorEntry, step: StepDraft) -> dict[str, JsonSchema]:
@@ -80,45 +51,75 @@ def step_outputs(entry: OperatorEntry, step: StepDraft) -> dict[str, JsonSchema]
     return fixed | declared
 
 
-def _step_type(draft: Draft, step: StepDraft, types: Mapping[str, JsonSchema]) -> Type:
+def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
+    """What expressions may name. What is there with a mistake inside is of any type, so that it is said once."""
+    spec = draft.capsule.spec if draft.capsule is not None else None
+    inputs: dict[str, JsonSchema] = {name: {} for name in draft.written(("spec", "inputs"))}
+    inputs |= {name: msgspec.to_builtins(schema) for name, schema in spec.inputs.items()} if spec else {}
+    steps: dict[str, Type] = dict.fromkeys(draft.broken, DYN)
+    steps |= {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
+    return {"inputs": inputs_type(inputs, types), "steps": steps_type(steps), "run": run_type(final=False)}
+
+
+def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
     entry = draft.given.language.catalogue.operators[step.operation.operator]
-    type_ = outputs_type(step.id, step_outputs(entry, step), types)
-    return type_ if step.spec.for_each is UNSET else ListType(type_)
+    outputs: dict[str, JsonSchema] = {name: {} for name in draft.written((*step.path, "outputs"))}
+    type_ = outputs_type(step.id, outputs | step_outputs(entry, step), types)
+    if step.spec.for_each is not UNSET:
+        return ListType(type_)
+    return DYN if "forEach" in draft.written(step.path) else type_
 
 
-def _check_step(draft: Draft, step: StepDraft, scope: Mapping[str, Type], found: list[Diagnostic]) -> StepDraft:
+def _check_step(
+    draft: Draft, step: StepDraft, scope: Mapping[str, Type], types: ValueTypes, found: list[Diagnostic]
+) -> StepDraft:
     entry = draft.given.language.catalogue.operators[step.operation.operator]
     fan_out: FanOut | None = None
-    inner = dict(scope)
+    inner = scope
     for one in step.expressions:
         if one.use == "forEach":
-            items = _check_expression(draft, one, scope, None, found)
-            item = items.item if isinstance(items, ListType) else DYN
-            if not isinstance(items, ListType) and items != DYN:
-                help_ = "give it a list"
-                found.append(
-                    Diagnostic(
-                        "for-each-not-a-list", f"`forEach` is a {show(items)}, not a list", one.node.span, help=help_
-                    )
-                )
-            name = DEFAULT_ITEM if step.spec.as_ is UNSET else step.spec.as_
-            inner[name] = item
-            fan_out = FanOut(
-                items=Template(holes=[Hole(at=[], cel=one.text)]),
-                name=name,
-                item_schema=schema_of_type(item),
-                max_parallel=0 if step.spec.max_parallel is UNSET else step.spec.max_parallel,
-            )
+            item = _item_type(draft, one, scope, found)
+            fan_out = _fan_out(step, one, types.schema_of(item))
+            inner = {**scope, fan_out.name: item}
+    if fan_out is None and "forEach" in draft.written(step.path):  # with a mistake in it, which was said
+        inner = {**scope, _item_name(step): DYN}
     for one in step.expressions:
         if one.use in {"if", "require"}:
             _check_expression(draft, one, scope, BOOL, found)
         elif one.use == "argument":
             inside = one.at[len(step.operation.at) :]
-            schema = _schema_at(entry.arguments, inside)
-            wanted = wanted_of_policy_input(draft, step, inside) or _wanted(schema)
+            wanted = wanted_of_policy_input(draft, step, inside) or argument_type(entry, inside)
             _check_expression(draft, one, inner, wanted, found)
     found += check_policy_input(draft, step)
-    return replace(step, fan_out=fan_out)
+    return step if fan_out is None else replace(step, fan_out=fan_out)
+
+
+def _item_name(step: StepDraft) -> str:
+    return step.spec.as_ if isinstance(step.spec.as_, str) else DEFAULT_ITEM
+
+
+def _item_type(draft: Draft, one: Expression, scope: Mapping[str, Type], found: list[Diagnostic]) -> Type:
+    items = _check_expression(draft, one, scope, None, found)
+    if isinstance(items, ListType):
+        return items.item
+    if items != DYN:
+        mistake = Diagnostic(
+            "for-each-not-a-list",
+            f"`forEach` needs a list, and this is {show(items)}",
+            one.expr.span,
+            help="give it a list; one made of single values is written `${{ [a, b] }}`",
+        )
+        found += draft.in_document(one.node, [mistake])
+    return DYN
+
+
+def _fan_out(step: StepDraft, one: Expression, item_schema: JsonSchema) -> FanOut:
+    return FanOut(
+        items=Template(holes=[Hole(at=[], cel=one.text)]),
+        name=_item_name(step),
+        item_schema=item_schema,
+        max_parallel=0 if step.spec.max_parallel is UNSET else step.spec.max_parallel,
+    )
 
 
 def _check_expression(
@@ -128,74 +129,67 @@ def _check_expression(
     if checked.diagnostics:
         found += draft.in_document(one.node, checked.diagnostics)
         return DYN
-    if one.in_text and _holds_artifact(checked.type):
-        mistake = Diagnostic(
-            "artifact-in-text",
-            "an artifact cannot be written into text",
-            one.expr.span,
-            help="make it the whole value, such as `env: { REPORT: ${{ ... }} }`: it becomes the path of a copy",
-        )
-        found += draft.in_document(one.node, [mistake])
+    if one.in_text:
+        found += _rendered(draft, one, checked.type, wanted)
     return checked.type
+
+
+def _rendered(draft: Draft, one: Expression, type_: Type, wanted: Type | None) -> list[Diagnostic]:
+    """What is wrong with an expression that becomes a part of a text."""
+    if wanted is not None and wanted not in {DYN, STRING}:
+        message = f"this is text with an expression in it, but {show(wanted)} is wanted here"
+        help_ = "make `${{ }}` the whole value; below `|` or `>` a value ends with a line break, below `|-` it does not"
+        return [Diagnostic("type-mismatch", message, one.node.span, help=help_)]
+    if not _holds_artifact(type_):
+        return []
+    help_ = "make it the whole value, such as `env: { REPORT: ${{ ... }} }`: it becomes the path of a copy"
+    mistake = Diagnostic("artifact-in-text", "an artifact cannot be written into text", one.expr.span, help=help_)
+    return draft.in_document(one.node, [mistake])
 
 
 def _holds_artifact(type_: Type) -> bool:
     return type_ == ARTIFACT or (isinstance(type_, ListType) and _holds_artifact(type_.item))
 
 
-def _wanted(schema: JsonSchema) -> Type | None:
-    if schema.get(HINTS, {}).get(ARTIFACT_ONLY):
-        return ARTIFACT
-    kind = schema.get("type")
-    if kind == "array" and schema.get("items", {}).get(HINTS, {}).get(ARTIFACT_ONLY):
-        return ListType(ARTIFACT)
-    return _WANTED.get(str(kind))
+def _outputs(draft: Draft, scope: Mapping[str, Type], found: list[Diagnostic]) -> dict[str, Type]:
+    outputs: dict[str, Type] = {}
+    for one in draft.output_expressions:
+        type_ = _check_expression(draft, one, scope, None, found)
+        outputs[str(one.at[-1])] = STRING if one.in_text else type_
+    for name, template in draft.outputs.items():
+        if not template.holes and template.value is not None:
+            span = draft.span(("spec", "outputs", name))
+            help_ = "an output's value is an expression: `${{ steps.NAME.OUTPUT }}`"
+            found.append(Diagnostic("constant-output", f"output `{name}` is a constant", span, help=help_))
+    return outputs
 
 
-def _schema_at(schema: JsonSchema, path: Path) -> JsonSchema:
-    """The schema of the value at a path inside a value of `schema`; empty when it says nothing."""
-    definitions = schema.get("$defs", {})
-    part: Any = schema
-    for step in (None, *path):
-        if step is not None:
-            inner = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
-            part = part.get("additionalProperties", {}) if inner is None and isinstance(step, str) else inner or {}
-        if not isinstance(part, dict):
-            return {}
-        if "$ref" in part:
-            part = definitions.get(str(part["$ref"]).removeprefix("#/$defs/"), {})
-    return dict(part)
-
-
-def _schemas(draft: Draft) -> Iterator[Diagnostic]:
+def _schemas(draft: Draft, types: Mapping[str, JsonSchema]) -> Iterator[Diagnostic]:
     if draft.capsule is None or draft.root is None:
         return
-    spec = draft.capsule.spec
-    for name, schema in spec.types.items():
-        yield from check_value_schema(msgspec.to_builtins(schema), ("spec", "types", name), draft.root)
-    for name, schema in spec.inputs.items():
+    check_schema = SchemaCheck(draft.root, types)
+    for name, named in types.items():
+        yield from check_schema.check(named, ("spec", "types", name))
+    yield from check_schema.endless()
+    for name, schema in draft.capsule.spec.inputs.items():
         path: Path = ("spec", "inputs", name)
-        yield from check_value_schema(msgspec.to_builtins(schema), path, draft.root)
+        yield from check_schema.check(msgspec.to_builtins(schema), path)
         if schema.type == "artifact":
             help_ = "take the path as a string, and make it an artifact in a first step"
-            yield Diagnostic("artifact-input", f"input `{name}` cannot be an artifact", draft.span(path), help=help_)
+            span = draft.span((*path, "type"))
+            yield Diagnostic("artifact-input", f"input `{name}` cannot be an artifact", span, help=help_)
     for step in draft.steps.values():
-        yield from _step_outputs_schemas(draft, step, draft.root)
+        for name, schema in step.spec.outputs.items():
+            path = (*step.path, "outputs", name)
+            yield from check_schema.check(msgspec.to_builtins(schema), path)
+            yield from _of_outputs_only(draft, schema, path)
 
 
-def _step_outputs_schemas(draft: Draft, step: StepDraft, root: Node) -> Iterable[Diagnostic]:
-    for name, schema in step.spec.outputs.items():
-        path = (*step.path, "outputs", name)
-        yield from check_value_schema(msgspec.to_builtins(schema), path, root)
-        if schema.default is not UNSET:
-            key = key_at(root, (*path, "default"))
-            yield Diagnostic(
-                "default-of-output",
-                "an output has no default: the step gives it or fails",
-                key.span if key else draft.span(path),
-                help="remove `default`",
-            )
-        if schema.type == "artifact" and schema.path is UNSET:
-            message = f"the artifact `{name}` has no `path`"
-            help_ = "add `path:`, the file or folder in the step's working folder"
-            yield Diagnostic("artifact-without-path", message, draft.span(path), help=help_)
+def _of_outputs_only(draft: Draft, schema: Any, path: Path) -> Iterator[Diagnostic]:
+    if schema.default is not UNSET:
+        message = "an output has no default: the step gives it or fails"
+        yield Diagnostic("default-of-output", message, draft.key_span((*path, "default")), help="remove `default`")
+    if schema.type == "artifact" and schema.path is UNSET:
+        message = f"the artifact `{path[-1]}` has no `path`"
+        help_ = "add `path:`, the file or folder in the step's working folder"
+        yield Diagnostic("artifact-without-path", message, draft.span((*path, "type")), help=help_)

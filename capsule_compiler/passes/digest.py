@@ -9,8 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from somagent.capsule_compiler.diagnostics.codes import is_error
-from somagent.capsule_compiler.draft import Draft, StepDraft
-from somagent.capsule_compiler.environment import schema_of_type
+from somagent.capsule_compiler.draft import Draft, StepDraft, Use
 from somagent.capsule_compiler.model.capsule import BudgetSpec, Capsule, RetrySpec
 from somagent.capsule_compiler.model.quantities import count, duration_ms, money
 from somagent.capsule_compiler.passes.check_types import step_outputs
@@ -55,7 +54,7 @@ def digest(draft: Draft) -> Draft:
         nodes=nodes,
         finals=finals,
         outputs=dict(draft.outputs),
-        output_schemas={name: schema_of_type(type_) for name, type_ in draft.output_types.items()},
+        output_schemas={name: dict(schema) for name, schema in draft.output_schemas.items()},
         budget=_budget(spec.budget),
         files=list(draft.files),
         catalogue=draft.given.language.digest,
@@ -77,8 +76,8 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         operator=step.operation.operator,
         arguments=step.arguments,
         needs=[Edge(step=name, kind=kind) for name, kind in sorted(step.needs.items())],
-        guard=spec.if_ or "",
-        require=spec.require or "",
+        guard=_text(step, "if"),
+        require=_text(step, "require"),
         fan_out=step.fan_out,
         outputs=step_outputs(entry, step),
         gate=entry.gate,
@@ -87,6 +86,10 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         budget=_budget(spec.budget),
         verdict=step.verdict,
     )
+
+
+def _text(step: StepDraft, use: Use) -> str:
+    return next((one.text for one in step.expressions if one.use == use), "")
 
 
 def _retry(own: RetrySpec | Any, default: RetrySpec | Any) -> Retry:

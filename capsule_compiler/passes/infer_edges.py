@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
-from somagent.governance.cel import references
 from somagent.governance.documents import Diagnostic
 
 
 def infer_edges(draft: Draft) -> Draft:
     """Every step knows which steps it waits for, and whether for data or for order."""
     ordinary = {step.id for step in draft.steps.values() if not step.final}
-    found = [mistake for step in draft.steps.values() for one in step.expressions for mistake in _whole(draft, one)]
-    found += [mistake for one in draft.output_expressions for mistake in _whole(draft, one)]
+    finals = {step.id: rank for rank, step in enumerate(step for step in draft.steps.values() if step.final)}
+    found: list[Diagnostic] = []
+    for step in draft.steps.values():
+        for one in step.expressions:
+            found += draft.in_document(one.node, list(_misplaced(one, finals, finals.get(step.id, 0))))
+    for one in draft.output_expressions:
+        found += draft.in_document(one.node, list(_misplaced(one, finals, len(finals))))
     steps = {step.id: _with_needs(step, ordinary) for step in draft.steps.values()}
     return replace(draft.reporting(found), steps=steps)
 
 
-def _whole(draft: Draft, one: Expression) -> list[Diagnostic]:
-    """A use of `steps` without a step's name: which steps it waits for could not be known."""
-    mistakes = [
-        Diagnostic("steps-as-value", "`steps` is not a value", reference.span, help="name a step: `steps.NAME.OUTPUT`")
-        for reference in references(one.expr)
-        if reference.names == ("steps",)
-    ]
-    return draft.in_document(one.node, mistakes) if mistakes else []
+def _misplaced(one: Expression, finals: dict[str, int], rank: int) -> Iterator[Diagnostic]:
+    """`steps` as a whole, and steps of `finally` that have not run when the expression is evaluated."""
+    for reference in one.reads:
+        names = reference.names
+        if names == ("steps",):
+            help_ = "name a step: `steps.NAME.OUTPUT`; which steps the expression waits for must be known"
+            yield Diagnostic("steps-as-value", "`steps` is not a value", reference.span, help=help_)
+        elif names[0] == "steps" and finals.get(names[1], -1) >= rank:
+            message = f"`{names[1]}` is a `finally` step, and runs after this"
+            help_ = "steps of `finally` run after all others, in the order of the text"
+            yield Diagnostic("need-of-finally", message, reference.spans[1], help=help_)
 
 
 def _with_needs(step: StepDraft, ordinary: set[str]) -> StepDraft:
@@ -34,11 +42,11 @@ def _with_needs(step: StepDraft, ordinary: set[str]) -> StepDraft:
         return step  # `finally` waits for everything
     needs: dict[str, Literal["data", "order"]] = {}
     for expression in step.expressions:
-        for reference in references(expression.expr):
+        for reference in expression.reads:
             names = reference.names
             if len(names) > 1 and names[0] == "steps" and names[1] in ordinary:
                 needs[names[1]] = "data"
     for name in step.spec.needs:
         if name in ordinary and name != step.id:
             needs.setdefault(name, "order")
-    return replace(step, needs=needs)
+    return replace(step, needs=needs) if needs else step

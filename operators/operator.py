@@ -36,13 +36,18 @@ class Step:
     node: Node
     key: StepKey
     attempt: int  # from 1
-    folder: Path  # empty, this attempt's own; gone afterwards
+    folder: Path  # this attempt's own; see `own_folder`
     log: StepLog
     contents: Contents
     deadline: datetime  # the attempt is cut off then
     decisions: tuple[Decision, ...] = ()  # people's decisions on this step so far, oldest first
     asked: Waiting | None = None  # what people were asked when the step last parked
     now: Callable[[], datetime] = field(kw_only=True)
+
+    def own_folder(self) -> Path:
+        """The attempt's own folder: made, empty, when it is first asked for, and gone when the attempt has ended."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder
 
 
 @dataclass(frozen=True, slots=True)

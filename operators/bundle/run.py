@@ -89,7 +89,7 @@ def _pack(args: BundleArgs, step: Step, name: str) -> Artifact:
                 entries[artifact.name] = TreeFolder(path=artifact.name)
     manifest = canonical_json(msgspec.to_builtins(_manifest(artifacts, entries, step, name)))
     members = [_member(path, entry, step.contents) for path, entry in entries.items()]
-    path = step.folder / f"{name}.zip"
+    path = step.own_folder() / f"{name}.zip"
     write_archive(path, [*members, _text(MANIFEST, file_mode(executable=False), manifest)])
     return step.contents.put_path(path, path.name)
 

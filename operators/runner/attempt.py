@@ -143,7 +143,6 @@ async def _run(
     key = work.attempt.key
     folder = work.workspace / _folder_name(key, work.attempt.number)
     remove_tree(folder)  # left by a process that died
-    folder.mkdir(parents=True)
     log = work.log(key, work.attempt.number)
     step = Step(
         run=work.run,
@@ -202,7 +201,5 @@ def _folder_name(key: StepKey, number: int) -> str:
 
 
 async def _clear(folder: Path) -> None:
-    try:
-        folder.rmdir()  # noqa: ASYNC240 - at once; most attempts of most operators leave nothing
-    except OSError:
+    if folder.exists():  # noqa: ASYNC240 - most operators need none
         await in_thread(remove_tree, folder)

@@ -34,7 +34,7 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
         step.log.line(
             f"[somagent] image `{args.image}` is for engines with containers; the script runs on this machine"
         )
-    places = environment.Places.make(step.folder)
+    places = environment.Places.make(step.own_folder())
     include = await _include(args, step)
     variables = environment.environment(step, places, include)
     variables |= await _values(args, step, places)

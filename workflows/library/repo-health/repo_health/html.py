@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ RING = 2 * 3.14159265 * 56  # the ring's circumference
 MAP_WIDTH, MAP_HEIGHT = 1040, 340
 LABEL_WIDTH = 6.7  # of one character of the map's labels
 SUMMARY_FINDINGS = 5
+ASKED = ("leaked_secrets", "accepted_secrets", "critical", "score")  # what the gate hands to the constitution
+SMALLEST_SHARE = 0.0005  # of the lines, for a language to be named
 
 
 def esc(value: object) -> str:
@@ -38,6 +41,11 @@ class Told:
     rules: str
 
 
+def prose(text: str) -> str:
+    """A message or help as content; what stands in backticks is set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", esc(text))
+
+
 def page(told: Told) -> str:
     """The whole report."""
     inventory, summary = told.inventory, told.summary
@@ -50,7 +58,7 @@ def page(told: Told) -> str:
             points(summary),
             code_map(told.tiles, inventory),
             findings(summary, told.results),
-            method(inventory, told.rules),
+            method(inventory, summary, told.rules),
         )
     )
     return (
@@ -107,8 +115,8 @@ def first_things(summary: Mapping[str, Any]) -> str:
     if not grave:
         return "<h2>What to do first</h2><p class='card'>Nothing urgent: no finding above low.</p>"
     items = "".join(
-        f"<li><b class='{esc(finding['severity'])}'>{esc(finding['message'])}</b>{place(finding, ' in ')}. "
-        f"<span class='soft'>{esc(finding['help'])}</span></li>"
+        f"<li><b class='{esc(finding['severity'])}'>{prose(finding['message'])}</b>{place(finding, ' in ')}. "
+        f"<span class='soft'>{prose(finding['help'])}</span></li>"
         for finding in grave[:SUMMARY_FINDINGS]
     )
     return f"<h2>What to do first</h2><div class='card'><ol class='first'>{items}</ol></div>"
@@ -124,7 +132,7 @@ def place(finding: Mapping[str, Any], before: str = "") -> str:
 
 def languages(inventory: Mapping[str, Any]) -> str:
     """Shares of languages by lines."""
-    rows = inventory["languages"]
+    rows = [row for row in inventory["languages"] if row["share"] >= SMALLEST_SHARE]
     if not rows:
         return ""
     shown = rows[: len(COLOURS) - 1]
@@ -237,14 +245,15 @@ def finding_row(finding: Mapping[str, Any]) -> str:
     commit = f" <span class='soft'>added by <code>{esc(oid)}</code></span>" if oid else ""
     return (
         f"<div class='finding'><div><span class='chip {severity}'>{severity}</span></div>"
-        f"<div><div>{esc(finding['message'])}</div><div>{where}{commit}</div>"
-        f"<div class='help'>{esc(finding['help'])}</div><div class='soft mono'>{esc(finding['id'])}</div></div></div>"
+        f"<div><div>{prose(finding['message'])}</div><div>{where}{commit}</div>"
+        f"<div class='help'>{prose(finding['help'])}</div><div class='soft mono'>{esc(finding['id'])}</div></div></div>"
     )
 
 
-def method(inventory: Mapping[str, Any], rules: str) -> str:
+def method(inventory: Mapping[str, Any], summary: Mapping[str, Any], rules: str) -> str:
     """What the report rests on, what it does not claim, and how to answer a finding."""
     people = ", ".join(f"{esc(person['name'])} ({person['commits']:,})" for person in inventory["top_authors"])
+    asked = ", ".join(f"<code>{name} = {summary[name]}</code>" for name in ASKED)
     limited = (
         f"<p>History was read to its newest {inventory['commits']:,} commits; what is older was not judged.</p>"
         if inventory["commits_limited"]
@@ -259,5 +268,7 @@ def method(inventory: Mapping[str, Any], rules: str) -> str:
         "reason”. It is then shown as information and costs nothing; accepted secrets still need a person’s approval."
         "</p>"
         f"<p class='soft'>Most commits: {people or 'nobody'}.</p></div>"
-        f"<h2>The constitution of this job</h2><pre class='mono'>{html.escape(rules)}</pre>"
+        f"<h2>The constitution of this job</h2><p>It is asked about: {asked}. "
+        "What it answers is in the run's own record.</p>"
+        f"<pre class='mono'>{html.escape(rules)}</pre>"
     )

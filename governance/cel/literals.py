@@ -9,6 +9,7 @@ from somagent.governance.documents import Span
 
 INT_MIN = -(2**63)
 INT_MAX = 2**63 - 1
+_MOST_DIGITS = 19
 
 _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|((?s:.))|\Z)")
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"} | {c: c for c in "\"'\\?`"}
@@ -27,10 +28,13 @@ class LiteralFault(Exception):
 
 def read_int(raw: str) -> int:
     """A decimal or hexadecimal int64, perhaps with a minus sign."""
-    value = int(raw, 16 if "x" in raw else 10)
-    if not INT_MIN <= value <= INT_MAX:
-        raise LiteralFault("this number does not fit into 64 bits", Span(0, len(raw)))
-    return value
+    base = 16 if "x" in raw else 10
+    digits = raw.lstrip("-").removeprefix("0x").lstrip("0") or "0"
+    if len(digits) <= _MOST_DIGITS:  # Python itself refuses to read thousands
+        value = -int(digits, base) if raw.startswith("-") else int(digits, base)
+        if INT_MIN <= value <= INT_MAX:
+            return value
+    raise LiteralFault("this number does not fit into 64 bits", Span(0, len(raw)))
 
 
 def read_double(raw: str) -> float:

@@ -83,7 +83,7 @@ def _read_hole(text: str, start: int) -> tuple[Hole | None, int, tuple[Diagnosti
         message = "this `${{` is never closed by `}}`"
         edit = Edit(Span(start, start + len(OPEN)), ESCAPED, "write `$${{` when plain text is meant")
         fault = Diagnostic("unclosed-hole", message, Span(start, start + len(OPEN)), help=edit.title, edit=edit)
-        return None, inside, (fault,)
+        return None, len(text), (fault,)  # nothing after it can be closed either
     after = end + len(CLOSE)
     span = Span(start, after)
     if not text[inside:end].strip():

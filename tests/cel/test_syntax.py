@@ -167,6 +167,17 @@ def test_depth_counts_what_is_nested_most():
         assert faults_of(text)[0][0] == "expression-too-deep"
 
 
+@pytest.mark.parametrize("digits", [20, 4301, 19_000])
+def test_numbers_of_any_length_are_read_or_refused(digits):
+    assert faults_of("9" * digits) == [("invalid-literal", "this number does not fit into 64 bits", "9" * digits)]
+    assert faults_of("0x" + "f" * digits)[0][0] == "invalid-literal"
+    assert cel.evaluate(cel.parse("-" + "0" * digits + "7"), {}) == -7
+    assert cel.evaluate(cel.parse("0x" + "0" * digits + "7"), {}) == 7
+    huge = '"' + "9" * digits + '"'
+    with pytest.raises(cel.EvaluationError):
+        cel.evaluate(cel.parse(f"int({huge})"), {})
+
+
 def test_length_is_bounded():
     cel.parse("1" + " " * (cel.MAX_LENGTH - 1))
     assert faults_of("1" + " " * cel.MAX_LENGTH)[0][0] == "expression-too-long"

@@ -1,0 +1,117 @@
+"""What people were asked and what they decided: who, on whose word, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
+from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.report.icons import phase
+from somagent.workflows.report.markup import Html, block, code, facts, join, said, table, tag
+from somagent.workflows.report.timing import RunTimes, Timing
+from somagent.workflows.report.values import Shower
+from somagent.workflows.report.words import counted, duration, listed, moment
+
+_LEGEND = (
+    "Identity: verified means that an identity provider vouches for the name; asserted means that the name and the"
+    " groups are what the person said. Account: the operating system account that wrote the decision down."
+)
+
+
+def asked_steps(view: RunView) -> Iterator[StepView]:
+    """Steps and items that people were asked about."""
+    decided = {(decision.step, decision.item) for decision in view.decisions}
+    for step in view.steps:
+        for one in (step, *step.items):
+            if one is step and step.items and one.waiting is None:
+                continue
+            if question(one) is not None or (one.id, one.item) in decided:
+                yield one
+
+
+def question(step: StepView) -> Waiting | None:
+    """What people are or were last asked."""
+    if step.waiting is not None:
+        return step.waiting
+    return next((attempt.waiting for attempt in reversed(step.history) if attempt.waiting is not None), None)
+
+
+def reviews(view: RunView, times: RunTimes, shower: Shower) -> Html:
+    """One card for each question; a sentence when nobody was asked."""
+    cards = [_review(view, step, _timing(times, step), shower) for step in asked_steps(view)]
+    if not cards:
+        return tag("p", "Nobody had to be asked in this run.", class_="card note")
+    return join([*cards, tag("p", _LEGEND, class_="note") if view.decisions else ""])
+
+
+def _timing(times: RunTimes, step: StepView) -> Timing:
+    timing = times.steps[step.id]
+    return timing if step.item == NO_ITEM or step.item >= len(timing.items) else timing.items[step.item]
+
+
+def _review(view: RunView, step: StepView, timing: Timing, shower: Shower) -> Html:
+    asked = question(step)
+    decisions = [d for d in view.decisions if (d.step, d.item) == (step.id, step.item)]
+    name = step.id if step.item == NO_ITEM else f"{step.id}, item {step.item}"
+    waited = duration(timing.total("people"))
+    parts: list[str] = [
+        tag(
+            "header",
+            tag("h3", said(asked.title if asked else step.id, 300)),
+            phase(step.phase),
+        )
+    ]
+    if asked is not None:
+        due = f"{moment(asked.due)}; without an answer by then: {asked.on_timeout}" if asked.due else "no time limit"
+        parts.append(
+            facts(
+                [
+                    ("Step", code(name)),
+                    ("Who may decide", said(_who(asked), 1_000)),
+                    ("Approvals needed", str(asked.count)),
+                    ("Time limit", due),
+                    ("Waited for people", waited),
+                ]
+            )
+        )
+        if asked.show:
+            shown = [tag("div", shower.show(value), class_="shown") for value in asked.show]
+            parts.append(tag("details", tag("summary", "What the reviewers were shown"), *shown))
+    parts.append(_decisions(decisions))
+    if step.phase == "Waiting":
+        parts.append(_ways_on(view, step))
+    return tag("article", *parts, class_="card review")
+
+
+def _who(asked: Waiting) -> str:
+    able = [*asked.users, *(f"members of {group}" for group in asked.groups)]
+    who = listed(able) if able else "anyone"
+    return f"{who}, but not the person who started the run" if asked.not_submitter else who
+
+
+def _decisions(decisions: Sequence[Decision]) -> Html:
+    if not decisions:
+        return tag("p", "No decision was written down.", class_="note")
+    rows = [
+        tag(
+            "tr",
+            tag(
+                "td", tag("b", "approved" if one.approve else "rejected", class_=f"p-{'ok' if one.approve else 'bad'}")
+            ),
+            tag("td", said(one.by, 200)),
+            tag("td", said(", ".join(one.groups), 300) if one.groups else tag("span", "none", class_="note")),
+            tag("td", "verified" if one.verified else "asserted"),
+            tag("td", code(one.account) if one.account else tag("span", "unknown", class_="note")),
+            tag("td", moment(one.at)),
+            tag("td", block(one.comment) if one.comment else tag("span", "none", class_="note")),
+        )
+        for one in decisions
+    ]
+    heads = ("Decision", "By", "Groups claimed", "Identity", "Account", "When", "Comment")
+    return table(counted(len(decisions), "decision"), heads, rows, "data decisions")
+
+
+def _ways_on(view: RunView, step: StepView) -> Html:
+    item = f" --item {step.item}" if step.item != NO_ITEM else ""
+    commands = "\n".join(f"somagent {word} {view.run.id} {step.id}{item} --as NAME" for word in ("approve", "reject"))
+    return join([tag("p", "To go on, one of:"), block(commands)])

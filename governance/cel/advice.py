@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from somagent.governance.cel.spelling import nearest
 from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Literal, Name, Select
 from somagent.governance.cel.types import (
     BOOL,
@@ -22,7 +21,7 @@ from somagent.governance.cel.types import (
     show,
 )
 from somagent.governance.cel.writer import write, write_field, write_target
-from somagent.governance.documents import Diagnostic, Edit, Span
+from somagent.governance.documents import Diagnostic, Edit, Span, nearest
 
 _CONVERTIBLE: dict[Type, tuple[Type, ...]] = {
     STRING: (INT, DOUBLE, BOOL),
@@ -172,12 +171,12 @@ def no_fields(expr: Select, type_: Type) -> Diagnostic:
     message = f"{show(type_)} has no field `{expr.field}`"
     if isinstance(type_, ListType) and (type_.item == DYN or isinstance(type_.item, ObjectType | MapType)):
         better = f"{write_target(expr.operand)}.map(x, x.{expr.field})"
-        help_ = f"the fields are its items': [0].{expr.field} for one, {better} for all"
-        return Diagnostic("unknown-field", message, expr.field_span, help=help_, edit=Edit(expr.span, better, better))
+        help_ = f"the fields are those of its items: [0].{expr.field} for one, {better} for all"
+        return Diagnostic("unknown-member", message, expr.field_span, help=help_, edit=Edit(expr.span, better, better))
     if isinstance(type_, OpaqueType):
         help_ = f"{show(type_)} can be passed on and compared, nothing else"
-        return Diagnostic("unknown-field", message, expr.field_span, help=help_)
-    return Diagnostic("unknown-field", message, expr.field_span)
+        return Diagnostic("unknown-member", message, expr.field_span, help=help_)
+    return Diagnostic("unknown-member", message, expr.field_span)
 
 
 def unknown_name(expr: Name, known: Iterable[str], functions: Iterable[str]) -> Diagnostic:

@@ -20,7 +20,7 @@ FAULTS = frozenset(
         "reserved-word",
         "type-mismatch",
         "unclosed-hole",
-        "unknown-field",
+        "unknown-member",
         "unknown-function",
         "unknown-name",
     }

@@ -50,7 +50,7 @@ class ObjectType:
     fields: Mapping[str, Field]
     title: str = "this object"
     member: str = "field"
-    fault: str = "unknown-field"
+    fault: str = "unknown-member"
 
     def __post_init__(self) -> None:
         """Keep the members from being changed through the caller's dict."""

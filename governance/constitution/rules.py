@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from somagent.governance import cel
 from somagent.governance.cel import BOOL, DYN, EvaluationError, Expr, SyntaxFault, Type
 from somagent.governance.cel.syntax import Name, children
 from somagent.governance.constitution.scopes import RUN_NAME
-from somagent.governance.documents import Diagnostic, ScalarNode, Source, Span, locate
+from somagent.governance.documents import Diagnostic, ScalarNode, Source, Span, in_document
 from somagent.governance.verdict import Effect
 
 Condition = Callable[[Mapping[str, Any]], Any]
@@ -34,9 +34,9 @@ def condition_of(
     try:
         expr = cel.parse(node.text)
     except SyntaxFault as fault:
-        return None, False, [_placed(found, source, node) for found in fault.diagnostics]
+        return None, False, in_document(source, node, fault.diagnostics)
     checked = cel.check(expr, scope)
-    diagnostics = [_placed(found, source, node) for found in checked.diagnostics]
+    diagnostics = in_document(source, node, checked.diagnostics)
     if not diagnostics and checked.type not in {BOOL, DYN}:
         message = f"`when` of rule `{rule}` is {cel.show(checked.type)}; it must be true or false"
         diagnostics.append(
@@ -68,14 +68,3 @@ def _reads(expr: Expr, name: str) -> bool:
             return True
         parts.extend(children(part))
     return False
-
-
-def _placed(found: Diagnostic, source: Source, node: ScalarNode) -> Diagnostic:
-    """The diagnostic with its spans, which count in the expression's text, moved to where that text stands."""
-
-    def place(span: Span) -> Span:
-        return locate(source, node, span)
-
-    labels = tuple(replace(label, span=place(label.span)) for label in found.labels)
-    edit = replace(found.edit, span=place(found.edit.span)) if found.edit else None
-    return replace(found, span=place(found.span), labels=labels, edit=edit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from somagent.governance.documents.source import Span
 
-MAX_MISTAKES = 1_000
+MAX_MISTAKES = 500
 """Whoever looks for mistakes stops at about so many: beyond them a list helps nobody, and time stays bounded."""
 
 

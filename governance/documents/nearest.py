@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+
+_LONGEST = 64
+_MOST = 1_000
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The one name within a third of the word's length (at least one, at most three edits), nearest first.
+    """The name that is few typing mistakes away, or None: a third of the word's length, from one to three.
 
-    Distance: restricted Damerau-Levenshtein (insert, delete, replace, swap of neighbours), ignoring case at half cost.
+    Of words of one or two letters only the case may differ. Among equally near names the first in alphabetical order
+    wins, so that a message never depends on the order of a dict. Distance: restricted Damerau-Levenshtein (insert,
+    delete, replace, swap of neighbours), without regard to case. Work is bounded: of more than a thousand names that
+    could be near, the first thousand are compared.
     """
-    limit = min(3, max(1, len(word) // 3))
+    limit = min(3, max(1, (len(word) + 1) // 3)) if len(word) > 2 else 0
+    if len(word) > _LONGEST:
+        return None
+    folded = word.lower()
+    letters = frozenset(folded)
+    possible = (
+        name
+        for name in sorted(names)
+        if abs(len(name) - len(word)) <= limit and len(letters.difference(name.lower())) <= limit
+    )
     best: str | None = None
-    best_distance = limit + 1.0
-    for name in names:
-        if abs(len(name) - len(word)) > limit:
-            continue
-        distance = 0.5 if name.lower() == word.lower() else float(_distance(word.lower(), name.lower(), limit))
-        if distance < best_distance:
-            best, best_distance = name, distance
+    for name in islice(possible, _MOST):
+        distance = _distance(folded, name.lower(), limit)
+        if distance <= limit:
+            best, limit = name, distance - 1
+        if limit < 0:
+            break
     return best
 
 
 def _distance(a: str, b: str, limit: int) -> int:
+    """The distance, or anything above `limit` when it is above."""
+    a, b = _without_common_ends(a, b)
     before: list[int] = []
     previous = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -32,7 +49,17 @@ def _distance(a: str, b: str, limit: int) -> int:
             if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
-        if min(row) > limit:
+        if min(row) > limit and (not before or min(previous) > limit):
             return limit + 1
         before, previous = previous, row
     return previous[-1]
+
+
+def _without_common_ends(a: str, b: str) -> tuple[str, str]:
+    start, shorter = 0, min(len(a), len(b))
+    while start < shorter and a[start] == b[start]:
+        start += 1
+    end = 0
+    while end < shorter - start and a[-1 - end] == b[-1 - end]:
+        end += 1
+    return a[start : len(a) - end], b[start : len(b) - end]

@@ -120,7 +120,7 @@ def test_all_mistakes_are_reported_each_once():
         "no-matching-overload [-]",
         "no-matching-overload [+]",
         "unknown-function [nope]",
-        "unknown-field [f]",
+        "unknown-member [f]",
         "unknown-name [q]",
         "no-matching-overload [<]",
     ]

@@ -29,7 +29,7 @@ PRODUCES = {
     "reserved-word": "if",
     "type-mismatch": "1",
     "unclosed-hole": "${{ a",
-    "unknown-field": "o.y",
+    "unknown-member": "o.y",
     "unknown-function": "f()",
     "unknown-name": "y",
 }

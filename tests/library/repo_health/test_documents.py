@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-MIT = "MIT License\n\nCopyright (c) 2026 Ann\n\nPermission is hereby granted, free of charge, to any person obtaining a copy\n"
+MIT = (
+    "MIT License\n\nCopyright (c) 2026 Ann\n\n"
+    "Permission is hereby granted, free of charge, to any person obtaining a copy\n"
+)
 GPL3 = (
     "GNU GENERAL PUBLIC LICENSE\n Version 3, 29 June 2007\n\n13. Use with the GNU Affero General Public License.\n"
     "combined with a work licensed under version 3 of the GNU Affero General Public License into a single work\n"

@@ -13,7 +13,7 @@ from somagent.operators.runner.guards import check_requirement, fan_out_items
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.ready import ready
 from somagent.operators.runner.records import Failure, Phase, RunRecord, StepKey, StepResult
-from somagent.operators.runner.run_step import guarded
+from somagent.operators.runner.run_step import failure_of, guarded
 from somagent.operators.runner.values import digest_of_value
 
 _SHOWN_FAILURES = 5
@@ -38,8 +38,7 @@ async def open_fan_out(
             await check_requirement(node, scope)
             return len(await fan_out_items(node, scope, run, ledger.contents.remembered))
         except StepFailure as fault:
-            failure = Failure(failure_class=fault.failure_class, message=fault.message)
-            ended = StepResult(key=key, phase="Failed", ended_at=now(), failure=failure)
+            ended = StepResult(key=key, phase="Failed", ended_at=now(), failure=failure_of(fault))
     return await ledger.record(None, ended)
 
 

@@ -35,7 +35,7 @@ async def fan_out_items(node: ReadyNode, scope: Scope, run: RunRecord, remembere
         if not isinstance(items, list):
             raise StepFailure("error", f"`forEach` needs a list, not {brief(items)}")
         remembered.put(key, items, size_of(items))
-    return list(items)
+    return items  # type: ignore[no-any-return]
 
 
 async def _decide(keyword: str, expression: Expression, scope: Scope) -> bool:

@@ -24,6 +24,8 @@ from somagent.operators.runner.ready import ReadyNode, ready
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, RunRecord, StepKey, StepResult, Waiting
 from somagent.operators.runner.values import digest_of_value, put_away
 
+_MESSAGE_CHARACTERS = 8_000  # a message is for people; whatever an operator says, records stay small
+
 
 async def run_step(
     key: StepKey,
@@ -73,7 +75,7 @@ async def guarded(key: StepKey, node: ReadyNode, scope: Scope, now: Callable[[],
         if await is_wanted(node, scope):
             return None
     except StepFailure as fault:
-        return StepResult(key=key, phase="Failed", ended_at=now(), failure=_failure(fault))
+        return StepResult(key=key, phase="Failed", ended_at=now(), failure=failure_of(fault))
     return StepResult(key=key, phase="Skipped", ended_at=now())
 
 
@@ -109,7 +111,7 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
         work.attempt,
         ended_at=ended_at,
         phase="Failed",
-        failure=_failure(fault),
+        failure=failure_of(fault),
         verdict=course.verdict,
         spent=fault.spent,
     )
@@ -136,5 +138,9 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
     return recorded
 
 
-def _failure(fault: StepFailure) -> Failure:
-    return Failure(failure_class=fault.failure_class, message=fault.message)
+def failure_of(fault: StepFailure) -> Failure:
+    """The failure as it is recorded."""
+    message = fault.message
+    if len(message) > _MESSAGE_CHARACTERS:
+        message = f"{message[:_MESSAGE_CHARACTERS]} ... ({len(message):,} characters)"
+    return Failure(failure_class=fault.failure_class, message=message)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 LIMIT_BYTES = 16 * 1024 * 1024
+_FAULTS_SHOWN = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -84,7 +85,9 @@ def parse_answer(content: bytes) -> dict[str, Written]:
         else:
             found[name] = Written(rest, start)
     if faults:
-        raise AnswerRefused("\n".join(f"$SOMAGENT_OUTPUT {fault}" for fault in faults))
+        shown = [f"$SOMAGENT_OUTPUT {fault}" for fault in faults[:_FAULTS_SHOWN]]
+        more = [f"and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+        raise AnswerRefused("\n".join(shown + more))
     return found
 
 

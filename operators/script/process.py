@@ -56,7 +56,7 @@ async def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str],
         errors = _Drain(process.stderr, log.write, complaints.add)
         try:
             try:
-                await _exited(process)
+                await exited(process)
             except asyncio.CancelledError:
                 await family.end()
                 raise
@@ -128,19 +128,14 @@ class _Tail:
         return ""
 
 
-def _still_runs(process: subprocess.Popen[bytes]) -> bool:
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-
-
-async def _exited(process: subprocess.Popen[bytes]) -> None:
-    """Waits for the end without reaping, so that the process's pid still names its group and nobody else's."""
-    loop = asyncio.get_running_loop()
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):  # not Linux
-        while _still_runs(process):  # noqa: ASYNC110 - nothing tells us
+async def exited(process: subprocess.Popen[bytes], *, notice: bool = hasattr(os, "pidfd_open")) -> None:
+    """Waits for the end. With `notice` (Linux) the process is not reaped, so its pid still names its group only."""
+    if not notice:
+        while process.poll() is None:  # noqa: ASYNC110 - nothing tells us
             await asyncio.sleep(_POLL_S)
         return
+    loop = asyncio.get_running_loop()
+    descriptor = os.pidfd_open(process.pid)
     ended = asyncio.Event()
     loop.add_reader(descriptor, ended.set)
     try:

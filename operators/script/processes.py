@@ -109,7 +109,10 @@ class Family:
         leader = self._leader
         if leader is None or time.monotonic() - self._started > _LONG_S:
             return pids
-        last = _last_pid()
+        try:
+            last = _last_pid()
+        except OSError:
+            return pids
         if last >= leader:
             return [pid for pid in pids if leader <= pid <= last]
         return [pid for pid in pids if pid >= leader or pid <= last]

@@ -23,7 +23,7 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.outputs import run_outputs
 from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, RunRecord, StepKey, StepResult
 from somagent.operators.runner.run_step import run_step
-from somagent.workflows.engines.local.clock import Clock
+from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.engine import LocalEngine
 from somagent.workflows.engines.local.journal import Journal
 

@@ -91,6 +91,11 @@ def test_every_mistake_of_form_is_told_with_its_line():
     assert faults("a=1\nb<<END\nx\nEND \n") == ["line 2: `b<<` is not closed by a line with only `END`"]
 
 
+def test_of_very_many_mistakes_some_are_told():
+    told = faults("nonsense\n" * 1000)
+    assert (len(told), told[-1]) == (21, "and 980 more")
+
+
 def test_what_is_not_utf8_is_refused_with_its_line():
     assert faults(b"a=1\nb=\xff\n") == ["line 2 is not UTF-8 (byte 0xff)"]
 
@@ -138,4 +143,4 @@ def test_any_bytes_are_outputs_or_a_clear_refusal(content):
         parse_answer(content)
     except AnswerRefused as refused:
         refusal = str(refused)
-    assert not refusal or all(line.startswith("$SOMAGENT_OUTPUT line ") for line in refusal.split("\n"))
+    assert not refusal or refusal.startswith("$SOMAGENT_OUTPUT line ")

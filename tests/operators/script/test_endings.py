@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from somagent.operators.script.process import exited
+
 LONG = "sleep 987"
 
 
@@ -185,3 +187,11 @@ def test_a_log_that_cannot_be_written_ends_the_run_not_the_step(script):
 
 def test_a_script_as_long_as_a_capsule_may_be_runs(script):
     assert script("true " + "x" * 900_000) == {}
+
+
+def test_where_nothing_tells_of_a_processs_end_it_is_looked_for():
+    process = subprocess.Popen(["sleep", "0.1"])
+    started = time.monotonic()
+    asyncio.run(exited(process, notice=False))
+    assert process.returncode == 0
+    assert time.monotonic() - started < 2

@@ -15,7 +15,7 @@ def test_a_new_capsule_checks_plans_and_runs_as_it_is(somagent: Shell) -> None:
     assert (run.code, run.json["phase"]) == (0, "Succeeded")
     assert run.json["outputs"]["greetings"] == ["Hello, Ada!", "Hello, Grace!"]
     assert run.json["steps"]["greet"]["attempts"] == 2
-    assert Path(somagent.folder, run.json["report"]).read_text().startswith("<!doctype html>")
+    assert Path(somagent.folder, run.json["report"]).read_text().startswith("<!DOCTYPE html>")
 
 
 def test_new_takes_a_name_and_overwrites_nothing_unasked(somagent: Shell) -> None:

@@ -44,7 +44,11 @@ CODES: tuple[Code, ...] = (
     ),
     Code("CAP014", "number-not-finite", "Infinities and not-a-number have no form in JSON."),
     Code("CAP015", "number-too-large", "Whole numbers are exact up to 2^53-1 in canonical JSON (RFC 8785)."),
-    Code("CAP016", "too-many-mistakes", "Of very many mistakes only the first 500 are shown; mending them shows the rest."),
+    Code(
+        "CAP016",
+        "too-many-mistakes",
+        "Of very many mistakes only the first 500 are shown; mending them shows the rest.",
+    ),
     Code("CAP101", "unknown-field", "The field does not exist; nothing is ignored silently."),
     Code("CAP102", "missing-field", "A field that must be there is not."),
     Code("CAP103", "wrong-type", "The value is of another kind than the field."),

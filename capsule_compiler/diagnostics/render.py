@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from somagent.capsule_compiler.diagnostics.codes import Severity, code_of
 from somagent.governance.documents import Diagnostic, Label, Source, Span
@@ -17,7 +17,7 @@ _COLORS = {
     "bold": "\x1b[1m",
 }
 _RESET = "\x1b[0m"
-_WIDEST = 160
+_WIDEST = 160  # characters of a line that are shown
 
 
 def render_all(source: Source, diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
@@ -43,15 +43,14 @@ def render(source: Source, one: Diagnostic, *, color: bool = False) -> str:
         paint(code.severity, f"{code.severity}[{code.number}]") + paint("bold", f": {one.message}"),
         paint("line", f"{' ' * gutter}--> ") + f"{source.name}:{position.line}:{position.column}",
     ]
-    shown = 0
+    shown = _Excerpt(0, "")
     for span, note, main in marks:
-        number = source.position(span.start).line
-        if number != shown:
-            if shown and number > shown + 1:
+        excerpt, mark = _excerpt(source, span, "^" if main else "-")
+        if excerpt != shown:
+            if shown.number and excerpt.number > shown.number + 1:
                 lines.append(paint("line", "..."))
-            lines.append(paint("line", f"{number:>{gutter}} |") + f" {_visible(source.line(number))}".rstrip())
-        shown = number
-        mark = _underline(source, span, "^" if main else "-")
+            lines.append(paint("line", f"{excerpt.number:>{gutter}} |") + f" {excerpt.text}".rstrip())
+        shown = excerpt
         tint: str = code.severity if main else "line"
         lines.append(paint("line", f"{' ' * gutter} |") + " " + paint(tint, f"{mark} {note}".rstrip()))
     if one.help:
@@ -98,26 +97,43 @@ def _painter(*, color: bool) -> Any:
     return paint
 
 
-def _visible(line: str) -> str:
-    """A line as a terminal can show it: tabs as one blank, invisible characters as a box."""
-    shown = "".join(
-        " " if char == "\t" else char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line
-    )
-    return shown if len(shown) <= _WIDEST else shown[: _WIDEST - 3] + "..."
+class _Excerpt(NamedTuple):
+    """A line, or the part of a long line around a place, as a terminal can show it."""
+
+    number: int
+    text: str
 
 
-def _underline(source: Source, span: Span, mark: str) -> str:
+def _excerpt(source: Source, span: Span, mark: str) -> tuple[_Excerpt, str]:
+    """The excerpt around a place, and the marks under it."""
     start = source.position(span.start)
-    line = source.line(start.line)
-    before = line[: start.column - 1]
-    inside = line[start.column - 1 : start.column - 1 + max(1, span.end - span.start)]
-    blanks = min(_cells(before), _WIDEST)
-    return " " * blanks + mark * max(1, min(_cells(inside), _WIDEST - blanks))
+    line, column = source.line(start.line), start.column - 1
+    first = 0 if len(line) <= _WIDEST else max(0, min(column - _WIDEST // 3, len(line) - _WIDEST))
+    before = "..." if first else ""
+    after = "..." if first + _WIDEST < len(line) else ""
+    part = line[first : first + _WIDEST]
+    blanks = len(before) + _cells(part[: column - first])
+    inside = part[column - first : column - first + max(1, span.end - span.start)]
+    text = before + _visible(part) + after
+    return _Excerpt(start.line, text), " " * blanks + mark * max(1, _cells(inside))
+
+
+def _visible(text: str) -> str:
+    """Tabs as one blank, invisible characters as a box."""
+    return "".join(
+        " " if char == "\t" else char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 def _cells(text: str) -> int:
-    """Columns of a terminal that a text takes; wide East Asian characters take two."""
+    """Columns of a terminal that a text takes; wide East Asian characters take two, marks on others none."""
+    if text.isascii():
+        return len(text)
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+        0
+        if unicodedata.category(char) in {"Mn", "Me"}
+        else 2
+        if unicodedata.east_asian_width(char) in {"W", "F"}
+        else 1
         for char in text
     )

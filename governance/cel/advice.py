@@ -215,8 +215,9 @@ def _suggest(
     if near is not None:
         edit = Edit(span, written(near), f"write `{near}`")
         return Diagnostic(fault, message, span, note=f"did you mean `{near}`?", edit=edit)
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return Diagnostic(fault, message, span, help=f"there are {shown}" if names else "")
+    shown = ", ".join(f"`{one}`" for one in names[:8]) + (", ..." if len(names) > 8 else "")
+    help_ = f"there {'is only' if len(names) == 1 else 'are'} {shown}" if names else ""
+    return Diagnostic(fault, message, span, help=help_)
 
 
 def _mismatch(message: str, span: Span, help_: str = "", edit: Edit | None = None) -> Diagnostic:

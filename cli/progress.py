@@ -14,8 +14,8 @@ from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
 from somagent.workflows.engines.protocol import Event, RunView
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
-    from rich.table import Table
 
 _MOST_ROWS = 30
 
@@ -116,7 +116,10 @@ class Lines:
             items = f"  {row.items_ended}/{row.items} items" if row.items is not None else ""
             self._line(row.id, row.phase, items + _note(row.note))
         elif event.kind in {"waiting", "retry"}:
-            self._line(event.key.step, "Waiting" if event.kind == "waiting" else "Running", _note(event.message))
+            key = event.key
+            name = key.step if key.item == NO_ITEM else f"{key.step}/{key.item}"
+            again = f"attempt {event.attempt} failed, another follows: " if event.kind == "retry" else ""
+            self._line(name, event.phase, _note(again + event.message))
 
     def _line(self, step: str, phase: Phase, rest: str) -> None:
         elapsed = duration(time.monotonic() - self._start)
@@ -138,7 +141,8 @@ class LiveTable:
         from rich.live import Live  # noqa: PLC0415
 
         console = Console(stderr=True, no_color=not colored(sys.stderr))
-        self._live = Live(get_renderable=self.table, console=console, refresh_per_second=8)
+        # it goes when the run stops: the summary says the rest
+        self._live = Live(get_renderable=self.picture, console=console, refresh_per_second=8, transient=True)
         self._live.__enter__()
         return self
 
@@ -153,16 +157,16 @@ class LiveTable:
         """Takes what happened; the table is drawn again by itself."""
         self._rows.take(event)
 
-    def table(self) -> Table:
-        """The steps; of very many, those that something happens to."""
+    def picture(self) -> Group:
+        """A line for the run, and the steps; of very many, those that something happens to."""
+        from rich.console import Group  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         rows = list(self._rows.rows.values())
         ended = sum(row.phase in ENDED for row in rows)
         elapsed = duration(time.monotonic() - self._start)
-        table = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
-        table.title = f"{self._name}   {ended}/{len(rows)} steps   {elapsed}"
+        table = Table(box=None, show_header=False, pad_edge=False)
         shown = rows
         if len(rows) > _MOST_ROWS:
             active = [row for row in rows if row.phase in {"Running", "Waiting", "Failed"}]
@@ -179,7 +183,7 @@ class LiveTable:
             )
         if len(shown) < len(rows):
             table.add_row("", Text(f"and {len(rows) - len(shown):,} more steps", style="dim"))
-        return table
+        return Group(Text(f"{self._name}  {ended}/{len(rows)} steps  {elapsed}", style="bold"), table)
 
 
 def _details(row: Row) -> str:

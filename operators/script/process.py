@@ -33,7 +33,9 @@ class Ended:
     left_behind: bool  # it left children in the background, which were ended
 
 
-async def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], key: str, log: StepLog) -> Ended:
+async def run_process(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], workspace: Path, log: StepLog
+) -> Ended:
     """Runs the program until it ends; raises `OSError` when it cannot be started or its log not be written.
 
     When this is cancelled, the program and all that it started are ended before the cancellation goes on.
@@ -50,7 +52,7 @@ async def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str],
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         assert process.stderr is not None  # noqa: S101
-        family = Family(process.pid, key)
+        family = Family(process.pid, env["SOMAGENT_KEY"], workspace)
         complaints = _Tail()
         output = _Drain(process.stdout, log.write)
         errors = _Drain(process.stderr, log.write, complaints.add)

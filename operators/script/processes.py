@@ -1,9 +1,9 @@
 """Everything a script has started ends with it: found by group, session, parentage and environment, then killed.
 
-A script may ignore TERM, put children into sessions of their own, and orphan them. All of them still carry the
-attempt's SOMAGENT_KEY in the environment they were started with, which Linux shows in `/proc`. Only a process that
-was started with an emptied environment, in a session of its own, and whose parent has ended, is not found. Where
-there is no `/proc`, the process group is all that is ended.
+A script may ignore TERM, put children into sessions of their own, and orphan them. All of them still carry
+SOMAGENT_KEY and SOMAGENT_OUTPUT in the environment they were started with, which Linux shows in `/proc`. Only a process
+that was started without these, in a session of its own, and whose parent has ended, is not found. Where there is no
+`/proc`, the process group is all that is ended.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 GRACE_S = 2.0  # between TERM and KILL
@@ -30,11 +31,16 @@ class _Process(NamedTuple):
 
 
 class Family:
-    """The processes of one attempt: those in the session of `leader`, and those marked with `key`."""
+    """The processes of a step's attempts, or of the one that `leader` (a process id, and its group's) runs.
 
-    def __init__(self, leader: int | None, key: str) -> None:
+    Members are marked with the step's `key`, and with a place below `workspace`, since another data directory on this
+    machine may have a run of the same name.
+    """
+
+    def __init__(self, leader: int | None, key: str, workspace: Path) -> None:
         self._leader = leader
         self._mark = b"SOMAGENT_KEY=" + key.encode()
+        self._place = b"SOMAGENT_OUTPUT=" + os.fsencode(workspace) + b"/"
         self._started = time.monotonic()
 
     def alive(self) -> list[int]:
@@ -122,9 +128,10 @@ class Family:
             return True
         try:
             with open(f"/proc/{process.pid}/environ", "rb") as file:  # noqa: PTH123 - hundreds of them
-                return self._mark in file.read().split(b"\0")
+                entries = file.read().split(b"\0")
         except OSError:
             return False  # gone meanwhile, or another user's
+        return self._mark in entries and any(entry.startswith(self._place) for entry in entries)
 
     def _group_alive(self) -> list[int]:
         if self._leader is None:

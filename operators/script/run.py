@@ -27,8 +27,8 @@ TEMPORARY_FAILURE = 75  # EX_TEMPFAIL of sysexits.h
 
 async def run(args: ScriptArgs, step: Step) -> Answer:
     """Runs the script and reads its answer; raises `StepFailure`."""
-    key = str(step.key)
-    if step.attempt > 1 and await Family(None, key).end():
+    workspace = step.folder.parent
+    if step.attempt > 1 and await Family(None, str(step.key), workspace).end():
         step.log.line("[somagent] processes that an earlier attempt left running were ended")
     if args.image:
         step.log.line(
@@ -39,7 +39,7 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
     variables = environment.environment(step, places, include)
     variables |= await _values(args, step, places)
     ended = await run_process(
-        _command(args, step, places, variables), cwd=places.work, env=variables, key=key, log=step.log
+        _command(args, step, places, variables), cwd=places.work, env=variables, workspace=workspace, log=step.log
     )
     if ended.left_behind:
         step.log.line("[somagent] processes that the script left in the background were ended")

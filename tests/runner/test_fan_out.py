@@ -93,7 +93,7 @@ def test_each_item_has_the_steps_budget_for_itself_and_all_share_the_runs(stage,
         await stage.fan_out("each")
         phases = [(await stage.step("each", item)) for item in range(3)]
         assert [result.phase for result in phases] == ["Succeeded", "Succeeded", "Failed"]
-        assert "budget `run` allows 8 tokens, 6 are used" in phases[2].failure.message
+        assert "budget `run` allows 8 tokens, used so far: 6 tokens" in phases[2].failure.message
 
     go(main())
 

@@ -270,7 +270,7 @@ def test_spending_is_reserved_before_and_settled_after(stage, go, node, plan):
         assert (await stage.step("a")).spent == Amounts(tokens=3)
         result = await stage.step("b")
         assert result.failure.failure_class == "budget"
-        assert "allows 10 tokens, 3 are used" in result.failure.message
+        assert "allows 10 tokens, used so far: 3 tokens" in result.failure.message
 
     go(main())
 

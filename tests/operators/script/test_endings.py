@@ -57,7 +57,7 @@ def test_endless_output_fills_neither_memory_nor_disk(script):
 
 def test_children_left_in_the_background_are_ended(script, alive):
     script(f"{LONG} & ( {LONG} & ) ; setsid {LONG} > /dev/null 2>&1 & echo done")
-    assert alive("SOMAGENT_KEY=r1/job") == []
+    assert alive(str(script.root)) == []
     assert script.log == "done\n[somagent] processes that the script left in the background were ended\n"
 
 
@@ -82,7 +82,7 @@ time.sleep(987)
 
 def test_a_double_forked_daemon_that_ignores_term_is_killed(script, alive):
     script(DAEMON, shell="python")
-    assert alive("SOMAGENT_KEY=r1/job") == []
+    assert alive(str(script.root)) == []
 
 
 STUBBORN = f"""
@@ -110,7 +110,7 @@ def test_a_script_that_ignores_term_is_killed_after_its_grace_with_all_its_child
         return time.monotonic() - started
 
     assert 2.0 <= asyncio.run(_when_ready(script, STUBBORN, act)) < 4
-    assert alive("SOMAGENT_KEY=r1/job") == []
+    assert alive(str(script.root)) == []
 
 
 def test_a_script_that_heeds_term_may_clean_up(script):
@@ -138,7 +138,7 @@ def test_a_second_cancellation_kills_at_once(script, alive):
         return time.monotonic() - started
 
     assert asyncio.run(_when_ready(script, STUBBORN, act)) < 1
-    assert alive("SOMAGENT_KEY=r1/job") == []
+    assert alive(str(script.root)) == []
 
 
 BOMB = """
@@ -150,18 +150,21 @@ sleep 0.2
 
 def test_a_bomb_of_sessions_is_stopped(script, alive):
     script(BOMB)
-    assert alive("SOMAGENT_KEY=r1/job") == []
+    assert alive(str(script.root)) == []
 
 
 def test_what_an_earlier_attempt_left_running_is_ended_first(script, alive):
-    left = subprocess.Popen(["sleep", "987"], env={**os.environ, "SOMAGENT_KEY": "r1/job"}, start_new_session=True)
+    marks = {"SOMAGENT_KEY": "r1/job", "SOMAGENT_OUTPUT": str(script.root / "attempt-1" / "output")}
+    left = subprocess.Popen(["sleep", "987"], env={**os.environ, **marks}, start_new_session=True)
     script("true", step=script.step(attempt=2))
     assert left.wait(5) == -15
     assert "[somagent] processes that an earlier attempt left running were ended" in script.log
 
 
-def test_other_steps_processes_are_left_alone(script):
-    other = subprocess.Popen(["sleep", "987"], env={**os.environ, "SOMAGENT_KEY": "r1/job/2"}, start_new_session=True)
+@pytest.mark.parametrize(("key", "place"), [("r1/job/2", ""), ("r1/job", "/elsewhere")])
+def test_processes_of_other_steps_and_other_data_directories_are_left_alone(script, key, place):
+    marks = {"SOMAGENT_KEY": key, "SOMAGENT_OUTPUT": f"{place or script.root}/attempt/output"}
+    other = subprocess.Popen(["sleep", "987"], env={**os.environ, **marks}, start_new_session=True)
     script(f"{LONG} &", step=script.step(attempt=2))
     assert other.poll() is None
     other.kill()

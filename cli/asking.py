@@ -8,9 +8,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from somagent.cli.printing import printable
-from somagent.cli.runs import account
-from somagent.operators.runner.records import NO_ITEM, Decision
+from somagent.operators.review.deciding import objection
+from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
+from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
 
@@ -23,14 +26,19 @@ async def ask_people(engine: LocalEngine, view: RunView) -> bool:
         return False
     decided = False
     for step in waiting_steps(view):
-        answer = await asyncio.to_thread(_ask, step)
-        if answer is None:
+        if step.waiting is None:
             continue
         decision = Decision(
-            step=step.id, item=step.item, by=account(), account=account(), approve=answer, at=datetime.now(UTC)
+            step=step.id, item=step.item, by=account(), account=account(), approve=True, at=datetime.now(UTC)
         )
+        if against := objection(step.waiting, decision, view.run.submitter):
+            sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {step_name(step)})\n  {against}\n")
+            continue
+        answer = await asyncio.to_thread(_ask, step_name(step), step.waiting)
+        if answer is None:
+            continue
         try:
-            await engine.signal(view.run.id, decision)
+            await engine.signal(view.run.id, replace(decision, approve=answer, at=datetime.now(UTC)))
         except DecisionRefused as refusal:
             sys.stderr.write(f"  {refusal}\n")
         else:
@@ -44,11 +52,12 @@ def waiting_steps(view: RunView) -> list[StepView]:
     return [one for one in flat if one.phase == "Waiting" and one.waiting is not None]
 
 
-def _ask(step: StepView) -> bool | None:
-    waiting = step.waiting
-    if waiting is None:
-        return None
-    name = step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
+def step_name(step: StepView) -> str:
+    """STEP, or STEP/ITEM, as `approve` takes it."""
+    return step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
+
+
+def _ask(name: str, waiting: Waiting) -> bool | None:
     sys.stderr.write(f"\n? {printable(waiting.title)}  (step {name})\n")
     for value in waiting.show:
         sys.stderr.write(f"    {_shown(value)}\n")

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.printing import print_json
-from somagent.cli.runs import account, find_run, open_engine, run_object
+from somagent.cli.runs import find_run, open_engine, run_object
 from somagent.cli.working import work
 from somagent.operators.runner.records import NO_ITEM, Decision
 from somagent.workflows import capsules
+from somagent.workflows.accounts import account
 
 
 def decide(arguments: Namespace, *, approve: bool) -> int:

@@ -56,6 +56,7 @@ def between(start: datetime | None, end: datetime | None) -> str:
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """One line of text that a terminal can be given: no control characters, not endless."""
-    clean = "".join(char if char.isprintable() else " " for char in text).strip()
+    """One line of text that a terminal can be given: no control characters, not endless; lines are joined by `;`."""
+    line = "; ".join(part for part in map(str.strip, text.splitlines()) if part)
+    clean = "".join(char if char.isprintable() else " " for char in line).strip()
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."

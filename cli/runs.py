@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from argparse import Namespace
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from somagent.cli.arguments import DATA_DIRECTORY
 from somagent.cli.exits import UserError
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waiting
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import RunView, StepView
 
@@ -32,14 +32,6 @@ def open_engine(arguments: Namespace, operators: Mapping[str, Operator] | None =
 def contents_of(arguments: Namespace) -> Contents:
     """Where large values and artifacts of the data directory are."""
     return Contents(data_directory(arguments) / "contents")
-
-
-def account() -> str:
-    """The operating system account, as a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as containers have
-        return f"uid-{os.getuid()}"
 
 
 def find_run(engine: LocalEngine, name: str) -> str:
@@ -73,25 +65,28 @@ def run_object(view: RunView) -> dict[str, Any]:
         "inputs": view.run.inputs,
         "outputs": view.outputs,
         "steps": {step.id: _step_object(step) for step in view.steps},
+        "decisions": [_decision_object(decision) for decision in view.decisions],
         "digests": {
             "capsule": plan.source.digest,
             "plan": view.run.plan_digest,
             "constitution": plan.constitution.digest,
         },
     }
+    if view.run.retry_of:
+        shown["retryOf"] = view.run.retry_of
     if view.failure is not None:
-        shown["failure"] = view.failure
+        shown["failure"] = _failure_object(view.failure)
     return shown
 
 
 def _step_object(step: StepView) -> dict[str, Any]:
     shown: dict[str, Any] = {"phase": step.phase, "attempts": step.attempts, "operator": step.operator}
     if step.failure is not None:
-        shown["failure"] = step.failure
+        shown["failure"] = _failure_object(step.failure)
     if step.verdict is not None:
         shown["verdict"] = step.verdict.effect
     if step.waiting is not None and step.phase == "Waiting":
-        shown["waiting"] = step.waiting
+        shown["waiting"] = _waiting_object(step.waiting)
     if step.outputs:
         shown["outputs"] = step.outputs
     if step.items:
@@ -99,3 +94,34 @@ def _step_object(step: StepView) -> dict[str, Any]:
             {key: value for key, value in _step_object(item).items() if key != "operator"} for item in step.items
         ]
     return msgspec.to_builtins(shown)  # type: ignore[no-any-return]
+
+
+def _failure_object(failure: Failure) -> dict[str, Any]:
+    return {"class": failure.failure_class, "message": failure.message}
+
+
+def _waiting_object(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "title": waiting.title,
+        "users": waiting.users,
+        "groups": waiting.groups,
+        "count": waiting.count,
+        "notSubmitter": waiting.not_submitter,
+        "show": waiting.show,
+        "due": waiting.due,
+        "onTimeout": waiting.on_timeout,
+    }
+
+
+def _decision_object(decision: Decision) -> dict[str, Any]:
+    return {
+        "step": decision.step,
+        "item": None if decision.item == NO_ITEM else decision.item,
+        "by": decision.by,
+        "groups": decision.groups,
+        "account": decision.account,
+        "verified": decision.verified,
+        "approve": decision.approve,
+        "comment": decision.comment,
+        "at": decision.at,
+    }

@@ -6,9 +6,8 @@ import json
 import sys
 from typing import Any
 
-from somagent.cli.asking import waiting_steps
+from somagent.cli.asking import step_name, waiting_steps
 from somagent.cli.printing import MARKS, between, colored, printable
-from somagent.operators.runner.records import NO_ITEM
 from somagent.workflows.engines.protocol import RunView, StepView
 
 _MOST_STEPS = 40
@@ -72,15 +71,34 @@ def _note(step: StepView) -> str:
 
 def _next(view: RunView) -> list[str]:
     if view.phase == "Waiting":
-        names = [one.id if one.item == NO_ITEM else f"{one.id}/{one.item}" for one in waiting_steps(view)]
-        return [f"decide: somagent approve {view.run.id} {name} --as NAME   (or reject)" for name in names]
-    if view.phase == "Failed":
-        failed = [step.id for step in view.steps if step.phase == "Failed"]
+        return [hint for step in waiting_steps(view) for hint in _decide(view, step)]
+    if view.phase in {"Failed", "Cancelled"}:
+        failed = [step.id for step in view.steps if step.phase == view.phase]
         hints = [f"logs: somagent logs {view.run.id} {failed[0]}"] if failed else []
         return hints + ([f"again: somagent retry {view.run.id} {failed[0]}"] if failed else [])
     if view.phase in {"Pending", "Running"} and view.held_by is None:
         return [f"go on: somagent resume {view.run.id}"]
     return []
+
+
+def _decide(view: RunView, step: StepView) -> list[str]:
+    hints = [f"decide: somagent approve {view.run.id} {step_name(step)} --as NAME   (or reject)"]
+    waiting = step.waiting
+    if waiting is not None:
+        asked = (step.id, step.item)
+        given = [one.by for one in view.decisions if (one.step, one.item) == asked and one.approve]
+        words = []
+        if waiting.users or waiting.groups:
+            words.append(f"may decide: {', '.join([*waiting.users, *(f'members of {one}' for one in waiting.groups)])}")
+        if waiting.not_submitter:
+            words.append(f"not {view.run.submitter}, who started the run")
+        if waiting.count > 1:
+            by = f": {', '.join(given)}" if given else ""
+            words.append(f"{waiting.count} approvals needed, {len(given)} given{by}")
+        if waiting.due is not None:
+            words.append(f"due {waiting.due.astimezone():%Y-%m-%d %H:%M}, then: {waiting.on_timeout}")
+        hints += [f"        {printable(word, 160)}" for word in words]
+    return hints
 
 
 def _value(value: Any) -> str:

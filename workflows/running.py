@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from somagent.capsule_compiler.diagnostics import render_all
 from somagent.governance.documents import Diagnostic, Source
+from somagent.workflows.accounts import account
 from somagent.workflows.capsules import compile_file, find_capsule, read_constitution, this_installation
 from somagent.workflows.inputs import accept_inputs
 
@@ -55,7 +55,7 @@ def run_capsule(
     async def work() -> RunView:
         async with LocalEngine(Path(data_dir), installation.operators) as engine:
             await engine.hold()
-            by = submitter or getpass.getuser()
+            by = submitter or account()
             return await engine.run(await engine.submit(plan, accepted, submitter=by, files=compilation.contents))
 
     return asyncio.run(work())

@@ -7,9 +7,10 @@ from argparse import Namespace
 
 from somagent.cli.exits import Exit
 from somagent.cli.printing import print_json
-from somagent.cli.runs import account, find_run, open_engine, run_object
+from somagent.cli.runs import find_run, open_engine, run_object
 from somagent.cli.working import work
 from somagent.workflows import capsules
+from somagent.workflows.accounts import account
 
 
 def run(arguments: Namespace) -> int:

@@ -12,10 +12,11 @@ from typing import Any
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import planned
 from somagent.cli.exits import UserError
-from somagent.cli.runs import account, open_engine
+from somagent.cli.runs import open_engine
 from somagent.cli.working import interrupted_runs, offer_interrupted, work
 from somagent.governance.documents import Source, decode_source, read_yaml
 from somagent.workflows import capsules
+from somagent.workflows.accounts import account
 from somagent.workflows.inputs import accept_inputs
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pwd
+import re
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -237,6 +240,11 @@ def test_a_damaged_journal_is_named_with_a_way_out(somagent: Shell, gated: str) 
         damaged = somagent(*command)
         assert damaged.code == 5
         assert "journal.sqlite3" in damaged.err
+    way_out = re.search(r"mkdir \S+ && mv \S+ \S+/damaged/", damaged.err)
+    assert way_out is not None
+    subprocess.run(["bash", "-c", way_out[0]], check=True)
+    assert somagent("runs", "--output", "json").json == []
+    assert somagent("run", gated).code == 3
 
 
 def test_the_data_directory_can_be_chosen(somagent: Shell, gated: str) -> None:
@@ -253,3 +261,55 @@ def test_logs_as_json_tell_step_item_and_attempt(somagent: Shell) -> None:
         ("greet", 0, 1, "greeting Ada\n"),
         ("greet", 1, 1, "greeting Grace\n"),
     ]
+
+
+def test_of_several_approvals_it_is_said_who_gave_one_and_who_may(somagent: Shell) -> None:
+    reviewers = "{ users: [ann, bo], groups: [leads], count: 2, notSubmitter: true }"
+    name = somagent.capsule(
+        "two",
+        f"""\
+  steps:
+    ask: {{ review: {{ title: Go on?, reviewers: {reviewers}, due: 1d }} }}
+""",
+    )
+    somagent("run", name, "--as", "cy")
+    half = somagent("approve", "last", "ask", "--as", "ann", "--comment", "fine")
+    assert half.code == 3
+    assert "may decide: ann, bo, members of leads\n          not cy, who started the run\n" in half.out
+    assert "          2 approvals needed, 1 given: ann\n          due 2" in half.out
+    shown = somagent("show", "last", "--output", "json").json
+    assert shown["steps"]["ask"]["waiting"].keys() == {
+        "title", "users", "groups", "count", "notSubmitter", "show", "due", "onTimeout",
+    }  # fmt: skip
+    (decision,) = shown["decisions"]
+    assert (decision["step"], decision["item"], decision["by"], decision["approve"]) == ("ask", None, "ann", True)
+    assert (decision["comment"], decision["verified"]) == ("fine", False)
+
+
+def test_the_account_kept_beside_a_decision_is_no_variable_of_the_environment(somagent: Shell, gated: str) -> None:
+    somagent("run", gated, LOGNAME="boss", USER="boss")
+    somagent("approve", "last", "ask", "--as", "ann", LOGNAME="boss", USER="boss")
+    shown = somagent("show", "last", "--output", "json").json
+    assert shown["submitter"] == shown["decisions"][0]["account"] == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_every_fault_of_an_answer_and_every_retry_is_told_in_a_line(somagent: Shell) -> None:
+    name = somagent.capsule(
+        "faults",
+        """\
+  steps:
+    wrong:
+      script: { run: 'echo "sze=1" >> "$SOMAGENT_OUTPUT"' }
+      outputs: { size: { type: integer } }
+    busy:
+      forEach: ${{ [1] }}
+      script: { run: 'test "$SOMAGENT_ATTEMPT" = 2 || exit 75' }
+      retry: { attempts: 2, backoff: 1ms }
+""",
+    )
+    failed = somagent("run", name)
+    assert "Failed  output `size` is missing; output `sze` is not declared\n" in failed.out
+    assert re.search(r"· busy/0 +Pending  attempt 1 failed, another follows: exit code 75 \(try again\)\n", failed.out)
+    shown = somagent("show", "last", "--output", "json").json
+    assert shown["failure"]["class"] == shown["steps"]["wrong"]["failure"]["class"] == "invalid_output"
+    assert somagent("retry", "last", "wrong", "--output", "json").json["retryOf"] == shown["id"]

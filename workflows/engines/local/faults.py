@@ -37,9 +37,11 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
 
 def damaged(path: Path, why: str) -> JournalDamaged:
     """Says that the journal cannot be read, and the way out."""
+    folder = path.parent
     return JournalDamaged(
-        f"the journal {path} is damaged ({why}). Move it away to start afresh (mv {path} {path}.damaged); "
-        f"what can be read of it is saved by: sqlite3 {path}.damaged .recover"
+        f"the journal {path} is damaged ({why}). To start afresh, move it away, with what belongs to it: "
+        f"mkdir {folder}/damaged && mv {path}* {folder}/damaged/. Reports, logs and artifacts are files of their own "
+        f"and stay; what can be read of the journal is shown by: sqlite3 {folder}/damaged/{path.name} .dump"
     )
 
 

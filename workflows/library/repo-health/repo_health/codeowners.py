@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import translate
 from functools import cache
 
 PLACES = (
@@ -33,8 +34,19 @@ class Rule:
     wrong: tuple[str, ...]  # what stands where an owner should and is none
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern covers the path."""
-        return bool(_regex(self.pattern).match(path))
+        """Whether the pattern covers the path; the work is bounded by segments of the pattern x of the path."""
+        segments, anchored, below = _taken_apart(self.pattern)
+        parts = path.split("/")
+        reached = {0} if anchored else set(range(len(parts)))  # how many parts of the path may be used up
+        for index, segment in enumerate(segments):
+            if segment is None:
+                last = index == len(segments) - 1  # at the end, `**` needs something to match
+                reached = set(range(min(reached) + last, len(parts) + 1))
+            else:
+                reached = {at + 1 for at in reached if at < len(parts) and segment.match(parts[at])}
+            if not reached:
+                return False
+        return (below != "something" and len(parts) in reached) or (below != "nothing" and min(reached) < len(parts))
 
 
 def parse(text: str) -> list[Rule]:
@@ -63,25 +75,12 @@ def winners(rules: list[Rule], path: str) -> list[Rule]:
 
 
 @cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression over whole paths."""
-    body = pattern.strip("/")
-    anchored = pattern.startswith("/") or "/" in pattern.rstrip("/")
-    parts = []
-    index = 0
-    while index < len(body):
-        if body.startswith("**/", index):
-            parts.append("(?:.*/)?")
-            index += 3
-        elif body.startswith("**", index):
-            parts.append(".*")
-            index += 2
-        elif body[index] in "*?":
-            parts.append("[^/]*" if body[index] == "*" else "[^/]")
-            index += 1
-        else:
-            parts.append(re.escape(body[index]))
-            index += 1
-    # `docs/*` stops at one level, everything else also covers what lies below
-    below = "" if body.endswith("/*") else "/.+" if pattern.endswith("/") else "(?:/.*)?"
-    return re.compile(("" if anchored else "(?:.*/)?") + "".join(parts) + below + r"\Z", re.DOTALL)
+def _taken_apart(pattern: str) -> tuple[tuple[re.Pattern[str] | None, ...], bool, str]:
+    """(segments, `**` as None; whether it starts at the root; whether it covers what lies below its match).
+
+    `docs/` covers something below only, `docs/*` nothing below, all else both.
+    """
+    names = pattern.strip("/").split("/")
+    segments = tuple(None if name == "**" else re.compile(translate(name.replace("[", "[[]"))) for name in names)
+    below = "nothing" if names[-1] == "*" and len(names) > 1 else "something" if pattern.endswith("/") else "both"
+    return segments, "/" in pattern.rstrip("/"), below

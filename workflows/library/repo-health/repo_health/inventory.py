@@ -75,7 +75,7 @@ def read_commits(git: Git, head: str, limit: int, facts: Facts) -> None:
             facts.commits_limited = True
             break
         facts.commits += 1
-        dates.append(commit.authored)
+        dates += [commit.authored] if commit.authored > 0 else []  # 0: the commit's own date is damaged
         authors[commit.author] += 1
         names.setdefault(commit.author, commit.name)  # the newest spelling of the name
         for path, _, _ in commit.changes:

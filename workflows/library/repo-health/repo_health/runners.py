@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from repo_health import manifests
 from repo_health.context import Context
 from repo_health.languages import GENERATED, VENDORED
 
@@ -31,7 +31,9 @@ RUNNERS = (
     _runner("pytest", r"pyproject\.toml", r"\bpytest\b"),
     _runner("pytest", r"(?:(?:setup|tox)\.cfg|[\w.-]*requirements[^/]*\.(?:txt|in))", r"\bpytest\b"),
     _runner("tox or nox", r"(?:tox\.ini|noxfile\.py)"),
-    _runner("make", r"(?:GNUm|[Mm])akefile", r"^(?!\t|\.|#)(?:[\w.-]+ )*(?:tests?|check)(?: [\w.-]+)*\s*:(?!=)"),
+    _runner(
+        "make", r"(?:GNUm|[Mm])akefile", r"^(?!\t|\.|#)(?:[\w.-]+ ){0,40}(?:tests?|check)(?: [\w.-]+){0,40}\s*:(?!=)"
+    ),
     _runner("just or task", r"(?:\.?[jJ]ustfile|[tT]askfile\.ya?ml)", r"^\s*tests?\b.*:"),
     _runner("go test", r"go\.mod"),
     _runner("cargo test", r"Cargo\.toml"),
@@ -70,8 +72,9 @@ def find_runners(context: Context) -> Iterator[str]:
 def has_test_script(text: str) -> bool:
     """Whether a package.json has a script for tests that is not npm's placeholder."""
     try:
-        scripts = json.loads(text).get("scripts")
-    except (ValueError, AttributeError):
+        scripts = manifests.table(manifests.parse("package.json", text), "scripts")
+    except manifests.Unreadable:
         return False
-    named = scripts.items() if isinstance(scripts, dict) else ()
-    return any(name.partition(":")[0] in ("test", "tests") and not _NO_TEST.search(str(text)) for name, text in named)
+    return any(
+        name.partition(":")[0] in ("test", "tests") and not _NO_TEST.search(str(text)) for name, text in scripts.items()
+    )

@@ -22,6 +22,7 @@ from repo_health.text import show
 
 FOLDER = "repository.git"
 RECORD = "snapshot.json"
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  # seconds since 1970: the years 1 to 9999
 HISTORY = ("refs/heads", "refs/remotes", "refs/tags")  # a stash was never shared
 
 
@@ -216,8 +217,8 @@ def public_url(url: str) -> str:
 
 
 def instant(seconds: int) -> str:
-    """An instant as text: `2026-01-31T12:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """An instant as text: `2026-01-31T12:00:00Z`; what lies outside the calendar is cut to its ends."""
+    return datetime.fromtimestamp(min(max(seconds, EARLIEST), LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_instant(text: str) -> int:

@@ -7,6 +7,7 @@ for again; `show` turns one into text that any terminal, JSON reader and browser
 from __future__ import annotations
 
 MESSAGE_LIMIT = 400  # characters
+LINE_LIMIT = 2000  # characters of a line that checks look at; it also bounds what a hostile line can cost
 
 
 def decode_path(raw: bytes) -> str:
@@ -30,8 +31,8 @@ def decode_text(raw: bytes) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    r"""Lines as editors count them: only `\n` ends one, and a `\r` before it is not part of it."""
-    return [line.removesuffix("\r") for line in text.split("\n")]
+    r"""Lines as editors count them: only `\n` ends one, a `\r` before it is not part of it; cut at `LINE_LIMIT`."""
+    return [line[:LINE_LIMIT].removesuffix("\r") for line in text.split("\n")]
 
 
 def plural(count: int, one: str, many: str = "") -> str:

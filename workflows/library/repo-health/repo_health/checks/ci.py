@@ -13,16 +13,21 @@ from repo_health.findings import Finding
 from repo_health.languages import CODE, TEST
 from repo_health.text import lines_of
 
+_NEAR = ".{0,200}"  # bounded, so that a hostile line costs little
 TESTS = re.compile(
-    r"\b(?:pytest|py\.test|tox|nox|unittest|nosetests|hatch (?:run|test)|(?:npm|pnpm|yarn"
-    r"|bun)(?: run)? (?:-\S+ )*t(?:est)?\b|jest|vitest|mocha|karma|"
-    r"playwright test|cypress|go test|gotestsum|cargo (?:n?test|nextest)|mvnw?\b.*\b(?:test|verify|install"
-    r"|package)|gradlew?\b.*\b(?:test|check|build)|"
-    r"sbt .*test|dotnet test|ctest|meson test|make\b.*\b(?:test|check)\b|rspec|rake|bundle exec|phpunit|pest"
-    r"|mix test|bazel(?:isk)? test|"
-    r"swift test|xcodebuild .*test|flutter test|dart test|bats|prove|R CMD check|opa test|just test|task test"
-    r"|\.?/?(?:run[_-]?)?tests?\.sh|"
-    r"molecule test|helm (?:unit)?test|kubeconform|terraform (?:test|validate))\b",
+    r"\b(?:"
+    + "|".join(
+        (
+            r"pytest|py\.test|tox|nox|unittest|nosetests|hatch (?:run|test)",
+            r"(?:npm|pnpm|yarn|bun)(?: run)? (?:-\S+ )*t(?:est)?\b|jest|vitest|mocha|karma|playwright test|cypress",
+            r"go test|gotestsum|cargo (?:test|nextest)|dotnet test|swift test|flutter test|dart test|mix test",
+            rf"mvnw?\b{_NEAR}\b(?:test|verify|install|package)|gradlew?\b{_NEAR}\b(?:test|check|build)|sbt {_NEAR}test",
+            rf"xcodebuild {_NEAR}test|ctest|meson test|bazel(?:isk)? test|make\b{_NEAR}\b(?:test|check)\b",
+            r"rspec|rake|bundle exec|phpunit|pest|prove|bats|R CMD check|opa test|just test|task test",
+            r"(?:run[_-]?)?tests?\.sh|molecule test|helm (?:unit)?test|kubeconform|terraform (?:test|validate)",
+        )
+    )
+    + r")\b",
     re.IGNORECASE,
 )
 SWALLOWED = re.compile(r"\|\|\s*(?:true|:|exit 0|echo\b.*)\s*[\"']?$")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
+from repo_health import manifests
 from repo_health.checks.form import Check, Outcome
 from repo_health.context import Context
 from repo_health.findings import Finding
@@ -52,6 +50,12 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 CLOSED = re.compile(r"all rights reserved|proprietary|confidential", re.IGNORECASE)
+MANIFESTS: dict[str, tuple[str, ...]] = {  # at the root, and in which table they name a licence
+    "pyproject.toml": ("project",),
+    "Cargo.toml": ("package",),
+    "package.json": (),
+    "composer.json": (),
+}
 SHORTEST = 20  # characters of a text that could be a licence
 
 
@@ -156,20 +160,13 @@ def claims(context: Context, names: set[str]) -> Iterator[Finding]:
 
 def manifest_claims(context: Context) -> Iterator[tuple[str, str, int | None]]:
     """(manifest, licence as written, line) for the manifests at the root."""
-    readers: dict[str, tuple[Callable[[str], Any], str]] = {
-        "pyproject.toml": (tomllib.loads, "project"),
-        "Cargo.toml": (tomllib.loads, "package"),
-        "package.json": (json.loads, ""),
-        "composer.json": (json.loads, ""),
-    }
-    for path, (read, table) in readers.items():
+    for path, names in MANIFESTS.items():
         if (text := context.text(path)) is None:
             continue
         try:
-            document = read(text)
-            claim = (document.get(table, {}) if table else document).get("license")
-        except (ValueError, AttributeError):
-            continue  # the dependency check reports what cannot be parsed
+            claim = manifests.table(manifests.parse(path, text), *names).get("license")
+        except manifests.Unreadable:
+            continue  # the dependency check reports it
         claim = claim.get("text") if isinstance(claim, dict) else claim
         if isinstance(claim, str) and claim.strip():
             line = next((n for n, line in enumerate(text.split("\n"), 1) if "license" in line and claim in line), None)

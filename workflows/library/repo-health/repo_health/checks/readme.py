@@ -35,7 +35,7 @@ USE = re.compile(
     r"|run|build|develop|set ?up|how to|example)",
     re.IGNORECASE,
 )
-LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+[\"'(][^)]*)?\)|^\s*\[[^\]]+\]:\s*<?(\S+?)>?\s*$")
+LINK = re.compile(r"!?\[[^\]\[]*\]\(\s*<?([^)\s>]+)>?(?:\s+[\"'(][^)]*)?\)|^\s*\[[^\]\[]+\]:\s*<?(\S+?)>?\s*$")
 ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//|#|mailto:)", re.IGNORECASE)
 
 

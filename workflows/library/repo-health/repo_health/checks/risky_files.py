@@ -33,7 +33,6 @@ LEFTOVER = re.compile(r"\.(?:orig|rej|swp|swo|bak)$|~$|(?:^|/)(?:\.DS_Store|Thum
 WINDOWS = re.compile(
     r'[<>:"\\|?*\x00-\x1f]|[ .](?:/|$)|(?:^|/)(?:con|prn|aux|nul|com\d|lpt\d)(?:\.[^/]*)?(?:/|$)', re.IGNORECASE
 )
-CONFLICT = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 DIRECTION = re.compile(rb"\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")  # U+202A-202E, U+2066-2069
 LONGEST_PATH = 200  # characters; Windows without long paths stops at 260 with the checkout's own folder
 
@@ -75,7 +74,7 @@ def bad_content(context: Context) -> Iterator[Finding]:
     """Unresolved merge conflicts, and characters that make code read otherwise than it runs."""
     own = (file for file in context.facts.files if file.role in (CODE, TEST, DATA_ROLE))
     for file, content in context.contents(own):
-        if b"<<<<<<< " in content and (match := CONFLICT.search(content)):
+        if (line := conflict_line(content)) is not None:
             yield Finding(
                 "risky_files",
                 "conflict-marker",
@@ -83,7 +82,7 @@ def bad_content(context: Context) -> Iterator[Finding]:
                 "A merge conflict was committed unresolved",
                 "Choose one side (or join them), remove the markers and commit.",
                 file.path,
-                content.count(b"\n", 0, match.start()) + 1,
+                line,
             )
         if b"\xe2" in content and file.role in (CODE, TEST) and (match := DIRECTION.search(content)):
             yield Finding(
@@ -95,6 +94,15 @@ def bad_content(context: Context) -> Iterator[Finding]:
                 file.path,
                 content.count(b"\n", 0, match.start()) + 1,
             )
+
+
+def conflict_line(content: bytes) -> int | None:
+    """The line of the first conflict: the three markers in their order, each at the start of a line."""
+    text = b"\n" + content
+    start = text.find(b"\n<<<<<<< ")
+    middle = text.find(b"\n=======", start) if start >= 0 else -1
+    end = text.find(b"\n>>>>>>> ", middle) if middle >= 0 else -1
+    return text.count(b"\n", 0, start) + 1 if end >= 0 else None
 
 
 def links(context: Context) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from repo_health.text import lines_of, plural
 
 # What whoever opens an issue or pull request writes freely (GitHub's secure use reference, "untrusted input").
 UNTRUSTED = re.compile(
-    r"\$\{\{[^}]*?\b(github\.head_ref|github\.event\.(?:issue\.(?:title|body)|comment\.body|review\.body"
+    r"\$\{\{[^}$]{0,200}?\b(github\.head_ref|github\.event\.(?:issue\.(?:title|body)|comment\.body|review\.body"
     r"|review_comment\.body"
     r"|discussion\.(?:title|body)|pull_request\.(?:title|body|head\.(?:ref|label|repo\.default_branch))"
     r"|(?:head_commit|commits\[?.*?)\.(?:message|author\.(?:email|name))|pages\[?.*?\.page_name"
@@ -25,7 +25,7 @@ HEAD_CHECKOUT = re.compile(
     r"|refs/pull/)"
 )
 SECRET_SHOWN = re.compile(
-    r"\b(?:echo|printf|cat|print)\b[^|>&]*\$\{\{\s*secrets\.[\w]+\s*\}\}(?!.*(?:>|\|))|toJSON\(\s*secrets\s*\)"
+    r"\b(?:echo|printf|cat|print)\b[^|>&]{0,300}\$\{\{\s*secrets\.[\w]+\s*\}\}(?!.*(?:>|\|))|toJSON\(\s*secrets\s*\)"
 )
 WRITE_ALL = re.compile(r"^\s*permissions:\s*[\"']?write-all\b")
 PERMISSIONS = re.compile(r"^\s*permissions:")

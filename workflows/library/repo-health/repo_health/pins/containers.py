@@ -17,9 +17,9 @@ COMPOSE = re.compile(r"(?:^|/)(?:docker-)?compose(?:[._-][\w.-]+)?\.ya?ml$")
 IMAGE = re.compile(r"^\s*image:\s*[\"']?(?P<image>[^\s\"'#]+)")
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 PIPED = re.compile(
-    r"\b(?:curl|wget)\b[^|;#]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:env\s+\S+\s+)?(?:/bin/)?(?:ba|z|da|k)?sh\b"
+    r"\b(?:curl|wget)\b[^|;#]{0,300}\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:env\s+\S+\s+)?(?:/bin/)?(?:ba|z|da|k)?sh\b"
     r"|\b(?:ba|z)?sh\s+(?:-c\s+)?[\"']?(?:<\(|\$\()\s*(?:curl|wget)\b|\b(?:curl"
-    r"|wget)\b[^|;#]*\|\s*(?:sudo\s+)?python3?\b"
+    r"|wget)\b[^|;#]{0,300}\|\s*(?:sudo\s+)?python3?\b"
 )
 UNPINNED_ACTION = re.compile(r"^\s*(?:-\s+)?uses:\s*[\"']?(?P<action>[\w.-]+/[\w./-]+)@(?P<ref>[^\s\"'#]+)")
 TRUSTED_OWNERS = ("actions", "github")  # the host's own actions: a moved tag there is the host's doing

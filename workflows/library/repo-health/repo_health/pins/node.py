@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from repo_health import manifests
 from repo_health.context import Context
 from repo_health.facts import FileFact
 from repo_health.findings import Finding
 from repo_health.languages import TEST, VENDORED, is_example
+from repo_health.pins.python import unreadable
 from repo_health.text import lines_of, show
 
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb")
@@ -27,17 +28,9 @@ def find(context: Context) -> Iterator[Finding]:
             continue
         text = context.text(file.path) or ""
         try:
-            package = json.loads(text)
-        except ValueError as fault:
-            yield Finding(
-                "dependencies",
-                "unreadable-manifest",
-                "medium",
-                f"package.json cannot be parsed: {fault}",
-                "Mend the file; no tool can build the package as it is.",
-                file.path,
-                getattr(fault, "lineno", None),
-            )
+            package = manifests.parse(file.path, text)
+        except manifests.Unreadable as fault:
+            yield unreadable(file, fault)
             continue
         wanted = wanted_versions(package)
         if wanted:
@@ -45,10 +38,9 @@ def find(context: Context) -> Iterator[Finding]:
             yield from lock(context, file, package)
 
 
-def wanted_versions(package: Any) -> dict[str, str]:
+def wanted_versions(package: dict[str, Any]) -> dict[str, str]:
     """Name to version range, over all groups of dependencies."""
-    groups = [package.get(group) for group in GROUPS] if isinstance(package, dict) else []
-    return {str(name): str(version) for group in groups if isinstance(group, dict) for name, version in group.items()}
+    return {name: str(version) for group in GROUPS for name, version in manifests.table(package, group).items()}
 
 
 def loose_versions(file: FileFact, text: str, wanted: dict[str, str]) -> Iterator[Finding]:
@@ -76,7 +68,7 @@ def lock(context: Context, file: FileFact, package: dict[str, Any]) -> Iterator[
     folder = file.path.rpartition("/")[0]
     present = [name for name in LOCKS if (f"{folder}/{name}" if folder else name) in context.by_path]
     if not present and not any(context.has_above(folder, name) for name in LOCKS):
-        application = package.get("private") is True or "start" in (package.get("scripts") or {})
+        application = package.get("private") is True or "start" in manifests.table(package, "scripts")
         yield Finding(
             "dependencies",
             "no-lock",
@@ -103,9 +95,12 @@ def lock(context: Context, file: FileFact, package: dict[str, Any]) -> Iterator[
 def stale_lock(context: Context, path: str, package: dict[str, Any]) -> Iterator[Finding]:
     """A lock of npm repeats what package.json asked for when it was written (lock format 2 and newer)."""
     try:
-        root = json.loads(context.text(path) or "")["packages"][""]
-    except (ValueError, KeyError, TypeError):
+        packages = manifests.table(manifests.parse(path, context.text(path) or ""), "packages")
+    except manifests.Unreadable:
         return
+    if "" not in packages:
+        return
+    root = manifests.table(packages, "")
     differing = sorted(set(wanted_versions(package).items()) ^ set(wanted_versions(root).items()))
     if differing:
         yield Finding(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from repo_health import manifests
 from repo_health.context import Context
 from repo_health.facts import FileFact
 from repo_health.findings import Finding
 from repo_health.languages import TEST, VENDORED, is_example
-from repo_health.text import lines_of, plural, show
+from repo_health.text import LINE_LIMIT, lines_of, plural, show
 from repo_health.tree import FILE
 
 REQUIREMENTS = re.compile(r"(?:^|/)(?:requirements[^/]*|[^/]*-requirements)\.txt$|(?:^|/)requirements/[^/]+\.txt$")
@@ -62,7 +62,7 @@ def requirements(text: str) -> Iterator[tuple[int, str]]:
         joined += re.sub(r"(^|\s)#.*$", "", line).rstrip().removesuffix("\\") + " "
         if line.rstrip().endswith("\\"):
             continue
-        entry = joined.strip()
+        entry = joined.strip()[:LINE_LIMIT]
         if entry and (not entry.startswith("-") or entry.startswith(("-e ", "--editable "))):
             yield first, entry
         joined, first = "", 0
@@ -110,18 +110,9 @@ def projects(context: Context, pinned_folders: set[str]) -> Iterator[Finding]:
         if file.path.rpartition("/")[2] != "pyproject.toml" or file.role in (VENDORED, TEST) or is_example(file.path):
             continue
         try:
-            document = tomllib.loads(context.text(file.path) or "")
-        except tomllib.TOMLDecodeError as fault:
-            line = re.search(r"at line (\d+)", str(fault))
-            yield Finding(
-                "dependencies",
-                "unreadable-manifest",
-                "medium",
-                f"pyproject.toml cannot be parsed: {fault}",
-                "Mend the file; no tool can build the project as it is.",
-                file.path,
-                int(line[1]) if line else None,
-            )
+            document = manifests.parse(file.path, context.text(file.path) or "")
+        except manifests.Unreadable as fault:
+            yield unreadable(file, fault)
             continue
         folder = file.path.rpartition("/")[0]
         locked = any(context.has_above(folder, lock) for lock in LOCKS)
@@ -136,13 +127,24 @@ def projects(context: Context, pinned_folders: set[str]) -> Iterator[Finding]:
             )
 
 
+def unreadable(file: FileFact, fault: manifests.Unreadable) -> Finding:
+    """The finding about a manifest that cannot be parsed."""
+    return Finding(
+        "dependencies",
+        "unreadable-manifest",
+        "medium",
+        f"{file.path.rpartition('/')[2]} cannot be parsed: {fault}",
+        "Mend the file; no tool can build the project as it is.",
+        file.path,
+        fault.line,
+    )
+
+
 def declares_dependencies(document: dict[str, Any]) -> bool:
     """Whether a pyproject.toml asks for packages, by PEP 621 or Poetry's table."""
-    project, tool = document.get("project"), document.get("tool")
-    poetry = tool.get("poetry") if isinstance(tool, dict) else None
-    own = isinstance(project, dict) and bool(project.get("dependencies") or project.get("optional-dependencies"))
-    named = poetry.get("dependencies") if isinstance(poetry, dict) else None
-    return own or (isinstance(named, dict) and len(named.keys() - {"python"}) > 0)
+    project = manifests.table(document, "project")
+    poetry = manifests.table(document, "tool", "poetry", "dependencies")
+    return bool(project.get("dependencies") or project.get("optional-dependencies") or poetry.keys() - {"python"})
 
 
 def near(folder: str, pinned: set[str]) -> bool:

@@ -91,8 +91,8 @@ TOKENS = (
     _token("azure-client-secret", "Azure AD client secret", r"[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}", "Q~",
            entropy=3.5),
     _token("azure-storage-key", "Azure storage key", r"AccountKey=[A-Za-z0-9+/]{86}==", "AccountKey="),
-    _token("json-web-token", "JSON web token", r"eyJ[A-Za-z0-9_-]{15,}\.eyJ[A-Za-z0-9_-]{15,}\.[A-Za-z0-9_-]{20,}",
-           "eyJ", severity="medium"),
+    _token("json-web-token", "JSON web token",
+           r"eyJ[A-Za-z0-9_-]{15,500}\.eyJ[A-Za-z0-9_-]{15,4000}\.[A-Za-z0-9_-]{20,1000}", "eyJ", severity="medium"),
 )  # fmt: skip
 
 # The name of a setting that holds a credential; `suffix` is what follows in the name (`_url`: it holds something else).

@@ -8,6 +8,7 @@ from typing import Any
 
 from somagent.cli.asking import step_name, waiting_steps
 from somagent.cli.printing import MARKS, between, colored, printable
+from somagent.operators.runner.records import artifact_of
 from somagent.workflows.engines.protocol import RunView, StepView
 
 _MOST_STEPS = 40
@@ -78,7 +79,8 @@ def _next(view: RunView) -> list[str]:
         return hints + ([f"again: somagent retry {view.run.id} {failed[0]}"] if failed else [])
     if view.phase in {"Pending", "Running"} and view.held_by is None:
         return [f"go on: somagent resume {view.run.id}"]
-    return []
+    made = [name for name, value in view.outputs.items() if artifact_of(value) is not None]
+    return [f"copy: somagent artifacts {view.run.id} {made[0]} --to FOLDER"] if made else []
 
 
 def _decide(view: RunView, step: StepView) -> list[str]:

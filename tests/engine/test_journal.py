@@ -155,16 +155,18 @@ def test_budgets_are_reserved_replaced_and_settled_over_attempts(tmp_path, go, a
             budgets = [("run", budget)]
             await journal.reserve(a, Amounts(tokens=60), budgets)
             await journal.reserve(a, Amounts(tokens=90), budgets)
-            with pytest.raises(BudgetExceeded, match="budget `run` allows 100 tokens, 90 are used; `b` asked for 11"):
+            with pytest.raises(
+                BudgetExceeded, match="budget `run` allows 100 tokens, used so far: 90 tokens; `b` asked for 11 tokens"
+            ):
                 await journal.reserve(b, Amounts(tokens=11), budgets)
             await journal.settle(a, Amounts(tokens=20))
             await journal.reserve(a, Amounts(tokens=70), budgets)
             await journal.settle(a, Amounts(tokens=30))
             await journal.reserve(b, Amounts(tokens=50), budgets)
-            with pytest.raises(BudgetExceeded, match="100 tokens, 100 are used"):
+            with pytest.raises(BudgetExceeded, match="100 tokens, used so far: 100 tokens"):
                 await journal.reserve(StepKey(a.run, "c"), Amounts(tokens=1), budgets)
             with pytest.raises(
-                BudgetExceeded, match=r"allows 1\.50 USD, 0\.00 USD is used; `c` asked for 1\.500001 USD"
+                BudgetExceeded, match=r"allows 1\.50 USD, used so far: 0\.00 USD; `c` asked for 1\.500001 USD"
             ):
                 await journal.reserve(StepKey(a.run, "c"), Amounts(cost_micros=1_500_001), budgets)
 

@@ -24,6 +24,7 @@ def working(start, make_plan, make_node, tmp_path):
     process = start("work", tmp_path / "data", tmp_path / "plan.json")
     run = process.stdout.readline().strip()
     while not (tmp_path / "marks").exists():
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     return process, run
 
@@ -79,7 +80,7 @@ def test_the_process_id_in_the_file_decides_nothing(tmp_path):
     assert holder(tmp_path) is None
     lease = Lease(tmp_path)
     assert holder(tmp_path) == os.getpid()
-    with pytest.raises(DataDirectoryHeld, match="through another LocalEngine"):
+    with pytest.raises(DataDirectoryHeld, match="through another engine"):
         Lease(tmp_path)
     lease.release()
     assert holder(tmp_path) is None

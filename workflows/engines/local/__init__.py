@@ -3,7 +3,7 @@
 What a step does, how outputs are validated and when a failure is worth another try is decided by the step runner.
 """
 
-from somagent.workflows.engines.local.clock import Clock
+from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.engine import LocalEngine
 
 __all__ = ["Clock", "LocalEngine"]

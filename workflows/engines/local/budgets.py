@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from somagent.capsule_compiler.plan import Amounts, Budget
 from somagent.operators.runner.ledger import BudgetExceeded
@@ -20,16 +21,15 @@ def reserve(db: sqlite3.Connection, key: StepKey, amounts: Amounts, budgets: Seq
     """Sets amounts aside under every budget, or raises `BudgetExceeded` and changes nothing; nothing always fits."""
     for name, budget in budgets:
         tokens, cost = db.execute(_USED, (key.step, key.item, key.step, key.item, key.run, name)).fetchone()
-        if budget.tokens is not None and amounts.tokens and tokens + amounts.tokens > budget.tokens:
-            raise BudgetExceeded(
-                f"budget `{name}` allows {budget.tokens} tokens, {tokens} are used; "
-                f"`{key.step}` asked for {amounts.tokens}"
-            )
-        if budget.cost_micros is not None and amounts.cost_micros and cost + amounts.cost_micros > budget.cost_micros:
-            raise BudgetExceeded(
-                f"budget `{name}` allows {_money(budget.cost_micros, budget)}, {_money(cost, budget)} is used; "
-                f"`{key.step}` asked for {_money(amounts.cost_micros, budget)}"
-            )
+        for limit, used, asked, shown in (
+            (budget.tokens, tokens, amounts.tokens, "{} tokens".format),
+            (budget.cost_micros, cost, amounts.cost_micros, partial(_money, budget.currency)),
+        ):
+            if limit is not None and asked and used + asked > limit:
+                raise BudgetExceeded(
+                    f"budget `{name}` allows {shown(limit)}, used so far: {shown(used)}; "
+                    f"`{key.step}` asked for {shown(asked)}"
+                )
     for name, _ in budgets:
         db.execute(
             "INSERT INTO budgets VALUES (?, ?, ?, ?, 1, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET open = 1, "
@@ -47,7 +47,6 @@ def settle(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
     )
 
 
-def _money(micros: int, budget: Budget) -> str:
-    whole, fraction = divmod(micros, 1_000_000)
-    cents, rest = divmod(fraction, 10_000)
-    return f"{whole}.{cents:02d}{f'{rest:04d}'.rstrip('0')} {budget.currency}".rstrip()
+def _money(currency: str, micros: int) -> str:
+    cents, rest = divmod(micros, 10_000)
+    return f"{cents // 100}.{cents % 100:02d}{f'{rest:04d}'.rstrip('0')} {currency}".rstrip()

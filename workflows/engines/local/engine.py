@@ -20,14 +20,13 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.outputs import run_outputs
 from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Phase, RunRecord, StepKey
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local import reading, submission
-from somagent.workflows.engines.local.clock import Clock
-from somagent.workflows.engines.local.execution import Execution, Surroundings
+from somagent.workflows.engines.local.execution import Execution, Slots
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.journal import Journal, cut_off
 from somagent.workflows.engines.local.lease import Lease
-from somagent.workflows.engines.local.rows import Outcome, encode
-from somagent.workflows.engines.local.slots import Slots
+from somagent.workflows.engines.local.rows import Outcome, RunRow, encode
 from somagent.workflows.engines.local.writer import Crash, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
 from somagent.workflows.engines.watching import Watch, Watches
@@ -108,7 +107,7 @@ class LocalEngine:
 
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
-        run = self._known(run_id)
+        run = self._known(run_id).run
         await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision))
         key = StepKey(run_id, decision.step, decision.item)
         message = f"{'approved' if decision.approve else 'rejected'} by {decision.by}"
@@ -151,13 +150,13 @@ class LocalEngine:
         write; then, and when it is cancelled, the run can be gone on with.
         """
         await self.hold()
-        run = self._known(run_id)
+        row = self._known(run_id)
         if run_id in self._executions:
             raise EngineError(f"this process is at work on {run_id} already")
-        if self._writable().rows.run(run_id).ended_at is None:
+        if row.ended_at is None:
             try:
                 with storing():
-                    await self._work(run)
+                    await self._work(row.run)
             except StorageFull as error:
                 way_on = f"nothing recorded is lost; make room, then go on with: somagent resume {run_id}"
                 raise StorageFull(f"{error}; {way_on}") from error
@@ -182,15 +181,13 @@ class LocalEngine:
     async def _work(self, run: RunRecord) -> None:
         journal = self._writable()
         plan = await journal.plan(run.id)
-        around = Surroundings(
-            journal=journal,
-            operators=self._operators,
-            workspace=self._directory / "work",
-            log=lambda key, attempt: StepLog(reading.log_path(self._directory, key, attempt)),
-            clock=self._clock,
-            slots=self._slots,
-        )
-        execution = self._executions[run.id] = Execution(run, plan, around)
+        attempt = {
+            "operators": self._operators,
+            "workspace": self._directory / "work",
+            "log": lambda key, number: StepLog(reading.log_path(self._directory, key, number)),
+        }
+        execution = Execution(run, plan, journal, clock=self._clock, slots=self._slots, attempt=attempt)
+        self._executions[run.id] = execution
         try:
             await self._mark(run.id, "start", "Running")
             self._listener = self._listener or asyncio.get_running_loop().create_task(self._listen(journal))
@@ -204,7 +201,6 @@ class LocalEngine:
             raise
         finally:
             del self._executions[run.id]
-            journal.forget(run.id)
             if not self._executions and self._listener is not None:
                 listener, self._listener = self._listener, None
                 listener.cancel()
@@ -259,9 +255,9 @@ class LocalEngine:
         write = partial(submission.write_run, run=run, plan=encode_plan(plan), token=self._token, **taken_over)
         return await self._writable().write("submit", write)
 
-    def _known(self, run_id: str) -> RunRecord:
+    def _known(self, run_id: str) -> RunRow:
         with reading.opened(self._directory) as rows:
-            return rows.run(run_id).run
+            return rows.run(run_id)
 
     def _writable(self) -> Journal:
         if self._journal is None:

@@ -12,34 +12,32 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.operators.operator import Operator
 from somagent.operators.review.deciding import outcome
 from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
-from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult, Waiting
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
-from somagent.workflows.engines.local.clock import Clock
+from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.journal import Journal
-from somagent.workflows.engines.local.slots import Slots
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all runs of an engine share."""
+class Slots:
+    """How many attempts may be at work at once, over all runs of an engine; runs get them in turn."""
 
-    journal: Journal
-    operators: Mapping[str, Operator]
-    workspace: Path
-    log: Callable[[StepKey, int], StepLog]
-    clock: Clock
-    slots: Slots
+    def __init__(self, places: int) -> None:
+        self.free = places
+        self.runs: deque[Callable[[], None]] = deque()  # each starts what it can while there are places
+
+    def share(self) -> None:
+        """Lets every run start what it can, beginning with another one each time."""
+        self.runs.rotate(-1)
+        for fill in tuple(self.runs):
+            fill()
 
 
 @dataclass(slots=True, eq=False)
@@ -55,22 +53,25 @@ class _Fan:
     queued: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(NamedTuple):
     """What a task's answer is for; `key` when the task is an attempt or the wait for one, which may be cut off."""
 
     then: Callable[[Any], None]
-    key: StepKey | None = None
-    has_slot: bool = False
+    key: StepKey | None
+    has_slot: bool
 
 
 class Execution:
     """One run, from where its rows say it is until it has ended or only waits for people."""
 
-    def __init__(self, run: RunRecord, plan: Plan, around: Surroundings) -> None:
-        self._run, self._plan, self._around = run, plan, around
-        self._journal, self._rows, self._now = around.journal, around.journal.rows, around.clock.now
-        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": around.journal, "now": around.clock.now}
+    def __init__(
+        self, run: RunRecord, plan: Plan, journal: Journal, *, clock: Clock, slots: Slots, attempt: Mapping[str, Any]
+    ) -> None:
+        """`attempt` is what `run_step` takes beside what all of the step runner's functions take."""
+        self._run, self._plan, self._journal, self._rows = run, plan, journal, journal.rows
+        self._slots, self._sleep, self._now = slots, clock.sleep, clock.now
+        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": journal, "now": clock.now}
+        self._attempt = {**self._common, **attempt}
         self._phases: dict[str, Phase] = {}
         self._items: dict[str, set[int]] = {}  # items with a result when the execution began
         self._unfinished: dict[StepKey, Attempt] = {}
@@ -91,14 +92,14 @@ class Execution:
 
         However it is left, no task and no process of a step is at work afterwards.
         """
-        self._around.slots.runs.append(self._fill)
+        self._slots.runs.append(self._fill)
         try:
             self._load()
             self.look()
             await self._quiet
         finally:
             self._stopping = True
-            self._around.slots.runs.remove(self._fill)
+            self._slots.runs.remove(self._fill)
             for task in self._tasks:
                 task.cancel()
             if self._tasks:
@@ -117,7 +118,8 @@ class Execution:
     def is_overdue(self) -> bool:
         """Whether a parked step should be looked at although nobody wrote anything."""
         now = self._now()
-        return any(w.due is not None and now >= w.due and not self._tried_late(key) for key, w in self._parked.items())
+        late = [key for key, waiting in self._parked.items() if waiting.due is not None and now >= waiting.due]
+        return any(not self._tried.get(key, (0, False))[1] for key in late)
 
     def fail(self, error: BaseException) -> None:
         """Ends the execution with an error of the engine's, not of a step's."""
@@ -177,7 +179,7 @@ class Execution:
             self._ready.append(fan)
 
     def _fill(self) -> None:
-        while self._ready and self._around.slots.free > 0 and not self._stopping:
+        while self._ready and self._slots.free > 0 and not self._stopping:
             found = self._ready.popleft()
             if isinstance(found, _Fan):
                 found.queued = False
@@ -186,12 +188,8 @@ class Execution:
                 self._offer(found)
             else:
                 key = found
-            self._around.slots.free -= 1
-            around = self._around
-            attempt = run_step(
-                key, operators=around.operators, workspace=around.workspace, log=around.log, **self._common
-            )
-            self._spawn(attempt, partial(self._attempted, key), key, has_slot=True)
+            self._slots.free -= 1
+            self._spawn(run_step(key, **self._attempt), partial(self._attempted, key), key, slot=True)
 
     def _attempted(self, key: StepKey, answer: StepResult | Attempt) -> None:
         if isinstance(answer, StepResult):
@@ -204,7 +202,7 @@ class Execution:
             start, until = answer.ended_at or answer.started_at, answer.retry_at or answer.started_at
             # A clock that was set back since must not make the wait longer than it was meant to be.
             wait = max(min(until - self._now(), until - start), timedelta())
-            self._spawn(self._around.clock.sleep(wait.total_seconds()), lambda _: self._enqueue(key), key)
+            self._spawn(self._sleep(wait.total_seconds()), lambda _: self._enqueue(key), key)
 
     def _park(self, key: StepKey, waiting: Waiting) -> None:
         now, decisions = self._now(), self._rows.decisions_on(key)
@@ -216,9 +214,6 @@ class Execution:
             self._enqueue(key)
         else:
             self._parked[key] = waiting
-
-    def _tried_late(self, key: StepKey) -> bool:
-        return self._tried.get(key, (0, False))[1]
 
     def _ended(self, result: StepResult) -> None:
         step, item = result.key.step, result.key.item
@@ -291,21 +286,16 @@ class Execution:
         self._spawn(self._journal.record(None, result), self._ended)
 
     def _spawn(
-        self,
-        work: Coroutine[Any, Any, T],
-        then: Callable[[T], None],
-        key: StepKey | None = None,
-        *,
-        has_slot: bool = False,
+        self, work: Coroutine[Any, Any, T], then: Callable[[T], None], key: StepKey | None = None, *, slot: bool = False
     ) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks[task] = _Task(then, key, has_slot)
+        self._tasks[task] = _Task(then, key, slot)
         task.add_done_callback(self._landed)
 
     def _landed(self, task: asyncio.Task[Any]) -> None:
         what = self._tasks.pop(task)
         if what.has_slot and what.key is not None:
-            self._around.slots.free += 1
+            self._slots.free += 1
             if what.key.item != NO_ITEM:
                 self._fans[what.key.step].at_work -= 1
                 self._offer(self._fans[what.key.step])
@@ -321,6 +311,6 @@ class Execution:
             self.fail(error)
 
     def _turn(self) -> None:
-        self._around.slots.share()
+        self._slots.share()
         if not (self._tasks or self._ready or self._quiet.done()):
             self._quiet.set_result(None)

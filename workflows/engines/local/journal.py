@@ -25,7 +25,7 @@ from somagent.workflows.engines.protocol import Event, UnknownRun
 
 
 class Journal:
-    """The journal of a data directory, open for writing; the ledger of its runs."""
+    """The journal of a data directory, open for writing; the `Ledger` of its runs, where its methods are described."""
 
     def __init__(self, directory: Path, tell: Callable[[Event], None] = lambda _: None, crash: Crash = survive) -> None:
         """`tell` gets every event after it was committed."""
@@ -34,12 +34,9 @@ class Journal:
         self.rows = Rows(directory)
         self._contents = Contents(directory / "contents")
         self._tell = tell
-        self._runs: dict[str, RunRecord] = {}
-        self._plans: dict[str, Plan] = {}
 
     @property
     def contents(self) -> Contents:
-        """Where large values and artifacts are."""
         return self._contents
 
     def close(self) -> None:
@@ -47,54 +44,38 @@ class Journal:
         self.rows.close()
         self.writer.close()  # last, so that SQLite moves the WAL into the file and removes it
 
-    def forget(self, run_id: str) -> None:
-        """Drops what is remembered of a run that is no longer worked on."""
-        self._runs.pop(run_id, None)
-        self._plans.pop(run_id, None)
-
     async def run(self, run_id: str) -> RunRecord:
-        """The run; raises `KeyError`."""
-        if run_id not in self._runs:
-            try:
-                self._runs[run_id] = self.rows.run(run_id).run
-            except UnknownRun as error:
-                raise KeyError(run_id) from error
-        return self._runs[run_id]
+        try:
+            return self.rows.run(run_id).run
+        except UnknownRun as error:
+            raise KeyError(run_id) from error
 
     async def plan(self, run_id: str) -> Plan:
-        """The plan that the run started with."""
-        if run_id not in self._plans:
-            self._plans[run_id] = self.rows.plan(run_id)
-        return self._plans[run_id]
+        return self.rows.plan(run_id)
 
     async def result(self, key: StepKey) -> StepResult | None:
-        """The recorded result, if there is one."""
         return self.rows.result(key)
 
     async def item_results(self, run_id: str, step: str) -> Sequence[StepResult]:
-        """Results of a fan-out step's items, in the order of the items."""
         return self.rows.item_results(run_id, step)
 
     async def decisions(self, key: StepKey) -> Sequence[Decision]:
-        """People's decisions on the step, oldest first."""
         return self.rows.decisions_on(key)
 
     async def begin(self, key: StepKey, at: datetime) -> Attempt:
-        """Opens the next attempt; raises `AttemptHeld` when one is open."""
         attempt = await self.write("begin", lambda db: _begin(db, key, at), flush=False)
         self._tell(Event(at=at, key=key, kind="attempt", phase="Running", attempt=attempt.number))
         return attempt
 
     async def end(self, attempt: Attempt) -> None:
-        """Closes an attempt that leaves no result."""
         await self.write("end", lambda db: _end(db, attempt))
-        at, number = attempt.ended_at or attempt.started_at, attempt.number
+        at, key, number = attempt.ended_at or attempt.started_at, attempt.key, attempt.number
         if attempt.waiting is not None:
             title = attempt.waiting.title
-            self._tell(Event(at=at, key=attempt.key, kind="waiting", phase="Waiting", attempt=number, message=title))
+            self._tell(Event(at=at, key=key, kind="waiting", phase="Waiting", attempt=number, message=title))
         else:
             why = attempt.failure.message if attempt.failure else ""
-            self._tell(Event(at=at, key=attempt.key, kind="retry", phase="Pending", attempt=number, message=why))
+            self._tell(Event(at=at, key=key, kind="retry", phase="Pending", attempt=number, message=why))
 
     async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
         """Closes the attempt, else any that is open, and records the result; the first result of a key stays."""
@@ -111,7 +92,6 @@ class Journal:
         self._tell(Event(at=at, key=key, kind="opened", phase="Running", items=items))
 
     async def reserve(self, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
-        """Sets amounts aside under each budget; raises `BudgetExceeded`."""
         if budgets:
             await self.write("reserve", lambda db: budget_rows.reserve(db, key, amounts, budgets))
 

@@ -23,25 +23,24 @@ class Lease:
 
     def __init__(self, directory: Path) -> None:
         """Raises `DataDirectoryHeld` when another holder has it."""
-        path = directory / FILE_NAME
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.open(directory / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         for _ in range(_TRIES):
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_PAUSE_S)
-            else:
+            if _locks(self._file, fcntl.LOCK_EX):
                 os.pwrite(self._file, f"{os.getpid():<20}\n".encode(), 0)
                 return
+            time.sleep(_PAUSE_S)
         pid = _pid(self._file)
         os.close(self._file)
-        raise DataDirectoryHeld(_message(directory, pid))
+        if pid == os.getpid():
+            raise DataDirectoryHeld(f"this process (pid {pid}) works in {directory} already, through another engine")
+        raise DataDirectoryHeld(
+            f"process {pid} runs capsules in {directory}. Wait for it, stop it (kill -INT {pid}), "
+            "or use another data directory"
+        )
 
     def release(self) -> None:
         """Lets go of it; the file stays, since removing it would let two processes lock two files."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        os.close(self._file)
 
 
 def holder(directory: Path) -> int | None:
@@ -51,24 +50,19 @@ def holder(directory: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _pid(file)
-    else:
-        return None
+        return None if _locks(file, fcntl.LOCK_SH) else _pid(file)
     finally:
         os.close(file)
+
+
+def _locks(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _pid(file: int) -> int:
     content = os.pread(file, 20, 0).strip()
     return int(content) if content.isdigit() else 0
-
-
-def _message(directory: Path, pid: int) -> str:
-    if pid == os.getpid():
-        return f"this process (pid {pid}) runs capsules in {directory} already, through another LocalEngine"
-    return (
-        f"process {pid} runs capsules in {directory}. Wait for it, stop it (kill -INT {pid}), "
-        "or use another data directory"
-    )

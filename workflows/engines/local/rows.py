@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Plan, decode_plan
-from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, Failure, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Attempt, Decision, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.faults import damaged, translated
 from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
 from somagent.workflows.engines.protocol import UnknownRun
@@ -50,14 +50,13 @@ _RUNS = "SELECT record, phase, epoch, started_at, ended_at, outcome FROM runs"
 
 
 class Rows:
-    """Questions to the journal, over one connection of their own."""
+    """Questions to the journal, over one connection of their own. Lists are in the order of time, items in theirs."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self._db = open_reader(self.path)
 
     def close(self) -> None:
-        """Closes the connection."""
         self._db.close()
 
     @contextmanager
@@ -74,7 +73,6 @@ class Rows:
         return int(self._ask("PRAGMA data_version")[0][0])
 
     def epoch(self) -> int:
-        """Number of the newest lease."""
         return int(self._ask("SELECT epoch FROM lease")[0][0])
 
     def run(self, run_id: str) -> RunRow:
@@ -91,18 +89,15 @@ class Rows:
         return self._decoded(decode_plan, self._one(run_id, query)[0])
 
     def result(self, key: StepKey) -> StepResult | None:
-        """The recorded result of a step or an item."""
         found = self._records(decode_result, "SELECT record FROM results WHERE run = ? AND step = ? AND item = ?", key)
         return found[0] if found else None
 
     def results(self, run_id: str) -> list[StepResult]:
-        """All results of a run."""
         return self._records(decode_result, "SELECT record FROM results WHERE run = ?", (run_id,))
 
     def item_results(self, run_id: str, step: str) -> list[StepResult]:
-        """Results of a fan-out step's items, in the order of the items."""
-        query = "SELECT record FROM results WHERE run = ? AND step = ? AND item <> ? ORDER BY item"
-        return self._records(decode_result, query, (run_id, step, NO_ITEM))
+        query = "SELECT record FROM results WHERE run = ? AND step = ? AND item >= 0 ORDER BY item"
+        return self._records(decode_result, query, (run_id, step))
 
     def phases(self, run_id: str) -> dict[tuple[str, int], Phase]:
         """Phase of everything in the run that has a result, by step and item."""
@@ -114,7 +109,6 @@ class Rows:
         return self._records(decode_attempt, "SELECT record FROM attempts WHERE run = ? ORDER BY seq", (run_id,))
 
     def attempts_of(self, key: StepKey) -> list[Attempt]:
-        """Attempts of one step or item, oldest first."""
         query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number"
         return self._records(decode_attempt, query, key)
 
@@ -127,7 +121,6 @@ class Rows:
         return {attempt.key: attempt for attempt in self._records(decode_attempt, query, (run_id,))}
 
     def fan_outs(self, run_id: str) -> dict[str, int]:
-        """How many items each opened fan-out step has."""
         return dict(self._ask("SELECT step, items FROM fan_outs WHERE run = ?", (run_id,)))
 
     def decisions(self, run_id: str) -> list[Decision]:
@@ -135,7 +128,6 @@ class Rows:
         return self._records(_decode_decision, "SELECT record FROM decisions WHERE run = ? ORDER BY seq", (run_id,))
 
     def decisions_on(self, key: StepKey) -> list[Decision]:
-        """What people decided on one step or item, oldest first."""
         query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
         return self._records(_decode_decision, query, key)
 

@@ -66,6 +66,7 @@ class Writer:
         self._flushing = True
         self._broken: Exception | None = None
         self._turn: list[_Write] = []
+        self._batches = 0  # with the thread
         self._queue: queue.SimpleQueue[list[_Write]] = queue.SimpleQueue()
         # A daemon, so that a process that is told twice to stop does stop; a cut transaction undoes itself.
         self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
@@ -89,22 +90,30 @@ class Writer:
 
     def close(self) -> None:
         """Ends the thread after what it was given; raises nothing, what is in the WAL is safe there."""
-        self._hand_over()
+        if self._turn:
+            self._queue.put(self._turn)
         self._queue.put([])
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
 
     def _hand_over(self) -> None:
-        if self._turn:
-            self._queue.put(self._turn)
-            self._turn = []
+        batch, self._turn = self._turn, []
+        if self._batches or any(write.flush for write in batch):
+            self._batches += 1
+            self._queue.put(batch)
+        elif batch:  # no disk to wait for, and the thread is idle: waking it would take longer than the work
+            _tell(batch, self._commit(batch))
+
+    def _told(self, batch: list[_Write], outcomes: list[Any]) -> None:
+        self._batches -= 1
+        _tell(batch, outcomes)
 
     def _serve(self) -> None:
         while batch := self._queue.get():
             outcomes = self._commit(batch)
             with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
-                batch[0].done.get_loop().call_soon_threadsafe(_tell, batch, outcomes)
+                batch[0].done.get_loop().call_soon_threadsafe(self._told, batch, outcomes)
 
     def _commit(self, batch: list[_Write]) -> list[Any]:
         try:

@@ -81,7 +81,7 @@ async def close_fan_out(
 
 def _phase(results: Sequence[StepResult]) -> Phase:
     phases = {result.phase for result in results}
-    for phase in ("Failed", "Cancelled"):
+    for phase in ("Cancelled", "Failed"):
         if phase in phases:
             return phase
     return "Succeeded"

@@ -39,11 +39,11 @@ def test_the_weights_of_all_checks_sum_to_a_hundred():
         ({"low": 1}, 0.9),
         ({"low": 2}, 0.81),
         ({"low": 50}, 0.5),
-        ({"medium": 1}, 0.75),
+        ({"medium": 1}, 0.7),
         ({"medium": 9}, 0.25),
         ({"medium": 9, "low": 50}, 0.125),
-        ({"high": 2}, 0.25),
-        ({"high": 1, "low": 1}, 0.45),
+        ({"high": 2}, 0.0625),
+        ({"high": 1, "low": 1}, 0.225),
         ({"critical": 1}, 0.0),
     ],
 )
@@ -57,8 +57,8 @@ def test_what_findings_leave_of_a_checks_points(counts, left):
         ([], 0),
         ([result(applies=False)], 0),
         ([result()], 100),
-        ([result(high=1)], 50),
-        ([result(weight=30), result(weight=10, high=1)], 88),  # 35 of 40 = 87.5, rounded up
+        ([result(high=1)], 25),
+        ([result(weight=30), result(weight=30, high=1)], 63),  # 37.5 of 60 = 62.5, rounded up
         ([result(weight=10), result(weight=90, applies=False, high=3)], 100),
         ([result(weight=90), result(weight=10, critical=1)], 49),
         ([result(weight=10), result(weight=90, critical=1)], 10),

@@ -1,6 +1,6 @@
 """Step 4: one number out of all findings, by a formula that fits one line and is shown in the report.
 
-    points of a check = weight x 0^critical x 0.5^high x max(0.25, 0.75^medium) x max(0.5, 0.9^low)
+    points of a check = weight x 0^critical x 0.25^high x max(0.25, 0.7^medium) x max(0.5, 0.9^low)
     score = 100 x (sum of points) / (sum of weights), over the checks that apply; at most 49 with a critical finding
 
 So one grave finding costs more than many small ones, small ones alone never ruin a check, and what a repository has no
@@ -18,12 +18,12 @@ from repo_health import contract
 from repo_health.checks.secrets import LEAKED
 from repo_health.findings import SEVERITIES, Finding
 
-HIGH, MEDIUM, LOW = 0.5, 0.75, 0.9  # what one finding leaves of a check's points
+HIGH, MEDIUM, LOW = 0.25, 0.7, 0.9  # what one finding leaves of a check's points
 MEDIUM_FLOOR, LOW_FLOOR = 0.25, 0.5  # what all of them together leave at least
 CRITICAL_CAP = 49
 GRADES = ((90, "A"), (80, "B"), (70, "C"), (60, "D"), (0, "F"))
 FORMULA = (
-    "points = weight × 0^critical × 0.5^high × max(0.25, 0.75^medium) × max(0.5, 0.9^low)",
+    "points = weight × 0^critical × 0.25^high × max(0.25, 0.7^medium) × max(0.5, 0.9^low)",
     "score = 100 × sum of points ÷ sum of weights, over the checks that apply; at most 49 with a critical finding",
 )
 

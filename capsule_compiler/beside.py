@@ -41,7 +41,7 @@ def read_policies(draft: Draft) -> Draft:
                     "policy-set-wrong",
                     f"{source.name}:{line}:{column}: {faults[0].message}",
                     draft.span(at),
-                    help=f"`somagent check {source.name}` shows all {len(faults)}",
+                    help=f"`somagent check {source.name}` shows {'it' if len(faults) == 1 else f'all {len(faults)}'}",
                 )
             )
     return replace(draft.reporting(found), policies=policies)
@@ -62,7 +62,14 @@ def read_includes(draft: Draft) -> Draft:
     if size > MAX_INCLUDED_BYTES:
         first = next(iter(wanted.values()))
         message = f"included files have {size:,} bytes; the limit is {MAX_INCLUDED_BYTES:,} (16 MiB)"
-        found.append(Diagnostic("include-too-large", message, draft.span(first), help="include less"))
+        found.append(
+            Diagnostic(
+                "include-too-large",
+                message,
+                draft.span(first),
+                help="take single files along, and let the step fetch large ones",
+            )
+        )
     ordered = sorted(files.values())
     return replace(
         draft.reporting(found),

@@ -114,7 +114,7 @@ def _in_braces(keyword: str, node: ScalarNode) -> Diagnostic:
     edit = None
     if text.startswith("${{") and text.endswith("}}") and not has_holes(inner) and node.text.count("\n") == 0:
         edit = _as_plain(node, inner)
-    help_ = f"write `{keyword}: {inner}`" if edit else "write it without `${{ }}`"
+    help_ = f"write `{keyword}: {edit.text}`" if edit else "write it without `${{ }}`"
     return Diagnostic("expression-in-braces", f"`{keyword}` is an expression already", node.span, help=help_, edit=edit)
 
 

@@ -28,7 +28,7 @@ CODES: tuple[Code, ...] = (
     Code("CAP002", "not-utf-8", "Documents are UTF-8."),
     Code("CAP003", "control-character", "Control characters are invisible and change what a text means."),
     Code("CAP004", "yaml-syntax", "The text is not YAML. The reader stops at the first such place."),
-    Code("CAP005", "empty-document", "There is nothing in the file."),
+    Code("CAP005", "empty-document", "There is nothing in the file. `somagent new` writes a small capsule."),
     Code("CAP006", "several-documents", "A file holds one document, so that a place in it has one meaning."),
     Code("CAP007", "yaml-too-deep", "Documents are read up to 64 levels deep."),
     Code("CAP008", "yaml-alias", "Aliases and anchors make a small text large and hide what a step really says."),

@@ -127,11 +127,17 @@ def _check_expression(
 ) -> Type:
     checked = check(one.expr, scope, wanted=None if one.in_text else wanted)
     if checked.diagnostics:
-        found += draft.in_document(one.node, checked.diagnostics)
+        found += draft.in_document(one.node, [_with_way_out(mistake) for mistake in checked.diagnostics])
         return DYN
     if one.in_text:
         found += _rendered(draft, one, checked.type, wanted)
     return checked.type
+
+
+def _with_way_out(mistake: Diagnostic) -> Diagnostic:
+    if mistake.name == "unknown-run-field" and mistake.message.endswith("`phase`"):
+        return replace(mistake, help="how the run has ended is known in `finally` only", note="", edit=None)
+    return mistake
 
 
 def _rendered(draft: Draft, one: Expression, type_: Type, wanted: Type | None) -> list[Diagnostic]:

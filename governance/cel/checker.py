@@ -194,7 +194,8 @@ class _Checker:
                 first = seen.setdefault((type(key.value), key.value), key)
                 if first is not key:
                     labels = (Label(first.span, "first written here"),)
-                    self.report(Diagnostic("map-key", "this key is written twice", key.span, labels=labels))
+                    help_ = "take one of the two away"
+                    self.report(Diagnostic("map-key", "this key is written twice", key.span, help=help_, labels=labels))
             keys.append(found)
             values.append(self.check(value))
         return MapType(self.inference.common(keys), self.inference.common(values))

@@ -33,6 +33,7 @@ from somagent.governance.documents import Diagnostic, Edit, Span
 
 MAX_DEPTH = 64
 MAX_LENGTH = 20_000
+SPLIT = "take parentheses away, or work out a part of it in a step before"
 MACROS = ("all", "exists", "exists_one", "filter", "map")
 
 _WORDS = {"and": "&&", "or": "||", "not": "!"}
@@ -43,7 +44,7 @@ def parse(text: str) -> Expr:
     """The syntax tree of a whole expression. Raises `SyntaxFault` with everything found."""
     if len(text) > MAX_LENGTH:
         message = f"an expression has at most {MAX_LENGTH} characters; this one has {len(text)}"
-        raise SyntaxFault((Diagnostic("expression-too-long", message, Span(0, len(text))),))
+        raise SyntaxFault((Diagnostic("expression-too-long", message, Span(0, len(text)), help=SPLIT),))
     return parse_range(text, 0, len(text))
 
 
@@ -66,7 +67,8 @@ class _Parser:
         try:
             self.advance()
             if self.token.kind == "end":
-                raise self.fault("empty-expression", "there is no expression here", Span(self.start, self.end))
+                help_ = "write one, such as true, or take the field away"
+                raise self.fault("empty-expression", "there is no expression here", Span(self.start, self.end), help_)
             expr = self.expression()
             if self.token.kind != "end":
                 raise self.unexpected("an operator or the end")
@@ -132,7 +134,7 @@ class _Parser:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.fault(
-                "expression-too-deep", f"expressions nest at most {MAX_DEPTH} levels deep", self.token.span
+                "expression-too-deep", f"expressions nest at most {MAX_DEPTH} levels deep", self.token.span, SPLIT
             )
         expr = self.binary()
         if self.accept("?"):
@@ -326,7 +328,8 @@ class _Parser:
         if token.text == "in":
             raise self.fault("expression-syntax", "a value is missing before `in`", token.span)
         if token.text in lexer.RESERVED:
-            self.report("reserved-word", f"`{token.text}` is a reserved word of CEL and cannot be a name", token.span)
+            message = f"`{token.text}` is a reserved word of CEL and cannot be a name"
+            self.report("reserved-word", message, token.span, "choose another name")
         if self.at("("):
             arguments = self.arguments()
             if token.text == "has":

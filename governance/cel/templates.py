@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from somagent.governance.cel import lexer
 from somagent.governance.cel.faults import SyntaxFault
-from somagent.governance.cel.parser import MAX_LENGTH, parse_range
+from somagent.governance.cel.parser import MAX_LENGTH, SPLIT, parse_range
 from somagent.governance.cel.syntax import Expr
 from somagent.governance.documents import Diagnostic, Edit, Span
 
@@ -87,10 +87,11 @@ def _read_hole(text: str, start: int) -> tuple[Hole | None, int, tuple[Diagnosti
     after = end + len(CLOSE)
     span = Span(start, after)
     if not text[inside:end].strip():
-        return None, after, (Diagnostic("empty-hole", "there is no expression in this hole", span),)
+        help_ = f"write one between the braces; a plain `{OPEN}` is written `{ESCAPED}`"
+        return None, after, (Diagnostic("empty-hole", "there is no expression in this hole", span, help=help_),)
     if end - inside > MAX_LENGTH:
         message = f"an expression has at most {MAX_LENGTH} characters; this one has {end - inside}"
-        return None, after, (Diagnostic("expression-too-long", message, span),)
+        return None, after, (Diagnostic("expression-too-long", message, span, help=SPLIT),)
     try:
         return Hole(parse_range(text, inside, end), text[inside:end].strip(), span), after, ()
     except SyntaxFault as fault:

@@ -9,8 +9,8 @@ from somagent.governance.constitution.attributes import convert
 from somagent.governance.constitution.model import Attribute
 
 Path = tuple[str | int, ...]
-Report = Callable[[str, str, Path], None]
-"""Takes a fault's name, its message, and the path of the key or value to point at."""
+Report = Callable[[str, str, Path, str], None]
+"""Takes a fault's name, its message, the path of the key or value to point at, and the way out."""
 
 _BOUNDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("minimum", "maximum", ("integer", "number")),
@@ -33,13 +33,14 @@ def check_attribute(attribute: Attribute, path: Path, report: Report) -> None:
         values = [_value(attribute, keyword) for keyword in (low, high)]
         for keyword, value in zip((low, high), values, strict=True):
             if value is not None and attribute.type not in types:
-                _misplaced(keyword, attribute, path, report)
+                _misplaced(keyword, types, attribute, path, report)
         least, most = values
         if least is not None and most is not None and least > most:
-            report("constitution-attribute-keyword", f"`{name}` can have no value: {low} is above {high}", (*path, low))
+            message = f"`{name}` can have no value: {low} is above {high}"
+            report("constitution-attribute-keyword", message, (*path, low), "exchange the two")
     for keyword, of_types in _OF_TYPE.items():
         if _value(attribute, keyword) is not None and attribute.type not in of_types:
-            _misplaced(keyword, attribute, path, report)
+            _misplaced(keyword, of_types, attribute, path, report)
     for index, choice in enumerate(attribute.enum or ()):
         _check_value(attribute, choice, (*path, "enum", index), report)
     if attribute.default is not None:
@@ -47,7 +48,7 @@ def check_attribute(attribute: Attribute, path: Path, report: Report) -> None:
     for member in attribute.required or ():
         if member not in (attribute.properties or {}):
             message = f"`{name}` requires `{member}`, which is not among its properties"
-            report("constitution-attribute-required", message, (*path, "required"))
+            report("constitution-attribute-required", message, (*path, "required"), "declare it or take it out")
     if attribute.items is not None:
         check_attribute(attribute.items, (*path, "items"), report)
     for member, of in (attribute.properties or {}).items():
@@ -58,13 +59,13 @@ def _value(attribute: Attribute, keyword: str) -> Any:
     return getattr(attribute, _FIELDS.get(keyword, keyword))
 
 
-def _misplaced(keyword: str, attribute: Attribute, path: Path, report: Report) -> None:
+def _misplaced(keyword: str, types: tuple[str, ...], attribute: Attribute, path: Path, report: Report) -> None:
     message = f"`{keyword}` says nothing about `{path[-1]}`, which is of type {attribute.type}"
-    report("constitution-attribute-keyword", message, (*path, keyword))
+    report("constitution-attribute-keyword", message, (*path, keyword), f"it is for {' and '.join(types)}")
 
 
 def _check_value(attribute: Attribute, value: Any, path: Path, report: Report) -> None:
     problems: list[str] = []
     convert(attribute, value, ".".join(map(str, path[2:])), problems)
     for problem in problems:
-        report("constitution-attribute-value", problem, path)
+        report("constitution-attribute-value", problem, path, "change the value or the attribute")

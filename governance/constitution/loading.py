@@ -196,8 +196,8 @@ class _Reading:
             )
         )
 
-    def _report(self, fault: str, message: str, path: Path) -> None:
-        self.diagnostics.append(Diagnostic(fault, message, self._span(path)))
+    def _report(self, fault: str, message: str, path: Path, help_: str) -> None:
+        self.diagnostics.append(Diagnostic(fault, message, self._span(path), help=help_))
 
     def _span(self, path: Path) -> Span:
         node = node_at(self._root, path) or key_at(self._root, path) or self._root

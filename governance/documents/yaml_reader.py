@@ -67,7 +67,8 @@ def decode_source(name: str, content: bytes) -> tuple[Source, list[Diagnostic]]:
     if len(content) > MAX_BYTES:
         message = f"the document has {len(content):,} bytes; the limit is {MAX_BYTES:,} (1 MiB)"
         help_ = "move data into files, and repeated steps into a `forEach`"
-        return Source(name, ""), [Diagnostic("document-too-large", message, Span(0, 0), help=help_)]
+        first_line = content[:MAX_BYTES].decode("utf-8", errors="replace").split("\n", 1)[0]
+        return Source(name, first_line), [Diagnostic("document-too-large", message, Span(0, 0), help=help_)]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -116,8 +117,7 @@ class _Reader:
                 self._expect_end()
             if root is None or (isinstance(root, ScalarNode) and root.value is None and not root.text):
                 root = None
-                help_ = "`somagent new` writes a small capsule to begin with"
-                self._report("empty-document", "the document is empty", Span(0, 0), help=help_)
+                self._report("empty-document", "the document is empty", Span(0, 0), help="write something into it")
         except yaml.YAMLError as error:
             root = None
             self._diagnostics.append(syntax_diagnostic(self._source, error))
@@ -137,7 +137,8 @@ class _Reader:
         if event.anchor is not None or event.tag is not None:
             self._anchor_or_tag(event)
         if levels_left == 0:
-            self._report("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", span)
+            help_ = "keep such data in a file, and read it in a step"
+            self._report("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", span, help=help_)
             raise _Unreadable
         if kind is SequenceStartEvent:
             sequence = SequenceNode(span)
@@ -203,7 +204,7 @@ class _Reader:
         try:
             value = resolve(text)
         except NotFinite:
-            self._report("number-not-finite", f"`{text}` is not a finite number", span, help="quote it if it is text")
+            self._report("number-not-finite", f"`{text}` is not a finite number", span, help="write a number")
             return ScalarNode(0.0, text, span)
         other = other_meaning(text)
         if other:
@@ -212,7 +213,7 @@ class _Reader:
                 f"`{text}` is {_kind(value)} in YAML 1.2, but kubectl reads YAML 1.1, where it is {other}",
                 span,
                 note="quote it",
-                help=f'write "{text}" if it is text; true or false for a boolean; digits alone for a number',
+                help=_unambiguous(text, other),
                 edit=Edit(span, f'"{text}"', "quote it"),
             )
         elif type(value) is int and not -MAX_EXACT_INT <= value <= MAX_EXACT_INT:
@@ -247,6 +248,12 @@ class _Reader:
         self._diagnostics.append(Diagnostic(name, message, span, **details))
         if len(self._diagnostics) >= MAX_MISTAKES:
             raise _Unreadable
+
+
+def _unambiguous(text: str, other: str) -> str:
+    if other == "a boolean":
+        return f'write "{text}" for the text, {str(text.lower() in {"y", "yes", "on"}).lower()} for the boolean'
+    return f'write "{text}" for the text; a number is written with digits alone and does not begin with 0'
 
 
 def _kind(value: object) -> str:

@@ -1,0 +1,89 @@
+"""Capsules are compiled with the real operators; files beside them come from a mapping or from an example's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from somagent.capsule_compiler.compile import Compilation, compile_capsule
+from somagent.capsule_compiler.diagnostics import Code, render_all
+from somagent.capsule_compiler.diagnostics.examples import example_of
+from somagent.capsule_compiler.draft import FileBeside
+from somagent.capsule_compiler.language import Language, prepare_language
+from somagent.governance.constitution import Constitution, default_constitution, load_constitution
+from somagent.governance.documents import Diagnostic, Source, decode_source
+from somagent.operators.registry import load_operators
+
+Compile = Callable[..., Compilation]
+CheckExample = Callable[[Code, str], tuple[Source, Sequence[Diagnostic]]]
+
+
+@pytest.fixture(scope="session")
+def language() -> Language:
+    """The language of the operators that come with SomaGent."""
+    return prepare_language(load_operators(search=[]).catalogue)
+
+
+@pytest.fixture(scope="session")
+def compiled(language: Language) -> Compile:
+    """Compiles a text or bytes; `beside` are files by path."""
+
+    def compile_text(
+        text: str | bytes,
+        *,
+        beside: Mapping[str, bytes] | None = None,
+        constitution: Constitution | None = None,
+        name: str = "a.capsule.yaml",
+    ) -> Compilation:
+        def files(path: str) -> Sequence[FileBeside]:
+            known = beside or {}
+            found = [one for one in known if one == path or one.startswith(path + "/")]
+            if not found:
+                raise FileNotFoundError(2, "No such file or directory", path)
+            return [FileBeside(one, known[one], executable=False) for one in found]
+
+        content = text if isinstance(text, bytes) else text.encode()
+        governing = constitution or default_constitution()
+        return compile_capsule(name, content, language=language, constitution=governing, files=files)
+
+    return compile_text
+
+
+@pytest.fixture
+def check_example(language: Language) -> CheckExample:
+    """The diagnostics of an example's document `fails` or `fixed`, read as a user's file is."""
+
+    def check(code: Code, which: str) -> tuple[Source, Sequence[Diagnostic]]:
+        example = example_of(code)
+        name, content = example.name(which), example.document(which)
+        if example.kind == "constitution":
+            source, found = decode_source(name, content)
+            return source, found or load_constitution(source)[1]
+        governing = default_constitution()
+        path = example.folder / "governing.constitution.yaml"
+        if path.exists():
+            loaded, mistakes = load_constitution(decode_source(path.name, path.read_bytes())[0])
+            assert loaded is not None, mistakes
+            governing = loaded
+        compilation = compile_capsule(
+            name,
+            content,
+            language=language,
+            constitution=governing,
+            files=lambda beside: example.files(which, beside),
+        )
+        return compilation.source, compilation.diagnostics
+
+    return check
+
+
+@pytest.fixture
+def shown(compiled: Compile) -> Callable[[str], str]:
+    """How the mistakes of a text are shown."""
+
+    def show(text: str) -> str:
+        compilation = compiled(text)
+        return render_all(compilation.source, compilation.diagnostics)
+
+    return show

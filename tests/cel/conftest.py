@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 import pytest
 from cel_expr_python import cel as official
+from hypothesis import settings
 
 from somagent.governance import cel
 
+settings.register_profile("campaign", max_examples=20_000)
 INT, DOUBLE, STRING, BOOL, NULL, DYN = cel.INT, cel.DOUBLE, cel.STRING, cel.BOOL, cel.NULL, cel.DYN
 
 VARIABLES: dict[str, cel.Type] = {

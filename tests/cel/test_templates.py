@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from somagent.governance import cel
 
-
 LONG = "${{ " + "a" * 20_001 + " }}"
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repo_health import contract
-from repo_health.checks import REGISTRY
-from repo_health.checks.form import Outcome, nothing, result
-from repo_health.context import Context
-from repo_health.contract import Refusal
-from repo_health.facts import Facts
-from repo_health.findings import ALLOW_FILE, parse_allowed
-from repo_health.git import Git
-from repo_health.snapshot import FOLDER, Snapshot
+from . import contract
+from .checks import REGISTRY
+from .checks.form import Outcome, nothing, result
+from .context import Context
+from .contract import Refusal
+from .facts import Facts
+from .findings import ALLOW_FILE, parse_allowed
+from .git import Git
+from .snapshot import FOLDER, Snapshot
 
 
 def open_context(snapshot_folder: Path, facts_folder: Path, history_limit: int, home: Path) -> Context:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.languages import VENDORED
-from repo_health.tree import FILE
+from .context import Context
+from .facts import FileFact
+from .languages import VENDORED
+from .tree import FILE
 
 SYSTEMS = {
     "GitHub Actions": re.compile(r"^\.(?:github|gitea|forgejo)/workflows/[^/]+\.ya?ml$"),

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from repo_health.facts import Facts, FileFact
-from repo_health.git import Git
-from repo_health.snapshot import Snapshot
-from repo_health.text import decode_text, lines_of
+from .facts import Facts, FileFact
+from .git import Git
+from .snapshot import Snapshot
+from .text import decode_text, lines_of
 
 TEXT_LIMIT = 2 << 20  # bytes; checks that read lines leave larger files alone
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from repo_health.git import GitError, private_home, require_git
+from .git import GitError, private_home, require_git
 
 
 class Refusal(Exception):

@@ -6,8 +6,8 @@ from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from repo_health import contract
-from repo_health.tree import FILE
+from . import contract
+from .tree import FILE
 
 RECORD = "facts.json"
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
-from repo_health.git import Git
-from repo_health.text import decode_path
+from .git import Git
+from .text import decode_path
 
 MASS_CHANGE = 500  # files; a commit that touches more (import, reformatting) says nothing about one file
 _START = re.compile(rb"\x01[0-9a-f]{40,64}")

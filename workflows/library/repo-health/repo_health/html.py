@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repo_health.checks import REGISTRY
-from repo_health.findings import ALLOW_FILE, SEVERITIES
-from repo_health.score import FORMULA, GRADES
-from repo_health.text import human_bytes, plural, show
-from repo_health.treemap import Box, squarify
+from .checks import REGISTRY
+from .findings import ALLOW_FILE, SEVERITIES
+from .score import FORMULA, GRADES
+from .text import human_bytes, plural, show
+from .treemap import Box, squarify
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 COLOURS = ("#3b5bdb", "#2b8a3e", "#c2410c", "#946200", "#862e9c", "#0b7285", "#a3123a", "#5c6470")

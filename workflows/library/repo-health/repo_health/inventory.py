@@ -10,13 +10,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from repo_health import contract, history
-from repo_health.facts import Facts, FileFact, Language
-from repo_health.git import Git
-from repo_health.languages import CODE, CODE_LANGUAGES, TEST, language_of, role_of, script_language
-from repo_health.snapshot import FOLDER, Snapshot, instant
-from repo_health.text import show
-from repo_health.tree import FILE, SUBMODULE, SYMLINK, entries
+from . import contract, history
+from .facts import Facts, FileFact, Language
+from .git import Git
+from .languages import CODE, CODE_LANGUAGES, TEST, language_of, role_of, script_language
+from .snapshot import FOLDER, Snapshot, instant
+from .text import show
+from .tree import FILE, SUBMODULE, SYMLINK, entries
 
 DAY = 86_400  # seconds
 WINDOW_DAYS = 365

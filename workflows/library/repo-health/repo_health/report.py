@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from repo_health import contract, sarif
-from repo_health.facts import Facts
-from repo_health.html import Told, page
-from repo_health.languages import CODE, CODE_LANGUAGES
+from . import contract, sarif
+from .facts import Facts
+from .html import Told, page
+from .languages import CODE, CODE_LANGUAGES
 
 MAP_FILES = 80
 CONSTITUTION = "constitution.yaml"

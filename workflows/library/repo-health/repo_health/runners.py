@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repo_health import manifests
-from repo_health.context import Context
-from repo_health.languages import GENERATED, VENDORED
+from . import manifests
+from .context import Context
+from .languages import GENERATED, VENDORED
 
 _NO_TEST = re.compile(r"no test specified")  # npm's placeholder
 

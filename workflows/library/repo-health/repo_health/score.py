@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from repo_health import contract
-from repo_health.checks.secrets import LEAKED
-from repo_health.findings import SEVERITIES, Finding
+from . import contract
+from .checks.secrets import LEAKED
+from .findings import SEVERITIES, Finding
 
 HIGH, MEDIUM, LOW = 0.25, 0.7, 0.9  # what one finding leaves of a check's points
 MEDIUM_FLOOR, LOW_FLOOR = 0.25, 0.5  # what all of them together leave at least

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from repo_health import contract
-from repo_health.contract import Refusal
-from repo_health.git import Git, GitError
-from repo_health.text import show
+from . import contract
+from .contract import Refusal
+from .git import Git, GitError
+from .text import show
 
 FOLDER = "repository.git"
 RECORD = "snapshot.json"

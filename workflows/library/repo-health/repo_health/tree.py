@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repo_health.git import Git
-from repo_health.text import decode_path
+from .git import Git
+from .text import decode_path
 
 FILE, SYMLINK, SUBMODULE = "file", "symlink", "submodule"
 KINDS = {"100644": FILE, "100664": FILE, "100755": FILE, "120000": SYMLINK, "160000": SUBMODULE}

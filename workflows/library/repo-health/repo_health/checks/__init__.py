@@ -6,7 +6,7 @@ repository has nothing of its kind to judge, so that its weight does not count.
 
 from __future__ import annotations
 
-from repo_health.checks import (
+from . import (
     activity,
     binaries,
     ci,
@@ -20,7 +20,7 @@ from repo_health.checks import (
     tests,
     workflows,
 )
-from repo_health.checks.form import Check
+from .form import Check
 
 REGISTRY: dict[str, Check] = {
     module.CHECK.id: module.CHECK

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from repo_health.checks.form import Check, Outcome, nothing, places
-from repo_health.context import Context
-from repo_health.findings import Finding
-from repo_health.languages import CODE, CODE_LANGUAGES
-from repo_health.text import plural
+from ..context import Context
+from ..findings import Finding
+from ..languages import CODE, CODE_LANGUAGES
+from ..text import plural
+from .form import Check, Outcome, nothing, places
 
 DAY = 86_400  # seconds
 RESTING_DAYS, ABANDONED_DAYS = 365, 730

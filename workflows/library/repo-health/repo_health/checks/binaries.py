@@ -6,13 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from repo_health.checks.form import Check, Outcome, places
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding, Severity
-from repo_health.languages import TEST
-from repo_health.text import decode_path, human_bytes, plural, show
-from repo_health.tree import FILE
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding, Severity
+from ..languages import TEST
+from ..text import decode_path, human_bytes, plural, show
+from ..tree import FILE
+from .form import Check, Outcome, places
 
 MIB = 1 << 20
 BINARY_SIZES: tuple[tuple[int, Severity], ...] = ((50 * MIB, "high"), (10 * MIB, "medium"), (1 * MIB, "low"))

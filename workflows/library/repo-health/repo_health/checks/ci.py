@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repo_health.checks.form import Check, Outcome, nothing, places
-from repo_health.ci_files import ci_files, without_comment
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding
-from repo_health.languages import CODE, TEST
-from repo_health.text import lines_of
+from ..ci_files import ci_files, without_comment
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding
+from ..languages import CODE, TEST
+from ..text import lines_of
+from .form import Check, Outcome, nothing, places
 
 _NEAR = ".{0,200}"  # bounded, so that a hostile line costs little
 TESTS = re.compile(

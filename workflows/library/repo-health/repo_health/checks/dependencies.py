@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from repo_health.checks.form import Check, Outcome, nothing, places
-from repo_health.ci_files import action_files
-from repo_health.context import Context
-from repo_health.findings import Finding
-from repo_health.languages import VENDORED
-from repo_health.pins import containers, locks, node, python
-from repo_health.text import plural
+from ..ci_files import action_files
+from ..context import Context
+from ..findings import Finding
+from ..languages import VENDORED
+from ..pins import containers, locks, node, python
+from ..text import plural
+from .form import Check, Outcome, nothing, places
 
 UPDATERS = re.compile(
     r"^\.github/dependabot\.ya?ml$|(?:^|/)(?:\.?renovate(?:rc)?(?:\.json5?)?|renovate\.json5?)$"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from repo_health.context import Context
-from repo_health.findings import SHOWN, Finding, accept, counts
-from repo_health.text import show
+from ..context import Context
+from ..findings import SHOWN, Finding, accept, counts
+from ..text import show
 
 
 @dataclass(slots=True)

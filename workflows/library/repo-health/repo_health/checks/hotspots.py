@@ -6,12 +6,12 @@ predict system defect density", ICSE 2005; Tornhill, "Your Code as a Crime Scene
 
 from __future__ import annotations
 
-from repo_health.checks.form import Check, Outcome, nothing
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding, Severity
-from repo_health.languages import CODE, CODE_LANGUAGES
-from repo_health.text import plural
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding, Severity
+from ..languages import CODE, CODE_LANGUAGES
+from ..text import plural
+from .form import Check, Outcome, nothing
 
 COMMITS, LINES = 8, 300  # at least, for a file to be a hot spot
 SEVERE_COMMITS, SEVERE_LINES = 25, 800

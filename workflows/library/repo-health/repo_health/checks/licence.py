@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repo_health import manifests
-from repo_health.checks.form import Check, Outcome
-from repo_health.context import Context
-from repo_health.findings import Finding
-from repo_health.text import show
+from .. import manifests
+from ..context import Context
+from ..findings import Finding
+from ..text import show
+from .form import Check, Outcome
 
 FILES = re.compile(r"^(?:licen[cs]e|copying|unlicense|mit-license|apache-license)(?:[.-][\w.-]+)?$", re.IGNORECASE)
 REUSE = re.compile(r"^LICENSES/[^/]+\.(?:txt|md)$")

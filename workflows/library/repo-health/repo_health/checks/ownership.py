@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from repo_health.checks.form import Check, Outcome, places
-from repo_health.codeowners import PLACES, Rule, parse, winners
-from repo_health.context import Context
-from repo_health.findings import Finding
-from repo_health.languages import VENDORED
-from repo_health.text import plural, show
+from ..codeowners import PLACES, Rule, parse, winners
+from ..context import Context
+from ..findings import Finding
+from ..languages import VENDORED
+from ..text import plural, show
+from .form import Check, Outcome, places
 
 OTHER = (
     "OWNERS",

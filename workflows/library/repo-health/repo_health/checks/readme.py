@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from repo_health.checks.form import Check, Outcome
-from repo_health.context import Context
-from repo_health.findings import Finding
-from repo_health.text import lines_of, plural, show
+from ..context import Context
+from ..findings import Finding
+from ..text import lines_of, plural, show
+from .form import Check, Outcome
 
 NAMES = tuple(
     f"{folder}readme{suffix}"

@@ -7,13 +7,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from repo_health.checks.form import Check, Outcome, places
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding, Severity
-from repo_health.languages import CODE, DATA_ROLE, TEST, VENDORED, is_example
-from repo_health.text import decode_text, lines_of, plural, show
-from repo_health.tree import FILE, SUBMODULE, SYMLINK
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding, Severity
+from ..languages import CODE, DATA_ROLE, TEST, VENDORED, is_example
+from ..text import decode_text, lines_of, plural, show
+from ..tree import FILE, SUBMODULE, SYMLINK
+from .form import Check, Outcome, places
 
 STORES: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
     ("a private key file", "high", re.compile(r"(?:^|/)id_(?:rsa|dsa|ecdsa|ed25519)$|\.ppk$")),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from repo_health.checks.form import Check, Outcome
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding, Severity
-from repo_health.languages import TEST, VENDORED, is_example, language_of, role_of
-from repo_health.secret_scan import rules
-from repo_health.secret_scan.added import Seen, added_lines
-from repo_health.secret_scan.scan import Hit, scan
-from repo_health.text import plural
-from repo_health.tree import FILE
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding, Severity
+from ..languages import TEST, VENDORED, is_example, language_of, role_of
+from ..secret_scan import rules
+from ..secret_scan.added import Seen, added_lines
+from ..secret_scan.scan import Hit, scan
+from ..text import plural
+from ..tree import FILE
+from .form import Check, Outcome
 
 READ_LIMIT = 5 << 20  # bytes; the same limit as for diffs
 LEAKED: tuple[Severity, ...] = ("critical", "high")  # what the constitution counts as a leaked secret

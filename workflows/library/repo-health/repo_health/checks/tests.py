@@ -13,13 +13,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 
-from repo_health.checks.form import Check, Outcome, nothing
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding
-from repo_health.languages import CODE, CODE_LANGUAGES, TEST, is_example
-from repo_health.runners import find_runners
-from repo_health.text import lines_of, plural
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding
+from ..languages import CODE, CODE_LANGUAGES, TEST, is_example
+from ..runners import find_runners
+from ..text import lines_of, plural
+from .form import Check, Outcome, nothing
 
 # Files that hold test cases, as against helpers, fixtures and data in test folders.
 CASES = re.compile(

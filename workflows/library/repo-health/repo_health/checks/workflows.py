@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repo_health.checks.form import Check, Outcome, nothing, places
-from repo_health.ci_files import action_files, script_lines, without_comment
-from repo_health.context import Context
-from repo_health.findings import Finding
-from repo_health.text import lines_of, plural
+from ..ci_files import action_files, script_lines, without_comment
+from ..context import Context
+from ..findings import Finding
+from ..text import lines_of, plural
+from .form import Check, Outcome, nothing, places
 
 # What whoever opens an issue or pull request writes freely (GitHub's secure use reference, "untrusted input").
 UNTRUSTED = re.compile(

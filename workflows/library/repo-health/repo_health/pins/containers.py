@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repo_health.ci_files import action_files, ci_files, script_lines
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding
-from repo_health.languages import DOCS, TEST, VENDORED, is_example
-from repo_health.text import lines_of, show
+from ..ci_files import action_files, ci_files, script_lines
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding
+from ..languages import DOCS, TEST, VENDORED, is_example
+from ..text import lines_of, show
 
 FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
 COMPOSE = re.compile(r"(?:^|/)(?:docker-)?compose(?:[._-][\w.-]+)?\.ya?ml$")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repo_health.context import Context
-from repo_health.findings import Finding, Severity
-from repo_health.languages import TEST, VENDORED, is_example
+from ..context import Context
+from ..findings import Finding, Severity
+from ..languages import TEST, VENDORED, is_example
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from repo_health import manifests
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding
-from repo_health.languages import TEST, VENDORED, is_example
-from repo_health.pins.python import unreadable
-from repo_health.text import lines_of, show
+from .. import manifests
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding
+from ..languages import TEST, VENDORED, is_example
+from ..text import lines_of, show
+from .python import unreadable
 
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb")
 GROUPS = ("dependencies", "devDependencies", "optionalDependencies")

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from repo_health import manifests
-from repo_health.context import Context
-from repo_health.facts import FileFact
-from repo_health.findings import Finding
-from repo_health.languages import TEST, VENDORED, is_example
-from repo_health.text import LINE_LIMIT, lines_of, plural, show
-from repo_health.tree import FILE
+from .. import manifests
+from ..context import Context
+from ..facts import FileFact
+from ..findings import Finding
+from ..languages import TEST, VENDORED, is_example
+from ..text import LINE_LIMIT, lines_of, plural, show
+from ..tree import FILE
 
 REQUIREMENTS = re.compile(r"(?:^|/)(?:requirements[^/]*|[^/]*-requirements)\.txt$|(?:^|/)requirements/[^/]+\.txt$")
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")

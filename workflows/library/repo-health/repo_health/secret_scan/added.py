@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repo_health.git import Git
-from repo_health.text import decode_path
+from ..git import Git
+from ..text import decode_path
 
 BLOCK = 1 << 20  # bytes
 _START = re.compile(rb"\+(\d+)")  # in a hunk's header: where its lines begin in the new file

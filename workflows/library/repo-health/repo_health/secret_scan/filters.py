@@ -9,8 +9,8 @@ import math
 import re
 from collections import Counter
 
-from repo_health.secret_scan import rules
-from repo_health.secret_scan.rules import Rule
+from . import rules
+from .rules import Rule
 
 ALLOW_MARKERS = re.compile(
     rb"repo-health:\s?allow|gitleaks:\s?allow|pragma: (?:allow|white)list secret|trufflehog:ignore"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from repo_health.findings import Severity
+from ..findings import Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repo_health.languages import GENERATED, VENDORED, language_of, role_of
-from repo_health.secret_scan import rules
-from repo_health.secret_scan.filters import ALLOW_MARKERS, is_credential, key_body
-from repo_health.secret_scan.rules import RULES, Rule
+from ..languages import GENERATED, VENDORED, language_of, role_of
+from . import rules
+from .filters import ALLOW_MARKERS, is_credential, key_body
+from .rules import RULES, Rule
 
 _SALT = os.urandom(16)  # so that a digest says nothing outside this process
 _SETTINGS = re.compile(

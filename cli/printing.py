@@ -6,11 +6,16 @@ import json
 import os
 import sys
 from datetime import datetime, timedelta
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
 from somagent.operators.runner.records import Phase
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNWRAPPED = 400
 
 MARKS: dict[Phase, tuple[str, str]] = {  # a sign and a colour of rich
     "Pending": ("·", "dim"),
@@ -29,6 +34,14 @@ def colored(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console of rich: as wide as the terminal; elsewhere nothing is wrapped, so that lines stay whole for tools."""
+    from rich.console import Console  # noqa: PLC0415  40 ms, only where something is drawn
+
+    width = None if stream.isatty() else _UNWRAPPED
+    return Console(file=stream, no_color=not colored(stream), highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(value: Any) -> None:

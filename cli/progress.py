@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from somagent.cli.printing import MARKS, colored, duration, printable
+from somagent.cli.printing import MARKS, console_for, duration, printable
 from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
 from somagent.workflows.engines.protocol import Event, RunView
 
@@ -137,10 +137,9 @@ class LiveTable:
         self._live: Live | None = None
 
     def __enter__(self) -> LiveTable:
-        from rich.console import Console  # noqa: PLC0415  40 ms, only for a terminal
-        from rich.live import Live  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415  40 ms, only for a terminal
 
-        console = Console(stderr=True, no_color=not colored(sys.stderr))
+        console = console_for(sys.stderr)
         # it goes when the run stops: the summary says the rest
         self._live = Live(get_renderable=self.picture, console=console, refresh_per_second=8, transient=True)
         self._live.__enter__()

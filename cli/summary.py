@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from somagent.cli.asking import step_name, waiting_steps
-from somagent.cli.printing import MARKS, between, colored, printable
+from somagent.cli.printing import MARKS, between, console_for, printable
 from somagent.operators.runner.records import artifact_of
 from somagent.workflows.engines.protocol import RunView, StepView
 
@@ -16,11 +16,10 @@ _MOST_STEPS = 40
 
 def print_summary(view: RunView, report: str = "") -> None:
     """Prints the run to standard output."""
-    from rich.console import Console  # noqa: PLC0415  40 ms
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(no_color=not colored(sys.stdout), highlight=False, soft_wrap=True)
+    console = console_for(sys.stdout)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "STEP", "PHASE", "ATTEMPTS", "TIME", "VERDICT", "NOTE"):
         table.add_column(

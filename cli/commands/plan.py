@@ -10,7 +10,7 @@ import msgspec
 from somagent.capsule_compiler.model.quantities import show_duration
 from somagent.capsule_compiler.plan import Node, Plan, plan_digest
 from somagent.cli.compiling import planned
-from somagent.cli.printing import colored, print_json
+from somagent.cli.printing import console_for, print_json
 from somagent.workflows import capsules
 
 
@@ -25,10 +25,9 @@ def run(arguments: Namespace) -> int:
 
 
 def _print(plan: Plan) -> None:
-    from rich.console import Console  # noqa: PLC0415  40 ms
     from rich.table import Table  # noqa: PLC0415
 
-    console = Console(no_color=not colored(sys.stdout), highlight=False, soft_wrap=True)
+    console = console_for(sys.stdout)
     title = " ".join(part for part in (plan.capsule.name, plan.capsule.version) if part)
     console.print(f"{title}: {len(plan.nodes) + len(plan.finals)} steps")
     if plan.capsule.description:

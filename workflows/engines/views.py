@@ -48,7 +48,7 @@ def _ended(view: StepView, result: StepResult) -> StepView:
         view,
         phase=result.phase,
         attempts=result.attempts,
-        started_at=result.started_at,
+        started_at=view.history[0].started_at if view.history else result.started_at,
         ended_at=result.ended_at,
         outputs=result.outputs,
         failure=result.failure,

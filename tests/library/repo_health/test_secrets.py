@@ -232,6 +232,7 @@ INNOCENT = {
     ),
     "public key": "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----\n",
     "empty private key": "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n",
+    "prose behind a key's head": "-----BEGIN PRIVATE KEY-----\n" + "and then 17 words follow, none of them a key. " * 9,
     "a token's pattern": r"pattern = r'\bghp_[A-Za-z0-9]{36}\b'" + "\n",
     "a hash": "digest = 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'\n",
 }

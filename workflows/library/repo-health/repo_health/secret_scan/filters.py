@@ -47,6 +47,7 @@ _COMMON_PASSWORDS = re.compile(
     rb"|rabbitmq|minio\w*|mongo\w*|"
     rb"changeme|test\w*|dev\w*|local\w*|foo\w*|bar\w*|token|x-oauth-basic|x-access-token|oauth2|\d{1,6})\d{0,4}$"
 )
+_KEY_LINE = re.compile(rb"[A-Za-z0-9+/]{40}")  # a line of a key has 64, or 70 in OpenSSH's form
 _EXAMPLE_HOST = re.compile(
     rb"(?i)^(?:localhost|127\.|0\.0\.0\.0|(?:[\w-]+\.)*(?:example|test|invalid|localhost)(?:\.|$))"
 )
@@ -81,6 +82,8 @@ def key_body(value: bytes) -> bytes:
 
 
 def _is_key_body(value: bytes) -> bool:
+    if not _KEY_LINE.search(value):
+        return False
     body = key_body(value)
     return len(body) >= 64 and entropy(body) >= rules.PRIVATE_KEY.entropy
 

@@ -180,7 +180,7 @@ class Spec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
 class Capsule(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A Task Capsule: governed agent work as code."""
 
-    api_version: Literal["somagent.io/v1alpha1"]
-    kind: Literal["Capsule"]
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], Meta(description="Version of this form")]
+    kind: Annotated[Literal["Capsule"], Meta(description="What the document is")]
     metadata: Metadata
     spec: Spec

@@ -1,0 +1,81 @@
+"""The committed JSON Schemas are those of the models, and accept what the compiler accepts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from somagent.capsule_compiler.catalogue import Catalogue, OperatorEntry
+from somagent.capsule_compiler.diagnostics import CODES, Code
+from somagent.capsule_compiler.diagnostics.examples import example_of
+from somagent.capsule_compiler.language import Language, prepare_language
+from somagent.capsule_compiler.plan import Plan, encode_plan
+from somagent.capsule_compiler.schema import capsule_schema
+from somagent.governance.documents import decode_source, read_yaml
+from somagent.operators.registry import load_operators
+
+Golden = Callable[[Path, str], None]
+CAPSULES = [code for code in CODES if example_of(code).kind == "capsule"]
+FORM = {"unknown-field", "missing-field", "wrong-type", "not-one-of", "not-in-form", "no-operator", "several-operators"}
+
+
+def pretty(schema: Any) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def plain(content: bytes) -> Any:
+    root, _ = read_yaml(decode_source("a.yaml", content)[0])
+    assert root is not None
+    return root.plain()
+
+
+def test_the_committed_capsule_schema_is_that_of_the_core_operators(
+    repository: Path, language: Language, golden: Golden
+) -> None:
+    golden(repository / "docs" / "reference" / "capsule.schema.json", pretty(language.schema))
+
+
+def test_the_committed_plan_schema_is_that_of_the_model(repository: Path, golden: Golden) -> None:
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Plan)}
+    golden(repository / "docs" / "reference" / "plan.schema.json", pretty(schema))
+
+
+@pytest.mark.parametrize("code", CAPSULES, ids=lambda code: code.number)
+def test_the_schema_accepts_every_fixed_example(code: Code, language: Language) -> None:
+    document = plain(example_of(code).document("fixed"))
+    assert [error.message for error in jsonschema_rs.Draft202012Validator(language.schema).iter_errors(document)] == []
+
+
+@pytest.mark.parametrize("code", [code for code in CAPSULES if code.name in FORM], ids=lambda code: code.number)
+def test_the_schema_refuses_what_the_compiler_refuses_for_its_form(code: Code, language: Language) -> None:
+    document = plain(example_of(code).document("fails"))
+    assert not jsonschema_rs.Draft202012Validator(language.schema).is_valid(document)
+
+
+def test_a_plan_is_what_its_schema_says(compiled: Callable[..., Any]) -> None:
+    example = example_of(next(code for code in CODES if code.name == "read-of-skippable"))
+    plan = compiled(example.document("fixed")).plan
+    jsonschema_rs.Draft202012Validator(msgspec.json.schema(Plan)).validate(json.loads(encode_plan(plan)))
+
+
+def test_every_field_that_authors_write_says_what_it_is_for(language: Language) -> None:
+    silent = [
+        f"{title}.{name}"
+        for title, definition in language.schema["$defs"].items()
+        for name, field in definition.get("properties", {}).items()
+        if "description" not in field and "$ref" not in field
+    ]
+    assert silent == []
+
+
+def test_an_operator_of_another_package_is_no_key_of_a_step() -> None:
+    entry = OperatorEntry(name="words", summary="Count words", arguments={"type": "object", "properties": {}})
+    catalogue = Catalogue({**load_operators(search=[]).catalogue.operators, "words": entry})
+    assert "words" not in capsule_schema(catalogue)["$defs"]["Step"]["properties"]
+    assert "words" in prepare_language(catalogue).arguments

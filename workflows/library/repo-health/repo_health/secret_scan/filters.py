@@ -48,6 +48,8 @@ _COMMON_PASSWORDS = re.compile(
     rb"changeme|test\w*|dev\w*|local\w*|foo\w*|bar\w*|token|x-oauth-basic|x-access-token|oauth2|\d{1,6})\d{0,4}$"
 )
 _KEY_LINE = re.compile(rb"[A-Za-z0-9+/]{40}")  # a line of a key has 64, or 70 in OpenSSH's form
+# What may stand around a key's lines: its own headers, and how source code writes a text of many lines.
+_AROUND_KEY = re.compile(rb"(?m)^[A-Za-z-]{1,40}: .*$|\\[nr]|[\s\"'`+,;>#*/]")
 _EXAMPLE_HOST = re.compile(
     rb"(?i)^(?:localhost|127\.|0\.0\.0\.0|(?:[\w-]+\.)*(?:example|test|invalid|localhost)(?:\.|$))"
 )
@@ -82,9 +84,10 @@ def key_body(value: bytes) -> bytes:
 
 
 def _is_key_body(value: bytes) -> bool:
-    if not _KEY_LINE.search(value):
+    written = _AROUND_KEY.sub(b"", value)
+    body = key_body(written)
+    if not _KEY_LINE.search(value) or len(body) < 0.95 * len(written):
         return False
-    body = key_body(value)
     return len(body) >= 64 and entropy(body) >= rules.PRIVATE_KEY.entropy
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from somagent.capsule_compiler.catalogue import Catalogue
-from somagent.capsule_compiler.schema import capsule_schema
+from somagent.capsule_compiler.schema import capsule_schema, editor_schema
 from somagent.governance.documents import Shape, shape_of
 
 
@@ -17,13 +17,16 @@ class Language:
 
     catalogue: Catalogue
     digest: str
-    schema: Mapping[str, Any]
     capsule: Shape
     arguments: Mapping[str, Shape]  # of each operator's arguments, by its name
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of capsules, for editors."""
+        return editor_schema(self.catalogue)
 
 
 def prepare_language(catalogue: Catalogue) -> Language:
     """Prepares a catalogue; worth doing once for many capsules."""
-    schema = capsule_schema(catalogue)
     arguments = {name: shape_of(entry.arguments) for name, entry in catalogue.operators.items()}
-    return Language(catalogue, catalogue.digest(), schema, shape_of(schema), arguments)
+    return Language(catalogue, catalogue.digest(), shape_of(capsule_schema(catalogue)), arguments)

@@ -73,11 +73,14 @@ def _operation(
         found.append(_several_operators(root, path, written))
         return None
     if not written:
-        if not any(one.name == "unknown-field" and _inside(root, path, one.span) for one in found):
+        if path not in checker.unknown_fields_at:  # one of which was meant to be the operator
             found.append(_no_operator(root, path, language))
         return None
     key = written[0]
     if key != OPERATOR_KEY:
+        if isinstance(values.get(key), str):
+            found.append(_one_expression(root, (*path, key)))
+            return None
         arguments = values[key] if key in values else checker.partial.get((*path, key), {})
         return Operation(operator=key, arguments=arguments, at=(key,))
     if key not in values:
@@ -106,7 +109,16 @@ def _foreign(root: Node, path: Path, value: Any, language: Language, found: list
     checker = ShapeCheck(templates=True, inside=True)
     arguments = checker.check(node or MappingNode(_span(root, path)), language.arguments[name], at)
     found += checker.diagnostics
+    if isinstance(arguments, str):
+        found.append(_one_expression(root, at))
+        return None
     return None if arguments is BAD else Operation(operator=name, arguments=arguments, at=(OPERATOR_KEY, "with"))
+
+
+def _one_expression(root: Node, path: Path) -> Diagnostic:
+    message = "the arguments of an operator cannot be one expression"
+    help_ = "write them out, with `${{ }}` for their values"
+    return Diagnostic("no-expression-here", message, _span(root, path), help=help_)
 
 
 def _no_operator(root: Node, path: Path, language: Language) -> Diagnostic:
@@ -145,8 +157,9 @@ def _count(root: Node) -> list[Diagnostic]:
     if isinstance(node, MappingNode) and not steps:
         help_ = "write at least one, such as `hello: { script: { run: echo hello } }`"
         return [Diagnostic("no-steps", "the capsule has no steps", _key_span(root, STEPS), help=help_)]
-    if len(steps) > MAX_STEPS:
-        message = f"{len(steps):,} steps; a capsule may have {MAX_STEPS:,}"
+    count = len(steps) + len(_keys(root, FINALLY))
+    if count > MAX_STEPS:
+        message = f"{count:,} steps; a capsule may have {MAX_STEPS:,}"
         return [Diagnostic("too-many-steps", message, _key_span(root, STEPS), help="use a `forEach`")]
     return []
 
@@ -164,8 +177,3 @@ def _span(root: Node, path: Path) -> Span:
 def _key_span(root: Node, path: Path) -> Span:
     key = key_at(root, path)
     return key.span if key is not None else root.span
-
-
-def _inside(root: Node, path: Path, span: Span) -> bool:
-    around = _span(root, path)
-    return around.start <= span.start < around.end

@@ -80,11 +80,14 @@ def heading(inventory: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     filled = RING * summary["score"] / 100
     churn = inventory["churn"]
     tiles = (
-        (f"{inventory['commits']:,}{'+' if inventory['commits_limited'] else ''}", "commits"),
-        (f"{inventory['authors']:,}", "authors"),
+        (
+            f"{inventory['commits']:,}{'+' if inventory['commits_limited'] else ''}",
+            word(inventory["commits"], "commit"),
+        ),
+        (f"{inventory['authors']:,}", word(inventory["authors"], "author")),
         (age(inventory["age_days"]), "since the first commit"),
-        (f"{inventory['files']:,}", "files"),
-        (f"{inventory['lines']:,}", "lines"),
+        (f"{inventory['files']:,}", word(inventory["files"], "file")),
+        (f"{inventory['lines']:,}", word(inventory["lines"], "line")),
         (human_bytes(inventory["bytes"]), "in HEAD"),
         (f"+{churn['added']:,} −{churn['deleted']:,}", f"lines in {churn['days']} days"),
     )
@@ -102,6 +105,11 @@ def heading(inventory: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         f"Only what is committed was read, and none of it was run.{shallow}</p></div></header>\n"
         f"<div class='tiles'>{boxes}</div>"
     )
+
+
+def word(count: int, one: str) -> str:
+    """The word without its number: `file` or `files`."""
+    return plural(count, one).partition(" ")[2]
 
 
 def age(days: int) -> str:

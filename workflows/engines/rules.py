@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, StepKey, StepResult
+from somagent.operators.operator import StepFailure
+from somagent.operators.runner.ledger import Ledger
+from somagent.operators.runner.outputs import run_outputs
+from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.protocol import EngineError
 
 _WORDS: dict[Phase, str] = {"Failed": "failed", "Omitted": "was omitted", "Cancelled": "was cancelled"}
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """What a run gave, or why it did not succeed."""
+
+    outputs: dict[str, Any] = {}
+    failure: Failure | None = None
 
 
 def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:
@@ -34,7 +46,7 @@ def omitted(key: StepKey, barrier: str, now: datetime) -> StepResult:
     return StepResult(key=key, phase="Omitted", ended_at=now, failure=failure)
 
 
-def cancelled(key: StepKey, attempts: Sequence[Attempt], by: str, items: int | None, now: datetime) -> StepResult:
+def cancelled(key: StepKey, attempts: Sequence[Attempt], by: str, now: datetime) -> StepResult:
     """The result of a step or item that somebody's command cut off or gave up."""
     return StepResult(
         key=key,
@@ -43,7 +55,6 @@ def cancelled(key: StepKey, attempts: Sequence[Attempt], by: str, items: int | N
         started_at=attempts[0].started_at if attempts else None,
         ended_at=now,
         failure=Failure(failure_class="cancelled", message=f"cancelled by {by}"),
-        items=items,
     )
 
 
@@ -66,8 +77,24 @@ def failure_of(plan: Plan, results: Iterable[StepResult]) -> Failure | None:
     return None
 
 
-def not_after(plan: Plan, step: str) -> set[str]:
-    """Steps that neither are `step` nor depend on it; raises `EngineError` for one that the plan does not have."""
+async def outcome_of(
+    plan: Plan, run: RunRecord, ledger: Ledger, phase: Phase, results: Iterable[StepResult]
+) -> tuple[Phase, Outcome]:
+    """How a run whose steps have all ended ends itself: it fails as well when one of its outputs has no value."""
+    if phase != "Succeeded":
+        return phase, Outcome(failure=failure_of(plan, results))
+    try:
+        return phase, Outcome(outputs=await run_outputs(plan, run, ledger))
+    except StepFailure as failure:
+        return "Failed", Outcome(failure=Failure(failure_class=failure.failure_class, message=failure.message))
+
+
+def taken_over(plan: Plan, step: str, results: Iterable[StepResult]) -> set[str]:
+    """Steps whose results a run keeps that goes on from `step`: what succeeded or was skipped and is not after it.
+
+    What failed elsewhere is tried again as well: with it the new run could only fail. Raises `EngineError` for a step
+    that the plan does not have.
+    """
     names = [node.id for node in plan.nodes]
     if step not in names:
         raise EngineError(f"the run has no step `{step}` to go on from; its steps are: {', '.join(names)}")
@@ -75,4 +102,5 @@ def not_after(plan: Plan, step: str) -> set[str]:
     for node in plan.nodes:  # in topological order
         if any(edge.step in after for edge in node.needs):
             after.add(node.id)
-    return set(names) - after
+    good = {r.key.step for r in results if r.key.item == NO_ITEM and r.phase in {"Succeeded", "Skipped"}}
+    return (set(names) - after) & good

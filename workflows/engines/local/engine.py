@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan, encode_plan, plan_digest
-from somagent.operators.operator import Operator, StepFailure
+from somagent.operators.operator import Operator
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
-from somagent.operators.runner.outputs import run_outputs
-from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Phase, RunRecord, StepKey
+from somagent.operators.runner.records import Decision, Phase, RunRecord, StepKey
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local import reading, submission
@@ -26,7 +25,7 @@ from somagent.workflows.engines.local.execution import Execution, Slots
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.journal import Journal, cut_off
 from somagent.workflows.engines.local.lease import Lease
-from somagent.workflows.engines.local.rows import Outcome, RunRow, encode
+from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.writer import Crash, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
 from somagent.workflows.engines.watching import Watch, Watches
@@ -88,18 +87,15 @@ class LocalEngine:
         return await self._submit(plan, inputs, submitter)
 
     async def retry_from(self, run_id: str, step: str) -> str:
-        """A new run of the same plan and inputs that takes over what succeeded or was skipped and is not after `step`.
-
-        What failed elsewhere is tried again as well: with it the new run could only fail.
-        """
+        """A new run of the same plan and inputs that takes over good results of steps not after `step`."""
         with reading.opened(self._directory) as rows, rows.snapshot():
             old, plan, done = rows.run(run_id).run, rows.plan(run_id), rows.results(run_id)
             decisions = rows.decisions(run_id)
-        good = {r.key.step for r in done if r.key.item == NO_ITEM and r.phase in {"Succeeded", "Skipped"}}
-        kept = rules.not_after(plan, step) & good
+        kept = rules.taken_over(plan, step, done)
         results = [result for result in done if result.key.step in kept]
         decisions = [decision for decision in decisions if decision.step in kept]
-        return await self._submit(plan, old.inputs, old.submitter, run_id, results=results, decisions=decisions)
+        taken_over = {"retry_of": run_id, "results": results, "decisions": decisions}
+        return await self._submit(plan, old.inputs, old.submitter, **taken_over)
 
     def watch(self, run_id: str) -> Watch:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""
@@ -190,10 +186,10 @@ class LocalEngine:
         self._executions[run.id] = execution
         try:
             await self._mark(run.id, "start", "Running")
-            self._listener = self._listener or asyncio.get_running_loop().create_task(self._listen(journal))
+            self._listener = self._listener or asyncio.create_task(self._listen(journal))
             phase, outcome = await execution.execute(), None
             if phase != "Waiting":
-                phase, outcome = await _outcome(plan, run, journal, phase)
+                phase, outcome = await rules.outcome_of(plan, run, journal, phase, journal.rows.results(run.id))
             await self._mark(run.id, "close", phase, outcome)
         except BaseException:
             with contextlib.suppress(EngineError):  # the one that is on its way says what happened
@@ -206,7 +202,7 @@ class LocalEngine:
                 listener.cancel()
                 await asyncio.wait([listener])
 
-    async def _mark(self, run_id: str, name: str, phase: Phase, outcome: Outcome | None = None) -> None:
+    async def _mark(self, run_id: str, name: str, phase: Phase, outcome: rules.Outcome | None = None) -> None:
         """Writes how far the run as a whole is; then tells."""
         journal, now = self._writable(), self._clock.now()
         at = now.isoformat()
@@ -234,15 +230,13 @@ class LocalEngine:
                 await asyncio.sleep(_LISTEN_S)
                 changed = seen != (seen := journal.rows.version())
                 for execution in list(self._executions.values()):
-                    if changed or execution.is_overdue():
+                    if changed or execution.has_due_dates():
                         execution.look()
         except EngineError as error:
             for execution in self._executions.values():
                 execution.fail(error)
 
-    async def _submit(
-        self, plan: Plan, inputs: Mapping[str, Any], submitter: str, retry_of: str = "", **taken_over: Any
-    ) -> str:
+    async def _submit(self, plan: Plan, inputs: Mapping[str, Any], submitter: str, **taken_over: Any) -> str:
         run = RunRecord(
             id="",
             capsule=plan.capsule.name,
@@ -250,7 +244,7 @@ class LocalEngine:
             submitter=submitter,
             inputs=dict(inputs),
             created_at=self._clock.now(),
-            retry_of=retry_of,
+            retry_of=taken_over.pop("retry_of", ""),
         )
         write = partial(submission.write_run, run=run, plan=encode_plan(plan), token=self._token, **taken_over)
         return await self._writable().write("submit", write)
@@ -265,15 +259,6 @@ class LocalEngine:
                 submission.prepare(self._directory)
                 self._journal = Journal(self._directory, self._watches.tell, self._crash)
         return self._journal
-
-
-async def _outcome(plan: Plan, run: RunRecord, journal: Journal, phase: Phase) -> tuple[Phase, Outcome]:
-    if phase != "Succeeded":
-        return phase, Outcome(failure=rules.failure_of(plan, journal.rows.results(run.id)))
-    try:
-        return phase, Outcome(outputs=await run_outputs(plan, run, journal))
-    except StepFailure as failure:
-        return "Failed", Outcome(failure=Failure(failure_class=failure.failure_class, message=failure.message))
 
 
 def _take_over(db: sqlite3.Connection, now: datetime) -> int:

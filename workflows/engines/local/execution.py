@@ -115,11 +115,9 @@ class Execution:
             self._park(key, waiting)
         self._turn()
 
-    def is_overdue(self) -> bool:
-        """Whether a parked step should be looked at although nobody wrote anything."""
-        now = self._now()
-        late = [key for key, waiting in self._parked.items() if waiting.due is not None and now >= waiting.due]
-        return any(not self._tried.get(key, (0, False))[1] for key in late)
+    def has_due_dates(self) -> bool:
+        """Whether parked steps should be looked at although nobody wrote anything."""
+        return any(waiting.due is not None for waiting in self._parked.values())
 
     def fail(self, error: BaseException) -> None:
         """Ends the execution with an error of the engine's, not of a step's."""
@@ -218,9 +216,8 @@ class Execution:
     def _ended(self, result: StepResult) -> None:
         step, item = result.key.step, result.key.item
         if item != NO_ITEM:
-            fan = self._fans[step]
-            fan.left -= 1
-            self._close_if_done(fan)
+            self._fans[step].left -= 1
+            self._close_if_done(self._fans[step])
             return
         self._phases[step] = result.phase
         self._blocked.pop(step, None)
@@ -256,10 +253,8 @@ class Execution:
         self._close_if_done(fan)
 
     def _close_if_done(self, fan: _Fan) -> None:
-        key = StepKey(self._run.id, fan.step)
-        if not fan.left and self._is_cancelled():
-            self._give_up(key, fan.total)
-        elif not fan.left:
+        if not fan.left:
+            key = StepKey(self._run.id, fan.step)
             self._spawn(close_fan_out(key, fan.total, **self._common), self._ended)
 
     def _is_cancelled(self) -> bool:
@@ -280,9 +275,8 @@ class Execution:
             if what.key is not None:
                 task.cancel()
 
-    def _give_up(self, key: StepKey, items: int | None = None) -> None:
-        attempts = self._rows.attempts_of(key)
-        result = rules.cancelled(key, attempts, self._cancelled_by or "", items, self._now())
+    def _give_up(self, key: StepKey) -> None:
+        result = rules.cancelled(key, self._rows.attempts_of(key), self._cancelled_by or "", self._now())
         self._spawn(self._journal.record(None, result), self._ended)
 
     def _spawn(

@@ -11,21 +11,15 @@ from pathlib import Path
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
 
 # Reads that end early or cannot be done are damage; other I/O errors are failed writes.
-_DAMAGE = frozenset(
-    {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ, getattr(sqlite3, "SQLITE_IOERR_CORRUPTFS", -1)}
-)
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_DAMAGE = {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 def translated(error: sqlite3.Error, path: Path) -> EngineError:
     """The engine's error for an error of SQLite on the journal at `path`."""
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     match code & 0xFF:
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return damaged(path, str(error))
-        case sqlite3.SQLITE_IOERR if code in _DAMAGE:
-            return damaged(path, str(error))
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR if code not in _DAMAGE:
             return StorageFull(f"cannot write to {path}: {error}")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")
@@ -37,11 +31,11 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
 
 def damaged(path: Path, why: str) -> JournalDamaged:
     """Says that the journal cannot be read, and the way out."""
-    folder = path.parent
+    to = path.parent / "damaged"
     return JournalDamaged(
         f"the journal {path} is damaged ({why}). To start afresh, move it away, with what belongs to it: "
-        f"mkdir {folder}/damaged && mv {path}* {folder}/damaged/. Reports, logs and artifacts are files of their own "
-        f"and stay; what can be read of the journal is shown by: sqlite3 {folder}/damaged/{path.name} .dump"
+        f"mkdir {to} && mv {path}* {to}/. Reports, logs and artifacts are files of their own and stay; "
+        f"what can be read of the journal is shown by: sqlite3 {to}/{path.name} .dump"
     )
 
 

@@ -32,12 +32,8 @@ class Journal:
         writer = Writer(directory / FILE_NAME, crash)
         self.writer, self.write = writer, writer.write
         self.rows = Rows(directory)
-        self._contents = Contents(directory / "contents")
+        self.contents = Contents(directory / "contents")
         self._tell = tell
-
-    @property
-    def contents(self) -> Contents:
-        return self._contents
 
     def close(self) -> None:
         """Closes the file; what was written stays."""
@@ -69,13 +65,10 @@ class Journal:
 
     async def end(self, attempt: Attempt) -> None:
         await self.write("end", lambda db: _end(db, attempt))
-        at, key, number = attempt.ended_at or attempt.started_at, attempt.key, attempt.number
-        if attempt.waiting is not None:
-            title = attempt.waiting.title
-            self._tell(Event(at=at, key=key, kind="waiting", phase="Waiting", attempt=number, message=title))
-        else:
-            why = attempt.failure.message if attempt.failure else ""
-            self._tell(Event(at=at, key=key, kind="retry", phase="Pending", attempt=number, message=why))
+        asked, why = attempt.waiting, attempt.failure.message if attempt.failure else ""
+        event = Event(at=attempt.ended_at or attempt.started_at, key=attempt.key, kind="retry", phase="Pending")
+        event = replace(event, kind="waiting", phase="Waiting") if asked else event
+        self._tell(replace(event, attempt=attempt.number, message=asked.title if asked else why))
 
     async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
         """Closes the attempt, else any that is open, and records the result; the first result of a key stays."""

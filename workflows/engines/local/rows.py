@@ -10,22 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Plan, decode_plan
-from somagent.operators.runner.records import Attempt, Decision, Failure, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.faults import damaged, translated
 from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
 from somagent.workflows.engines.protocol import UnknownRun
+from somagent.workflows.engines.rules import Outcome
 
 T = TypeVar("T")
-
-
-class Outcome(Struct, frozen=True, omit_defaults=True):
-    """How a run ended."""
-
-    outputs: dict[str, Any] = {}
-    failure: Failure | None = None
 
 
 class RunRow(NamedTuple):
@@ -50,7 +43,7 @@ _RUNS = "SELECT record, phase, epoch, started_at, ended_at, outcome FROM runs"
 
 
 class Rows:
-    """Questions to the journal, over one connection of their own. Lists are in the order of time, items in theirs."""
+    """Questions to the journal, over a connection of their own. Lists are in the order of time; runs newest first."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
@@ -80,7 +73,6 @@ class Rows:
         return self._run_row(self._one(run_id, f"{_RUNS} WHERE id = ?"))
 
     def runs(self) -> list[RunRow]:
-        """All runs, newest first."""
         return [self._run_row(row) for row in self._ask(f"{_RUNS} ORDER BY seq DESC")]
 
     def plan(self, run_id: str) -> Plan:
@@ -132,11 +124,9 @@ class Rows:
         return self._records(_decode_decision, query, key)
 
     def has_reserved(self, key: StepKey) -> bool:
-        """Whether the step or item has set something aside that is not settled."""
         return bool(self._ask("SELECT 1 FROM budgets WHERE run = ? AND step = ? AND item = ? AND open", key))
 
     def cancelled_by(self, run_id: str) -> str | None:
-        """Who asked the run to stop, if anybody did."""
         found = self._ask("SELECT person FROM cancels WHERE run = ?", (run_id,))
         return found[0][0] if found else None
 

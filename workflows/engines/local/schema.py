@@ -58,10 +58,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """The journal for reading; changes nothing and needs no lease."""
-    closed = not path.with_name(path.name + "-wal").exists()
-    read_only_folder = not os.access(path.parent, os.W_OK)
-    mode = "mode=ro&immutable=1" if closed and read_only_folder else "mode=ro"
-    return _open(path, mode, lambda db: _holds_journal(db, path))
+    untouched = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+    return _open(path, "mode=ro&immutable=1" if untouched else "mode=ro", lambda db: _holds_journal(db, path))
 
 
 def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:

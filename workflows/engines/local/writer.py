@@ -13,9 +13,8 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.schema import open_writer
@@ -26,21 +25,8 @@ T = TypeVar("T")
 # The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
 # and when it is durable but nobody has been told.
 Crash = Callable[[str], None]
-WRITES = (
-    "lease",
-    "submit",
-    "start",
-    "open",
-    "begin",
-    "end",
-    "record",
-    "reserve",
-    "settle",
-    "signal",
-    "cancel",
-    "stop",
-    "close",
-)
+WRITES = ("lease", "submit", "start", "open", "begin", "end", "record", "reserve", "settle", "signal",
+          "cancel", "stop", "close")  # fmt: skip
 CRASH_POINTS = tuple(f"{write}.{moment}" for write in WRITES for moment in ("before", "written", "committed"))
 
 
@@ -48,8 +34,7 @@ def survive(_point: str) -> None:
     """The hook of every real process: nothing happens."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(NamedTuple):
     name: str
     operation: Callable[[sqlite3.Connection], Any]
     flush: bool
@@ -66,7 +51,7 @@ class Writer:
         self._flushing = True
         self._broken: Exception | None = None
         self._turn: list[_Write] = []
-        self._batches = 0  # with the thread
+        self._busy = False  # the thread has a batch
         self._queue: queue.SimpleQueue[list[_Write]] = queue.SimpleQueue()
         # A daemon, so that a process that is told twice to stop does stop; a cut transaction undoes itself.
         self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
@@ -98,22 +83,27 @@ class Writer:
             self._db.close()
 
     def _hand_over(self) -> None:
+        if self._busy:
+            return  # what gathers meanwhile shares the next transaction
         batch, self._turn = self._turn, []
-        if self._batches or any(write.flush for write in batch):
-            self._batches += 1
+        if any(write.flush for write in batch):
+            self._busy = True
             self._queue.put(batch)
-        elif batch:  # no disk to wait for, and the thread is idle: waking it would take longer than the work
+        elif batch:  # no disk to wait for: waking the thread, which is idle, would take longer than the work
             _tell(batch, self._commit(batch))
 
     def _told(self, batch: list[_Write], outcomes: list[Any]) -> None:
-        self._batches -= 1
+        self._busy = False
         _tell(batch, outcomes)
+        self._hand_over()
 
     def _serve(self) -> None:
         while batch := self._queue.get():
             outcomes = self._commit(batch)
-            with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            try:
                 batch[0].done.get_loop().call_soon_threadsafe(self._told, batch, outcomes)
+            except RuntimeError:  # the loop is closed, nobody waits any more
+                self._busy = False
 
     def _commit(self, batch: list[_Write]) -> list[Any]:
         try:

@@ -59,7 +59,7 @@ class Axis:
                 seconds = multiple * step
                 place = self.place(self.start + timedelta(seconds=seconds))
                 crowded = any(cut.at - 4 < place < cut.end + 1 for cut in self.cuts)
-                if place - last >= 6 and place <= 97 and not crowded:
+                if place - last >= 6 and place <= 92 and not crowded:
                     yield place, seconds
                     last = place
                 multiple += 1

@@ -76,12 +76,12 @@ class _Picture:
         said = ", ".join(f"{number} {phase}" for phase, number in counts.items())
         return tag(
             "svg",
-            tag("title", "Step graph", id="graph-title"),
+            tag("title", "Step graph", id="drawing-title"),
             tag(
                 "desc",
                 f"{counted(len(self.view.steps), 'step')} ({said}). Arrows lead from a step to those that need it."
                 " The tables below say the same in words.",
-                id="graph-desc",
+                id="drawing-text",
             ),
             _MARKERS,
             self._finally_line(width, height),
@@ -91,7 +91,7 @@ class _Picture:
             height=round(height),
             viewBox=f"0 0 {round(width)} {round(height)}",
             role="group",
-            aria_labelledby="graph-title graph-desc",
+            aria_labelledby="drawing-title drawing-text",
         )
 
     def _bands(self) -> Iterator[tuple[float, float]]:

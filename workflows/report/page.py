@@ -113,7 +113,8 @@ def _sections(
     if found.found or found.declared:
         intro = "What the run says somebody should look at."
         yield "findings", "Findings", intro, findings_list(found, complete=complete)
-    yield "results", "Results", "What the run gives to whoever started it.", results(view, stored, shower)
+    if view.outputs or view.plan.outputs:
+        yield "results", "Results", "What the run gives to whoever started it.", results(view, stored, shower)
     yield "graph", "Step graph", _GRAPH, graph(view, times)
     yield "time", "Who waited for what", "Each row is a step; time goes from left to right.", timeline(view, times)
     if asked and not waits:

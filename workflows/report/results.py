@@ -10,7 +10,9 @@ from somagent.workflows.report.findings import are_findings
 from somagent.workflows.report.markup import Html, facts, said, tag
 from somagent.workflows.report.stored import Stored
 from somagent.workflows.report.values import Shower
+from somagent.workflows.report.words import counted
 
+_LONG = 12  # members
 _FIGURE = 28  # characters that still read as one figure
 
 
@@ -23,6 +25,7 @@ def results(view: RunView, stored: Stored, shower: Shower) -> Html:
     order += [name for name in values if name not in order]
     figures = [_figure(name, values[name], view) for name in order if _is_figure(values[name])]
     rest = [name for name in order if not _is_figure(values[name]) and not are_findings(values[name])]
+    rest.sort(key=lambda name: not _is_short(values[name]))
     others = [_other(name, values[name], view, shower) for name in rest]
     tiles = tag("dl", *figures, class_="tiles") if figures else ""
     if not figures and not others:
@@ -39,8 +42,6 @@ def inputs(view: RunView, shower: Shower) -> Html:
 
 
 def _why_empty(view: RunView) -> str:
-    if not view.plan.outputs:
-        return "This capsule declares no results."
     if view.phase == "Succeeded":
         return "The run gave no results."
     return (
@@ -61,6 +62,11 @@ def _is_short(value: Any) -> bool:
     return len(value) <= 8 and all(_is_figure(member) for member in value.values())
 
 
+def _is_long(value: Any) -> bool:
+    """Whether it would push everything else out of sight."""
+    return isinstance(value, dict | list) and len(value) > _LONG
+
+
 def _figure(name: str, value: Any, view: RunView) -> Html:
     words = said(value) if isinstance(value, str) else tag("span", _number(value))
     about = _about(name, view)
@@ -75,13 +81,12 @@ def _number(value: float) -> str:
 
 def _other(name: str, value: Any, view: RunView, shower: Shower) -> Html:
     about = _about(name, view)
-    return tag(
-        "article",
-        tag("h3", name[:80]),
-        tag("p", about, class_="note") if about else "",
-        shower.show(value),
-        class_="card short" if _is_short(value) else "card",
-    )
+    inside = [tag("p", about, class_="note") if about else "", shower.show(value)]
+    if _is_long(value):
+        words = counted(len(value), "member" if isinstance(value, dict) else "value")
+        fold = tag("details", tag("summary", tag("h3", name[:80]), tag("span", words, class_="note")), *inside)
+        return tag("article", fold, class_="card long")
+    return tag("article", tag("h3", name[:80]), *inside, class_="card short" if _is_short(value) else "card")
 
 
 def _about(name: str, view: RunView) -> str:

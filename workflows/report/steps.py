@@ -74,7 +74,7 @@ def _step(anchor: str, step: StepView, node: Node | None, timing: Timing, show: 
         inside.append(reasons(step.verdict))
     if step.outputs:
         inside.append(_outputs(step, show))
-    if step.history:
+    if len(step.history) > 1 or any(attempt.phase != step.phase for attempt in step.history):
         inside.append(_attempts(step.history))
     if step.items:
         inside.append(_items(step))
@@ -95,9 +95,11 @@ def _facts(step: StepView, node: Node | None, currency: str) -> Iterator[tuple[s
 
 
 def _outputs(step: StepView, show: _Show) -> Html:
-    shown = list(step.outputs.items())[:_OUTPUTS]
+    shown = dict(list(step.outputs.items())[:_OUTPUTS])
+    if not show.brief:
+        shown = show.values.stored.values(shown)
     left = len(step.outputs) - len(shown)
-    values = [(name[:80], compact(value) if show.brief else show.values.show(value)) for name, value in shown]
+    values = [(name[:80], compact(value) if show.brief else show.values.show(value)) for name, value in shown.items()]
     more = tag("p", f"and {counted(left, 'more output')}", class_="note") if left else ""
     return join([tag("p", "What it answered", class_="label"), facts(values, "terms"), more])
 
@@ -121,7 +123,7 @@ def _attempts(history: list[Attempt]) -> Html:
             )
         )
     heads = ("Attempt", "Ended as", "Started", "Took", "Verdict on the step", "Why")
-    return table(counted(len(history), "attempt"), heads, rows, "data")
+    return table(counted(len(history), "attempt"), heads, rows, "data tight")
 
 
 def _items(step: StepView) -> Html:
@@ -141,4 +143,4 @@ def _items(step: StepView) -> Html:
     left = len(step.items) - len(rows)
     note = tag("p", f"and {counted(left, 'more item')}; the evidence has all", class_="note") if left else ""
     heads = ("Item", "Ended as", "Took", "Attempts", "Why, or what it answered")
-    return join([table(f"{counted(len(step.items), 'item')}, counted from 0", heads, rows, "data"), note])
+    return join([table(f"{counted(len(step.items), 'item')}, counted from 0", heads, rows, "data tight"), note])

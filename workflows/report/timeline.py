@@ -19,7 +19,7 @@ def timeline(view: RunView, times: RunTimes) -> Html:
     """The chain that set the run's length, and the rows."""
     axis = axis_of(times)
     nodes = nodes_of(view)
-    least = (times.end - times.start) / 200
+    least = max((times.end - times.start) / 200, timedelta(milliseconds=1))
     rows = []
     for number, step in enumerate(view.steps):
         timing = times.steps[step.id]
@@ -164,7 +164,7 @@ def _words(step: StepView, timing: Timing, limit: int, least: timedelta, *, take
         ("people", "for people to decide"),
     ):
         length = timing.total(kind)  # type: ignore[arg-type]
-        if length > least:
+        if length > least and (kind != "queue" or step.attempts):
             yield f"waited {duration(length)} {words}"
     ran = timing.total("run")
     if timing.items:

@@ -119,7 +119,7 @@ class _Measuring:
         """From when all that it needs had ended."""
         if not step.history:
             started = max(ready, step.started_at or step.ended_at or self.end)
-            if started > ready:
+            if started > ready and (step.started_at is not None or step.ended_at is None):
                 yield Span("queue", ready, started)
             if step.started_at is not None:
                 yield Span("run", started, max(started, step.ended_at or self.end), 1, step.phase == "Failed")
@@ -193,4 +193,17 @@ def _chain(view: RunView, steps: Mapping[str, Timing], start: datetime, taken_ov
         before = steps[step].waited_for
         links.append(Link(step, max(ended[step] - ended.get(before, start), timedelta())))
         step = before if before in ended and len(links) < len(ended) else ""
-    return links[::-1]
+    return _without(links[::-1], {step.id for step in view.steps if step.phase == "Omitted"})
+
+
+def _without(links: Sequence[Link], left_out: set[str]) -> list[Link]:
+    """The chain without steps that never started; their share goes to the one that waited for them."""
+    kept: list[Link] = []
+    carried = timedelta()
+    for link in links:
+        if link.step in left_out:
+            carried += link.share
+        else:
+            kept.append(Link(link.step, link.share + carried))
+            carried = timedelta()
+    return kept

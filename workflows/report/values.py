@@ -22,7 +22,7 @@ class Shower:
     """Shows values until there is no more room in the page for them."""
 
     def __init__(self, stored: Stored, *, values: int = 4_000, rows: int = 200) -> None:
-        self._stored = stored
+        self.stored = stored
         self._left = values
         self._rows = rows
 
@@ -83,7 +83,7 @@ class Shower:
 
     def _artifact(self, artifact: Artifact) -> Html:
         words = f"{artifact.kind}, {size(artifact.size)}"
-        tree = self._stored.tree(artifact) if artifact.kind == "folder" else None
+        tree = self.stored.tree(artifact) if artifact.kind == "folder" else None
         inside = Html("")
         if tree is not None:
             paths = [tag("li", code(entry.path)) for entry in tree.entries[:_FILES]]

@@ -45,7 +45,7 @@ def run(context: Context) -> Outcome:
                     "activity",
                     "one-person",
                     "low",
-                    f"One person made {top[1] / facts.window_commits:.0%} of {facts.window_commits:,} commits in one year",
+                    f"One person made {top[1] / facts.window_commits:.0%} of {facts.window_commits:,} commits in 1 year",
                     "Let a second person review and release; pair on the hot spots of this report.",
                     key="all",
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from somagent.capsule_compiler.model.values import ValueSchema
 from somagent.capsule_compiler.schema_values import refusal
 from somagent.capsule_compiler.value_types import REF, circles
 from somagent.governance.documents import Diagnostic, Label, MappingNode, Node, Path, Span, key_at, node_at
@@ -26,6 +27,7 @@ _FITS = {
     "path": {"artifact"},
 }
 _PAIRS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
+FIELDS = frozenset(ValueSchema.__struct_encode_fields__)
 _BESIDE_REF = frozenset({"$ref", "description", "default"})
 
 
@@ -82,7 +84,7 @@ class SchemaCheck:
 
     def _typeless(self, path: Path) -> Iterator[Diagnostic]:
         node = node_at(self._root, path)
-        if isinstance(node, MappingNode) and not {"type", "$ref"}.isdisjoint(node.entries):
+        if isinstance(node, MappingNode) and ({"type", "$ref"} & node.entries.keys() or node.entries.keys() - FIELDS):
             return  # what is there is wrong, which was said
         help_ = "add `type:`; one of string, integer, number, boolean, object, array, artifact"
         yield Diagnostic("schema-without-type", f"`{path[-1]}` has no type", self._key(path), help=help_)

@@ -181,7 +181,8 @@ class ShapeCheck:
 
 def _way_out(node: Node, shape: Shape) -> tuple[str, Edit | None]:
     if isinstance(node, ScalarNode):
-        if str in shape.types and node.text:
+        fits = shape.pattern is None or shape.pattern.search(node.text)
+        if str in shape.types and node.text and fits:
             return "quote it", Edit(node.span, f'"{node.text}"', "quote it")
         if type(node.value) is str and type(_unquoted(node.text)) in shape.types:
             return "take the quotes away", Edit(node.span, node.text, "take the quotes away")

@@ -39,13 +39,13 @@ def run(context: Context) -> Outcome:
     if facts.window_commits >= ENOUGH_COMMITS:
         notes.append(f"{plural(needed, 'person', 'people')} made half of the year's {facts.window_commits:,} commits")
         if needed == 1:
-            top = facts.window_authors[0]
+            share = facts.window_authors[0][1] / facts.window_commits
             findings.append(
                 Finding(
                     "activity",
                     "one-person",
                     "low",
-                    f"One person made {top[1] / facts.window_commits:.0%} of {facts.window_commits:,} commits in 1 year",
+                    f"One person made {share:.0%} of the {facts.window_commits:,} commits of the last year",
                     "Let a second person review and release; pair on the hot spots of this report.",
                     key="all",
                 )

@@ -107,4 +107,6 @@ def _value(value: Any) -> str:
         return f"{value.get('kind')} {value.get('name')} ({value.get('size'):,} bytes) {str(value['artifact'])[:19]}"
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)} items"
+    if isinstance(value, dict) and len(value) > 8:
+        return f"{len(value)} fields: {printable(', '.join([*list(value)[:6], '...']))}"
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 160)

@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> int:
     steps = [step.id for step in engine.view(run_id).steps]
     if arguments.step is not None and arguments.step not in steps:
         raise UserError(f"the run has no step `{arguments.step}`; its steps: {', '.join(steps)}")
-    chunks = engine.logs(run_id, arguments.step)
+    chunks = list(engine.logs(run_id, arguments.step))
     if arguments.output == "json":
         print_json(
             [
@@ -35,6 +35,9 @@ def run(arguments: Namespace) -> int:
             ]
         )
         return 0
+    if not chunks:
+        who = f"step `{arguments.step}`" if arguments.step else "the run"
+        sys.stderr.write(f"{who} wrote nothing\n")
     for one in chunks:
         prefix = _prefix(one.key, one.attempt)
         for line in one.text.splitlines():

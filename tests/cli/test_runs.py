@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from somagent_shell import Shell
 
+SILENT = "  steps:\n    a: { script: { run: 'true' } }\n"
 Wait = Callable[[Callable[[], bool]], None]
 
 
@@ -86,6 +87,8 @@ def test_a_failed_run_exits_with_one_and_says_where_to_look(somagent: Shell) -> 
     assert "somagent logs" in failed.out
     assert somagent("logs", "last", "boom").out == "boom | why\n"
     assert somagent("logs", "last", "nope").code == 2
+    silent = somagent("logs", somagent("run", somagent.capsule("silent", SILENT), "--output", "json").json["id"])
+    assert (silent.code, silent.out, silent.err) == (0, "", "the run wrote nothing\n")
 
 
 def test_a_retry_takes_over_what_succeeded(somagent: Shell) -> None:

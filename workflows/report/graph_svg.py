@@ -20,6 +20,7 @@ MOST_STEPS = 1_000
 _WIDTH, _HEIGHT, _MORE = 256, 56, 20  # a box, and what a fan-out's box is higher
 _GAP, _BETWEEN = 30, 52
 _MARGIN = 16
+_LEAST = 3  # of a bar's part, so that one of a thousand is seen
 _PAGE = 1140  # a drawing this wide needs no scrolling on a desk
 _CHAR = 7.25  # a character of a step's name, which is monospaced
 _SMALL = 6.2  # about a character of the second line
@@ -210,10 +211,11 @@ def _item_line(step: StepView) -> Iterator[Html]:
     other = [f"{counts[phase]} {phase.lower()}" for phase in PHASES if phase != "Succeeded" and counts[phase]]
     words = [counted(len(step.items), "item"), *other]
     yield tag("text", _fit(", ".join(words), (_WIDTH - 134) / _SMALL), x=38, y=63, class_="small")
-    at, whole = _WIDTH - 84.0, 72.0
+    whole = 72 - _LEAST * len(counts)
+    at = _WIDTH - 84.0
     for phase in PHASES:
         if counts[phase]:
-            wide = whole * counts[phase] / len(step.items)
+            wide = _LEAST + whole * counts[phase] / len(step.items)
             yield Html(f'<rect class="part p-{PHASES[phase][0]}" x="{at:.1f}" y="57" width="{wide:.1f}" height="6"/>')
             at += wide
 

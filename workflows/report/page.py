@@ -28,6 +28,7 @@ from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import moment
 
 _STYLE = Path(__file__).with_name("style.css")
+_SHORT = {"graph": "Graph", "time": "Timeline", "people": "Reviews", "steps": "Steps", "words": "Help"}  # in the bar
 _GRAPH = (
     "Arrows lead from a step to those that need it: solid where data goes along, dashed where only the order matters."
     " The thick line is the chain of steps that set the run's length. A step leads to its details."
@@ -72,11 +73,8 @@ def render_report(
         for anchor, title, intro, body in _sections(view, times, stored, found, logs)
         if body
     ]
-    nav = tag(
-        "nav",
-        tag("ul", *(tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title, _, _ in sections)),
-        aria_label="Sections",
-    )
+    links = (tag("a", _SHORT.get(anchor, title), href=f"#{anchor}") for anchor, title, _, _ in sections)
+    nav = tag("nav", tag("ul", *(tag("li", link) for link in links)), aria_label="Sections")
     body = tag(
         "body",
         symbols(),

@@ -7,7 +7,7 @@ from typing import Any
 from somagent.operators.runner.records import artifact_of
 from somagent.workflows.engines.protocol import RunView
 from somagent.workflows.report.findings import are_findings
-from somagent.workflows.report.markup import Html, facts, said, tag
+from somagent.workflows.report.markup import Html, code, facts, said, tag
 from somagent.workflows.report.stored import Stored
 from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import counted
@@ -25,8 +25,11 @@ def results(view: RunView, stored: Stored, shower: Shower) -> Html:
     order += [name for name in values if name not in order]
     figures = [_figure(name, values[name], view) for name in order if _is_figure(values[name])]
     rest = [name for name in order if not _is_figure(values[name]) and not are_findings(values[name])]
-    rest.sort(key=lambda name: not _is_short(values[name]))
+    files = [name for name in rest if artifact_of(values[name]) is not None]
+    rest = sorted((name for name in rest if name not in files), key=lambda name: not _is_short(values[name]))
     others = [_other(name, values[name], view, shower) for name in rest]
+    if files:
+        others.insert(0, _files({name: values[name] for name in files}, view, shower))
     tiles = tag("dl", *figures, class_="tiles") if figures else ""
     if not figures and not others:
         return tag("p", "Findings are all that the run gives.", class_="card note")
@@ -57,7 +60,7 @@ def _is_figure(value: Any) -> bool:
 
 def _is_short(value: Any) -> bool:
     """Whether half the page's width is enough."""
-    if artifact_of(value) is not None or not isinstance(value, dict):
+    if not isinstance(value, dict):
         return not isinstance(value, list) or all(not isinstance(member, dict | list) for member in value)
     return len(value) <= 8 and all(_is_figure(member) for member in value.values())
 
@@ -87,6 +90,14 @@ def _other(name: str, value: Any, view: RunView, shower: Shower) -> Html:
         fold = tag("details", tag("summary", tag("h3", name[:80]), tag("span", words, class_="note")), *inside)
         return tag("article", fold, class_="card long")
     return tag("article", tag("h3", name[:80]), *inside, class_="card short" if _is_short(value) else "card")
+
+
+def _files(artifacts: dict[str, Any], view: RunView, shower: Shower) -> Html:
+    """Files and folders, and how to get them out."""
+    pairs = [(name[:80], shower.show(value)) for name, value in artifacts.items()]
+    command = code(f"somagent artifacts {view.run.id} {next(iter(artifacts))} --to FOLDER")
+    way = tag("p", "To copy one into a folder: ", command, class_="note")
+    return tag("article", tag("h3", "Files"), facts(pairs, "terms"), way, class_="card")
 
 
 def _about(name: str, view: RunView) -> str:

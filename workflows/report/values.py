@@ -16,6 +16,7 @@ _DEEP = 4
 _COLUMNS = 10
 _LONG = 120  # characters; a longer text gets a block of its own
 _FILES = 50
+_SHORT = 24  # characters; a list of such values goes on in the line
 
 
 class Shower:
@@ -60,7 +61,9 @@ class Shower:
         if all(isinstance(member, dict) and member and artifact_of(member) is None for member in value):
             return self._table(value, deep)
         members = [tag("li", self.show(member, deep + 1)) for member in value[: self._rows]]
-        return join([tag("ul", *members, class_="values"), _left_out(len(value), self._rows, "values")])
+        short = all(not isinstance(member, dict | list) and len(str(member)) <= _SHORT for member in value)
+        shown = tag("ul", *members, class_="values short" if short else "values")
+        return join([shown, _left_out(len(value), self._rows, "values")])
 
     def _table(self, value: Sequence[Mapping[str, Any]], deep: int) -> Html:
         names = list(dict.fromkeys(name for member in value[: self._rows] for name in member))

@@ -17,7 +17,7 @@ _RESERVED = (
 ENV_NAME = f"^(?!(?:{_RESERVED})$)[A-Za-z_][A-Za-z0-9_]*$"
 
 _RUN_PLAIN = (
-    "values reach a script through `env`, never through its text: write `env: { NAME: ${{ ... }} }` beside `run` and"
+    'values reach a script through `env`, never through its text: write `env: { NAME: "${{ ... }}" }` beside `run` and'
     ' "$NAME" in the script'
 )
 _INCLUDE_PLAIN = "files beside the capsule are taken along when it is checked, so their paths cannot be computed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
@@ -79,7 +80,7 @@ def _review(view: RunView, step: StepView, timing: Timing, shower: Shower) -> Ht
             parts.append(tag("details", tag("summary", "What the reviewers were shown"), *shown))
     parts.append(_decisions(decisions))
     if step.phase == "Waiting":
-        parts.append(_ways_on(view, step))
+        parts.append(_ways_on(view, step, asked))
     return tag("article", *parts, class_="card review")
 
 
@@ -111,7 +112,10 @@ def _decisions(decisions: Sequence[Decision]) -> Html:
     return table(counted(len(decisions), "decision"), heads, rows, "data decisions")
 
 
-def _ways_on(view: RunView, step: StepView) -> Html:
-    item = f" --item {step.item}" if step.item != NO_ITEM else ""
-    commands = "\n".join(f"somagent {word} {view.run.id} {step.id}{item} --as NAME" for word in ("approve", "reject"))
-    return join([tag("p", "To go on, one of:"), block(commands)])
+def _ways_on(view: RunView, step: StepView, asked: Waiting | None) -> Html:
+    """The commands that decide, ready to be copied; names of others are quoted for the shell."""
+    where = step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
+    arguments = f"{shlex.quote(view.run.id)} {shlex.quote(where)} --as NAME"
+    if asked is not None and asked.groups:
+        arguments += f" --group {shlex.quote(asked.groups[0])}"
+    return join([tag("p", "To go on, one of:"), block(f"somagent approve {arguments}\nsomagent reject {arguments}")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from somagent.operators.runner.records import artifact_of
@@ -95,7 +96,7 @@ def _other(name: str, value: Any, view: RunView, shower: Shower) -> Html:
 def _files(artifacts: dict[str, Any], view: RunView, shower: Shower) -> Html:
     """Files and folders, and how to get them out."""
     pairs = [(name[:80], shower.show(value)) for name, value in artifacts.items()]
-    command = code(f"somagent artifacts {view.run.id} {next(iter(artifacts))} --to FOLDER")
+    command = code(shlex.join(["somagent", "artifacts", view.run.id, next(iter(artifacts)), "--to", "FOLDER"]))
     way = tag("p", "To copy one into a folder: ", command, class_="note")
     return tag("article", tag("h3", "Files"), facts(pairs, "terms"), way, class_="card")
 

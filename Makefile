@@ -27,7 +27,7 @@ check: .venv/dev.ready ## lint, formatting, types, layers, and the library's cap
 	@.venv/bin/somagent check workflows/library/*/*.capsule.yaml workflows/library/*/constitution.yaml
 
 bench: .venv/bench.ready ## print the benchmarks' tables (BENCH="compile engine", default: all)
-	@for name in $(BENCH); do .venv/bin/python benchmarks/$$name.py || exit 1; done
+	@for name in $(BENCH); do .venv/bench/bin/python benchmarks/$$name.py || exit 1; done
 
 lock: ## write requirements/*.txt anew (needs uv)
 	@for group in build dev bench; do \
@@ -39,10 +39,15 @@ clean: ## remove set-up, caches and runs
 	rm -rf .venv .somagent .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Tests and benchmarks want packages that do not go well together, so the benchmarks have an environment of their own.
+.venv/core.ready .venv/dev.ready: ENVIRONMENT = .venv
+.venv/bench.ready: ENVIRONMENT = .venv/bench
+
 .venv/%.ready: requirements/%.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=..." >&2; exit 2; }
-	@test -x .venv/bin/python || { echo "setting up .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv; }
+	@test -x $(ENVIRONMENT)/bin/python || { \
+		echo "setting up $(ENVIRONMENT) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(ENVIRONMENT); }
 	@echo "installing requirements/$*.txt"
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/$*.txt
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(ENVIRONMENT)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/$*.txt
+	@$(ENVIRONMENT)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

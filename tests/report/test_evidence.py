@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import plan_digest
+from somagent.capsule_compiler.plan import Amounts, Budget, plan_digest
 from somagent.workflows.report import render_report
 
 SPEC = """
@@ -125,3 +125,23 @@ def test_without_the_content_store_the_page_says_what_is_missing(ran: Callable[.
         """
     ).view
     assert "which this report was made without" in render_report(view)
+
+
+def test_a_budget_stands_beside_what_was_spent_and_who_spent_it(
+    ran: Callable[..., Any], read_page: Callable[[str], Any]
+) -> None:
+    view = ran("steps: { one: { script: { run: 'true' } }, two: { script: { run: 'true' } } }").view
+    plan = replace(
+        view.plan, budget=Budget(tokens=400_000, cost_micros=6_000_000, currency="USD", wall_clock_ms=7_200_000)
+    )
+    spent = replace(view.steps[0], spent=Amounts(tokens=1_200, cost_micros=31_250))
+    page = read_page(render_report(replace(view, plan=plan, steps=[spent, view.steps[1]])))
+    section = page.section("spending")
+    assert "1,200 of 400,000" in section
+    assert "0.03125 USD of 6.00 USD" in section
+    assert "of 2 h 00 min" in section
+    assert page.row("spending", "one") == ["1,200 tokens, 0.03125 USD", "no limit"]
+
+
+def test_a_run_without_budget_and_spending_says_nothing_of_money(ran: Callable[..., Any]) -> None:
+    assert not ran("steps: { one: { script: { run: 'true' } } }").page.has("spending")

@@ -33,7 +33,7 @@ def test_a_second_process_is_told_who_holds_the_directory_and_what_to_do(working
     process, _ = working
     second = program("work", tmp_path / "data", tmp_path / "plan.json")
     assert second.returncode == 3
-    assert second.stderr.startswith(f"DataDirectoryHeld: process {process.pid} runs capsules in {tmp_path / 'data'}.")
+    assert second.stderr.startswith(f"DataDirectoryHeld: process {process.pid} runs capsules in {tmp_path / 'data'};")
     assert f"kill -INT {process.pid}" in second.stderr
 
 

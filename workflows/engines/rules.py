@@ -66,23 +66,20 @@ def phase_of(plan: Plan, phases: Mapping[str, Phase]) -> Phase:
     return "Succeeded" if all(phases[node.id] in good for node in (*plan.nodes, *plan.finals)) else "Failed"
 
 
-def failure_of(plan: Plan, results: Iterable[StepResult]) -> Failure | None:
+def _failure(results: Sequence[StepResult | None]) -> Failure | None:
     """Why a run did not succeed: the first step, in the plan's order, that was cancelled, else that failed."""
-    failures = {result.key.step: result for result in results if result.key.item == NO_ITEM}
     for phase in ("Cancelled", "Failed"):
-        for node in (*plan.nodes, *plan.finals):
-            result = failures.get(node.id)
+        for result in results:
             if result is not None and result.phase == phase and result.failure is not None:
-                return replace(result.failure, message=f"step `{node.id}`: {result.failure.message}")
+                return replace(result.failure, message=f"step `{result.key.step}`: {result.failure.message}")
     return None
 
 
-async def outcome_of(
-    plan: Plan, run: RunRecord, ledger: Ledger, phase: Phase, results: Iterable[StepResult]
-) -> tuple[Phase, Outcome]:
+async def outcome_of(plan: Plan, run: RunRecord, ledger: Ledger, phase: Phase) -> tuple[Phase, Outcome]:
     """How a run whose steps have all ended ends itself: it fails as well when one of its outputs has no value."""
     if phase != "Succeeded":
-        return phase, Outcome(failure=failure_of(plan, results))
+        results = [await ledger.result(StepKey(run.id, node.id)) for node in (*plan.nodes, *plan.finals)]
+        return phase, Outcome(failure=_failure(results))
     try:
         return phase, Outcome(outputs=await run_outputs(plan, run, ledger))
     except StepFailure as failure:

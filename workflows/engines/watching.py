@@ -42,6 +42,6 @@ class Watches:
 
     def tell(self, event: Event) -> None:
         """Passes an event on."""
-        for watch in tuple(self._all):
+        for watch in tuple(self._all) if self._all else ():
             if watch.run_id == event.key.run:
                 watch.events.put_nowait(event)

@@ -55,8 +55,7 @@ class LocalEngine:
         self._operators = operators
         self._clock = clock or Clock()
         self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
-        self._token = token
-        self._crash = crash
+        self._token, self._crash = token, crash
         self._watches = Watches()
         self._journal: Journal | None = None
         self._lease: Lease | None = None
@@ -169,10 +168,7 @@ class LocalEngine:
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
         """What the attempts wrote, in the order of their starts."""
-        with reading.opened(self._directory) as rows:
-            rows.run(run_id)
-            attempts = [a for a in rows.attempts(run_id) if step is None or a.key.step == step]
-        return reading.logs(self._directory, attempts)
+        return reading.logs(self._directory, run_id, step)
 
     async def _work(self, run: RunRecord) -> None:
         journal = self._writable()
@@ -189,7 +185,7 @@ class LocalEngine:
             self._listener = self._listener or asyncio.create_task(self._listen(journal))
             phase, outcome = await execution.execute(), None
             if phase != "Waiting":
-                phase, outcome = await rules.outcome_of(plan, run, journal, phase, journal.rows.results(run.id))
+                phase, outcome = await rules.outcome_of(plan, run, journal, phase)
             await self._mark(run.id, "close", phase, outcome)
         except BaseException:
             with contextlib.suppress(EngineError):  # the one that is on its way says what happened

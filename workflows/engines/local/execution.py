@@ -77,7 +77,7 @@ class Execution:
         self._unfinished: dict[StepKey, Attempt] = {}
         self._blocked: dict[str, set[str]] = {}  # steps without a result, and which of their needs have none either
         self._dependents: dict[str, list[Node]] = {}
-        self._finals = deque(plan.finals)
+        self._finals: deque[Node] = deque()
         self._fans: dict[str, _Fan] = {}
         self._ready: deque[StepKey | _Fan] = deque()
         self._tasks: dict[asyncio.Task[Any], _Task] = {}
@@ -131,6 +131,7 @@ class Execution:
             else:
                 self._items.setdefault(step, set()).add(item)
         self._unfinished = self._rows.unfinished(self._run.id)
+        self._finals.extend(node for node in self._plan.finals if node.id not in self._phases)
         left = [node for node in self._plan.nodes if node.id not in self._phases]
         for node in left:
             needs = self._blocked[node.id] = {edge.step for edge in node.needs} - self._phases.keys()
@@ -228,11 +229,8 @@ class Execution:
         self._next_final()
 
     def _next_final(self) -> None:
-        while self._finals and not self._blocked:
-            node = self._finals.popleft()
-            if node.id not in self._phases:
-                self._start(node)
-                return
+        if self._finals and not self._blocked:
+            self._start(self._finals.popleft())
 
     async def _open(self, key: StepKey) -> StepResult | int:
         opened = await open_fan_out(key, **self._common)

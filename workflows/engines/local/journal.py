@@ -36,7 +36,6 @@ class Journal:
         self._tell = tell
 
     def close(self) -> None:
-        """Closes the file; what was written stays."""
         self.rows.close()
         self.writer.close()  # last, so that SQLite moves the WAL into the file and removes it
 
@@ -111,24 +110,20 @@ def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None =
 
 
 def _begin(db: sqlite3.Connection, key: StepKey, at: datetime) -> Attempt:
+    insert = "INSERT INTO attempts VALUES (NULL, ?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING"
+    attempt = Attempt(key=key, number=1, started_at=at)
+    if db.execute(insert, (*key, 1, encode(attempt))).rowcount:
+        return attempt
     query = "SELECT open, record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number DESC LIMIT 1"
-    row = db.execute(query, key).fetchone()
-    if row is None:
-        attempt = Attempt(key=key, number=1, started_at=at)
-    else:
-        last = decode_attempt(row[1])
-        if row[0]:
-            raise AttemptHeld(f"attempt {last.number} of {key} is at work")
-        # Being ended from outside says nothing about the step.
-        failed = last.failure is not None and last.failure.failure_class not in {"cut_off", "cancelled"}
-        attempt = Attempt(
-            key=key,
-            number=last.number + 1,
-            failed_before=last.failed_before + failed,
-            started_at=at,
-            asked=last.waiting or last.asked,
-        )
-    insert = "INSERT INTO attempts (run, step, item, number, open, record) VALUES (?, ?, ?, ?, 1, ?)"
+    still_open, record = db.execute(query, key).fetchone()
+    last = decode_attempt(record)
+    if still_open:
+        raise AttemptHeld(f"attempt {last.number} of {key} is at work")
+    # Being ended from outside says nothing about the step.
+    failed = last.failure is not None and last.failure.failure_class not in {"cut_off", "cancelled"}
+    attempt = replace(
+        attempt, number=last.number + 1, failed_before=last.failed_before + failed, asked=last.waiting or last.asked
+    )
     db.execute(insert, (*key, attempt.number, encode(attempt)))
     return attempt
 

@@ -33,10 +33,8 @@ class Lease:
         os.close(self._file)
         if pid == os.getpid():
             raise DataDirectoryHeld(f"this process (pid {pid}) works in {directory} already, through another engine")
-        raise DataDirectoryHeld(
-            f"process {pid} runs capsules in {directory}. Wait for it, stop it (kill -INT {pid}), "
-            "or use another data directory"
-        )
+        way_out = f"wait for it, stop it (kill -INT {pid}), or use another data directory"
+        raise DataDirectoryHeld(f"process {pid} runs capsules in {directory}; {way_out}")
 
     def release(self) -> None:
         """Lets go of it; the file stays, since removing it would let two processes lock two files."""

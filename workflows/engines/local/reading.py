@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey
+from somagent.operators.runner.records import NO_ITEM, Phase, StepKey
 from somagent.workflows.engines.local.lease import holder
 from somagent.workflows.engines.local.rows import Rows, RunRow
 from somagent.workflows.engines.local.schema import FILE_NAME
@@ -65,8 +65,11 @@ def run_view(rows: Rows, run_id: str) -> RunView:
     )
 
 
-def logs(directory: Path, attempts: Iterable[Attempt]) -> Iterator[LogChunk]:
-    """What the attempts wrote; one that wrote nothing is left out."""
+def logs(directory: Path, run_id: str, step: str | None) -> Iterator[LogChunk]:
+    """What the attempts of a run, or of one of its steps, wrote; one that wrote nothing is left out."""
+    with opened(directory) as rows:
+        rows.run(run_id)
+        attempts = [attempt for attempt in rows.attempts(run_id) if step is None or attempt.key.step == step]
     for attempt in attempts:
         try:
             content = log_path(directory, attempt.key, attempt.number).read_bytes()
@@ -78,7 +81,7 @@ def logs(directory: Path, attempts: Iterable[Attempt]) -> Iterator[LogChunk]:
 def log_path(directory: Path, key: StepKey, attempt: int) -> Path:
     """logs/RUN/STEP[.ITEM].ATTEMPT.log"""
     name = key.step if key.item == NO_ITEM else f"{key.step}.{key.item}"
-    return directory / "logs" / key.run / f"{name}.{attempt}.log"
+    return directory / f"logs/{key.run}/{name}.{attempt}.log"
 
 
 def _held_by(row: RunRow, holder_pid: int | None, epoch: int) -> int | None:

@@ -76,7 +76,6 @@ class Rows:
         return [self._run_row(row) for row in self._ask(f"{_RUNS} ORDER BY seq DESC")]
 
     def plan(self, run_id: str) -> Plan:
-        """The plan that the run was submitted with; raises `UnknownRun`."""
         query = "SELECT content FROM plans JOIN runs ON plans.digest = runs.plan WHERE id = ?"
         return self._decoded(decode_plan, self._one(run_id, query)[0])
 

@@ -87,7 +87,7 @@ def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> 
 
 
 def _insert(db: sqlite3.Connection, run_id: str, decision: Decision) -> bool:
-    insert = "INSERT INTO decisions (run, step, item, person, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    insert = "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     row = (run_id, decision.step, decision.item, decision.by, encode(decision))
     return db.execute(insert, row).rowcount > 0
 

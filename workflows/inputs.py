@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from somagent.capsule_compiler.plan import Plan
+from somagent.governance.canonical import canonical_json
 from somagent.governance.documents import nearest
 
 
@@ -55,7 +58,8 @@ def _unknown(plan: Plan, name: str) -> str:
 def _problems(plan: Plan, name: str, schema: Mapping[str, Any], value: Any) -> list[str]:
     import jsonschema_rs  # noqa: PLC0415  15 MB, needed only when a run is given something
 
-    validator = jsonschema_rs.Draft202012Validator({"types": plan.types, **schema})
+    stored = canonical_json({"types": plan.types, **schema})  # as a plan on disk has it: a limit is 0 there, not 0.0
+    validator = jsonschema_rs.Draft202012Validator(msgspec.json.decode(stored))
     return [
         f"input `{'.'.join([name, *map(str, error.instance_path)])}`: {error.message}"
         for error in validator.iter_errors(value)

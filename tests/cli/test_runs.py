@@ -131,7 +131,7 @@ def test_inputs_are_typed_and_every_mistake_is_said(somagent: Shell) -> None:
     assert wrong.code == 2
     assert "the capsule has no input `wrd`; did you mean `word`?" in wrong.err
     assert "input `word`: " in wrong.err
-    assert "input `size`: 0 is less than the minimum of 1" in wrong.err
+    assert "input `size`: 0 is less than the minimum of 1\n" in wrong.err
     assert "input `word` is missing" in somagent("run", name).err
     assert "written as JSON" in somagent("run", name, "--input", "size=many").err
     assert somagent("runs", "--output", "json").json == []

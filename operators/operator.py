@@ -68,6 +68,7 @@ class Park:
     """The step cannot go on before people decide; it is run again, in a new attempt, when they have."""
 
     waiting: Waiting
+    verdict: Verdict | None = None  # what a rule book said of the step's input, when that is why people are asked
 
 
 class StepFailure(Exception):

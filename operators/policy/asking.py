@@ -35,7 +35,7 @@ async def run(arguments: PolicyArguments, step: Step) -> Answer | Park:
         waiting = Waiting(title=_question(verdict, book.name), show=[arguments.input])
         end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
         if end is None:
-            return Park(waiting)
+            return Park(waiting, verdict)
         if end.kind == "rejected":
             raise StepFailure("denied", rejection(end.deciding[0]), verdict=verdict)
     outputs = {"verdict": verdict.effect, "rules": verdict.rules, "because": verdict.because}

@@ -86,6 +86,7 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
     asked = None if work.attempt.asked == consent.question else work.attempt.asked
     end = await _run(work, operator, decoded, decisions, asked)
     if isinstance(end, Park):
+        course.verdict = end.verdict or course.verdict
         return end.waiting
     outputs = msgspec.to_builtins(end.outputs)
     if outputs or node.outputs:

@@ -69,6 +69,8 @@ def test_a_verdict_of_require_review_opens_nothing_before_people_have_approved(b
     assert isinstance(parked, Park)
     assert parked.waiting.title == "`release` asks for a review: the score is low"
     assert parked.waiting.show == [{"score": 10}]
+    assert parked.verdict is not None
+    assert parked.verdict.effect == "require_review"
     approval = Decision(step="gate", by="bo", approve=True, at=gate.now())
     answer = ask(replace(gate, decisions=(approval,)), set="release", input={"score": 10})
     assert answer.outputs["verdict"] == "require_review"

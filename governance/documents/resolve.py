@@ -1,11 +1,13 @@
 """What a plain YAML scalar means: by YAML 1.2, and whether kubectl's YAML 1.1 would disagree.
 
-Sources: YAML 1.2.2 section 10.3.2 (core schema); yaml.org/type (1.1: bool, int, float); sigs.k8s.io/yaml reads 1.1.
+Sources: YAML 1.2.2 section 10.3.2 (core schema); yaml.org/type (1.1: bool, int, float); kubectl reads by
+sigs.k8s.io/yaml, which is go-yaml v2.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from somagent.governance.documents.nodes import Scalar
 
@@ -19,15 +21,18 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _MAYBE_NUMBER = frozenset("+-.0123456789")
 
 _BOOL_11 = frozenset("y Y yes Yes YES n N no No NO on On ON off Off OFF".split())  # noqa: SIM905  reads as it is spoken
-_NUMBER_11 = re.compile(
-    r"[-+]?0[0-9_]+"  # octal by its leading zero
-    r"|[-+]?0b[01_]+"  # binary
-    r"|0o[0-7]+"  # text in 1.1, a number in 1.2
-    r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"  # base 60
-    r"|[-+]?0x[0-9a-fA-F]*_[0-9a-fA-F_]*"
-    r"|[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?"  # separators
-    r"|[-+]?[0-9][0-9_]*\.[0-9]*_[0-9_]*"
-)
+_KUBECTL_INT = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_KUBECTL_BASES = (16, 2, 8, 10)
+_BASE_60 = re.compile(r"[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*")
+_SEPARATED_FRACTION = re.compile(r"\.[0-9][0-9_]*_[0-9_]*([eE][-+][0-9]+)?")
+_TEXT_11 = re.compile(r"0o[0-7]+|[-+]?0[0-9]*[89][0-9]*")
+
+
+class OtherMeaning(NamedTuple):
+    """What YAML 1.1 makes of a plain scalar: a phrase for people, and whether kubectl does so, too."""
+
+    words: str
+    kubectl: bool
 
 
 class NotFinite(Exception):
@@ -55,10 +60,37 @@ def resolve(text: str) -> Scalar:
     return text
 
 
-def other_meaning(text: str) -> str:
-    """What YAML 1.1 makes of a plain scalar when it differs from 1.2: a phrase for people, or empty."""
+def other_meaning(text: str) -> OtherMeaning | None:
+    """What YAML 1.1 or kubectl makes of a plain scalar when it differs from 1.2, else None.
+
+    kubectl reads by go-yaml, which knows no base 60 and takes `0o17`, `08`, `1e3` and `-.5` as 1.2 does; dates are
+    left as text by all three.
+    """
     if text in _BOOL_11:
-        return "a boolean"
-    if text and text[0] in _MAYBE_NUMBER and _NUMBER_11.fullmatch(text):
-        return "text" if text.startswith("0o") else "another number" if _INT.fullmatch(text) else "a number"
-    return ""
+        return OtherMeaning("a boolean", kubectl=True)
+    if not text or text[0] not in _MAYBE_NUMBER or (text.isdecimal() and text[0] != "0"):
+        return None
+    number = _by_kubectl(text)
+    try:
+        own = resolve(text)
+    except NotFinite:
+        return None
+    if number is not None and number != own:
+        shown = f"{number:g}" if isinstance(number, float) else str(number)
+        return OtherMeaning(f"the number {shown}", kubectl=True)
+    if _BASE_60.fullmatch(text) or _SEPARATED_FRACTION.fullmatch(text):
+        return OtherMeaning("a number", kubectl=False)
+    return OtherMeaning("text", kubectl=False) if _TEXT_11.fullmatch(text) else None
+
+
+def _by_kubectl(text: str) -> int | float | None:
+    """The number that go-yaml v2 reads (`resolve` in its resolve.go), None when it reads text."""
+    plain = text if text[0] == "." else text.replace("_", "")
+    if len(plain) > LONGEST_INT:
+        return None
+    match = _KUBECTL_INT.fullmatch(plain)
+    if match is not None:
+        sign, *digits = match.groups()
+        value = next(int(part, base) for part, base in zip(digits, _KUBECTL_BASES, strict=True) if part)
+        return -value if sign == "-" else value
+    return float(plain) if _FLOAT.fullmatch(plain) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -25,14 +26,14 @@ from yaml.events import (
 
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
-from somagent.governance.documents.resolve import NotFinite, other_meaning, resolve
+from somagent.governance.documents.resolve import NotFinite, OtherMeaning, other_meaning, resolve
 from somagent.governance.documents.source import Source, Span
 from somagent.governance.documents.yaml_syntax import syntax_diagnostic
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 64
-_PROPERTY = re.compile(r"[&!][^\s,\[\]{}]*")
-_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:\s|#[^\n]*\n)*)*")
+_PROPERTY = re.compile(r"!<[^>\s]*>|[&!][^\s,\[\]{}]*")
+_PROPERTIES = re.compile(rf"(?:(?:{_PROPERTY.pattern})(?:\s|#[^\n]*\n)*)*")
 MAX_EXACT_INT = 2**53 - 1  # canonical JSON writes numbers as doubles (RFC 8785, section 3.2.2.3)
 
 # Besides control characters: what YAML 1.1 takes for line breaks and 1.2 does not, lone carriage returns, a byte order
@@ -69,12 +70,13 @@ def decode_source(name: str, content: bytes) -> tuple[Source, list[Diagnostic]]:
         help_ = "move data into files, and repeated steps into a `forEach`"
         first_line = content[:MAX_BYTES].decode("utf-8", errors="replace").split("\n", 1)[0]
         return Source(name, first_line), [Diagnostic("document-too-large", message, Span(0, 0), help=help_)]
+    body = content.removeprefix(BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        text = content.decode("utf-8", errors="replace")
-        at = len(content[: error.start].decode("utf-8", errors="replace"))
-        message = f"byte {error.start} (0x{content[error.start]:02x}) is not UTF-8"
+        text = body.decode("utf-8", errors="replace")
+        at = len(body[: error.start].decode("utf-8"))
+        message = f"byte {error.start + len(content) - len(body)} (0x{body[error.start]:02x}) is not UTF-8"
         help_ = "save the file as UTF-8"
         return Source(name, text), [Diagnostic("not-utf-8", message, Span(at, at + 1), help=help_)]
     source = Source(name, text)
@@ -207,10 +209,11 @@ class _Reader:
             self._report("number-not-finite", f"`{text}` is not a finite number", span, help="write a number")
             return ScalarNode(0.0, text, span)
         other = other_meaning(text)
-        if other:
+        if other is not None:
+            who = "to kubectl, which reads YAML 1.1" if other.kubectl else "in YAML 1.1"
             self._report(
                 "yaml-ambiguous",
-                f"`{text}` is {_kind(value)} in YAML 1.2, but kubectl reads YAML 1.1, where it is {other}",
+                f"`{text}` is {_kind(value)} in YAML 1.2, but {other.words} {who}",
                 span,
                 note="quote it",
                 help=_unambiguous(text, other),
@@ -250,8 +253,8 @@ class _Reader:
             raise _Unreadable
 
 
-def _unambiguous(text: str, other: str) -> str:
-    if other == "a boolean":
+def _unambiguous(text: str, other: OtherMeaning) -> str:
+    if other.words == "a boolean":
         return f'write "{text}" for the text, {str(text.lower() in {"y", "yes", "on"}).lower()} for the boolean'
     return f'write "{text}" for the text; a number is written with digits alone and does not begin with 0'
 

@@ -62,15 +62,19 @@ def syntax_diagnostic(source: Source, error: yaml.YAMLError) -> Diagnostic:
     at = _index(source, getattr(error, "problem_mark", None) or getattr(error, "context_mark", None))
     opening = _index(source, getattr(error, "context_mark", None)) if context else at
     fault = _FAULTS.get(problem) or _Fault(f"not YAML: {problem}", "")
+    here = source.text[at : at + 1]
     if not fault.message:
-        fault = _character(source.text[at : at + 1])
+        fault = _character(here)
+    elif here in {"}", "]"} and problem == "did not find expected key":
+        fault = _Fault(f"`{here}` closes nothing", "take it out, or quote the text that it is in")
+        opening = at
     if fault.at_opening:
         return Diagnostic("yaml-syntax", fault.message, Span(opening, opening + 1), help=fault.help)
-    words = _OPENINGS.get(context, context)
+    words = _OPENINGS.get(context, "")
     labels = (Label(Span(opening, opening + 1), words),) if words and opening != at else ()
-    if source.text[at - 1 : at] == "\\":
-        at -= 1  # an escape is shown with its backslash
-        return Diagnostic("yaml-syntax", fault.message, Span(at, at + 2), help=fault.help)
+    backslash = source.text.rfind("\\", max(0, at - 2), at + 1)
+    if backslash >= 0 and context == "while parsing a quoted scalar":
+        return Diagnostic("yaml-syntax", fault.message, Span(backslash, backslash + 2), help=fault.help)
     return Diagnostic("yaml-syntax", fault.message, Span(at, at + 1), labels=labels, help=fault.help)
 
 
@@ -81,4 +85,5 @@ def _index(source: Source, mark: Any) -> int:
 def _character(character: str) -> _Fault:
     if character == "\t":
         return _Fault("a tab where YAML wants spaces", "indent with spaces")
-    return _Fault(f"plain text cannot begin with `{character}`", "quote it")
+    shown = "a backquote" if character == "`" else f"`{character}`"
+    return _Fault(f"plain text cannot begin with {shown}", "quote it")

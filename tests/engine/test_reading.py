@@ -1,8 +1,10 @@
+# ruff: noqa: PLR0917 -- a test names the fixtures it uses
 """What people read: runs, views, logs and events. Reading makes nothing and changes nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -36,6 +38,27 @@ def test_a_journal_in_a_folder_that_cannot_be_written_to_is_read(run_plan, make_
         assert make_engine().view(view.run.id) == view
     finally:
         (tmp_path / "data").chmod(0o700)
+
+
+@pytest.mark.parametrize("far", ["empty", "wal"])
+def test_a_journal_whose_maker_died_early_has_no_runs_yet(make_engine, go, make_plan, make_node, tmp_path, far):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "journal.sqlite3"
+    path.touch()
+    if far == "wal":
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.close()
+    engine = make_engine()
+    assert engine.runs() == []
+    with pytest.raises(UnknownRun, match="there are no runs in"):
+        engine.view("r-1")
+
+    async def main():
+        async with engine:
+            return await engine.run(await engine.submit(make_plan(make_node("a")), {}, submitter="ada", files={}))
+
+    assert go(main()).phase == "Succeeded"
 
 
 def test_an_unknown_run_is_named(run_plan, make_plan, make_node, make_engine, tmp_path):

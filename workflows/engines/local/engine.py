@@ -80,9 +80,8 @@ class LocalEngine:
 
     async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
         """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
-        journal = self._writable()
         with storing():
-            submission.store_files(journal.contents, plan, files)
+            submission.store_files(self._writable().contents, plan, files)
         return await self._submit(plan, inputs, submitter)
 
     async def retry_from(self, run_id: str, step: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from somagent.operators.runner.records import NO_ITEM, Phase, StepKey
@@ -19,19 +19,17 @@ def opened(directory: Path) -> Iterator[Rows]:
     """The journal of the data directory; raises `UnknownRun` when there is none."""
     if not (directory / FILE_NAME).exists():
         raise UnknownRun(f"there are no runs in {directory}")
-    rows = Rows(directory)
-    try:
+    with closing(Rows(directory)) as rows:
         yield rows
-    finally:
-        rows.close()
 
 
 def summaries(directory: Path) -> list[RunSummary]:
     """A line for every run, newest first."""
-    if not (directory / FILE_NAME).exists():
+    try:
+        with opened(directory) as rows, rows.snapshot():
+            pid, epoch, found = holder(directory), rows.epoch(), rows.runs()
+    except UnknownRun:
         return []
-    with opened(directory) as rows, rows.snapshot():
-        pid, epoch, found = holder(directory), rows.epoch(), rows.runs()
     return [
         RunSummary(
             id=row.run.id,

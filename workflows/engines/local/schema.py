@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from somagent.workflows.engines.local.faults import translated
-from somagent.workflows.engines.protocol import EngineError, JournalDamaged
+from somagent.workflows.engines.protocol import EngineError, JournalDamaged, UnknownRun
 
 FILE_NAME = "journal.sqlite3"
 VERSION = 1
@@ -57,14 +57,19 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """The journal for reading; changes nothing and needs no lease."""
+    """The journal for reading; changes nothing and needs no lease. Raises `UnknownRun` when nothing is in it yet."""
+
+    def check(db: sqlite3.Connection) -> None:
+        if not _holds_journal(db, path):  # its maker is at it, or died
+            raise UnknownRun(f"there are no runs in {path.parent}")
+
     untouched = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-    return _open(path, "mode=ro&immutable=1" if untouched else "mode=ro", lambda db: _holds_journal(db, path))
+    return _open(path, "mode=ro&immutable=1" if untouched else "mode=ro", check)
 
 
 def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?{mode}"
     try:
+        uri = f"{path.absolute().as_uri()}?{mode}"
         db = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             prepare(db)

@@ -42,8 +42,6 @@ class _Write(NamedTuple):
 
 
 class Writer:
-    """The one thread that writes to the journal."""
-
     def __init__(self, path: Path, crash: Crash) -> None:
         self.epoch: int | None = None  # of the lease; once set, every transaction checks that it still holds
         self._path, self._crash = path, crash
@@ -75,8 +73,7 @@ class Writer:
 
     def close(self) -> None:
         """Ends the thread after what it was given; raises nothing, what is in the WAL is safe there."""
-        if self._turn:
-            self._queue.put(self._turn)
+        self._queue.put(self._turn)
         self._queue.put([])
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):

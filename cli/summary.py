@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from somagent.cli.asking import step_name, waiting_steps
@@ -83,8 +84,10 @@ def _next(view: RunView) -> list[str]:
 
 
 def _decide(view: RunView, step: StepView) -> list[str]:
-    hints = [f"decide: somagent approve {view.run.id} {step_name(step)} --as NAME   (or reject)"]
     waiting = step.waiting
+    if waiting is not None and waiting.due is not None and waiting.due <= datetime.now(UTC):
+        return [f"go on: somagent resume {view.run.id}   (the time to decide is over: {waiting.on_timeout})"]
+    hints = [f"decide: somagent approve {view.run.id} {step_name(step)} --as NAME   (or reject)"]
     if waiting is not None:
         asked = (step.id, step.item)
         given = [one.by for one in view.decisions if (one.step, one.item) == asked and one.approve]

@@ -25,6 +25,8 @@ def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
     """
     if not decision.by.strip():
         return "a decision needs a name"
+    if waiting.due is not None and decision.at >= waiting.due:
+        return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
     if waiting.not_submitter and decision.by == submitter:
         return f"{decision.by} started the run, and its submitter may not decide"
     if not waiting.users and not waiting.groups:

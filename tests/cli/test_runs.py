@@ -289,6 +289,15 @@ def test_of_several_approvals_it_is_said_who_gave_one_and_who_may(somagent: Shel
     assert (decision["comment"], decision["verified"]) == ("fine", False)
 
 
+def test_after_the_due_date_only_resume_goes_on(somagent: Shell) -> None:
+    name = somagent.capsule("late", "  steps:\n    ask: { review: { title: Go on?, due: 1ms } }\n")
+    assert "go on: somagent resume r-" in somagent("run", name).out
+    late = somagent("approve", "last", "ask", "--as", "ann")
+    assert (late.code, late.err.startswith("error: the time to decide ended at ")) == (2, True)
+    assert somagent("resume", "last").code == 1
+    assert "0 of 1 approvals when the time was up" in somagent("show", "last").out
+
+
 def test_the_account_kept_beside_a_decision_is_no_variable_of_the_environment(somagent: Shell, gated: str) -> None:
     somagent("run", gated, LOGNAME="boss", USER="boss")
     somagent("approve", "last", "ask", "--as", "ann", LOGNAME="boss", USER="boss")

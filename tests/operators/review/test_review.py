@@ -85,8 +85,7 @@ def test_without_a_due_date_it_waits_for_ever(step: MakeStep) -> None:
 
 
 def test_a_due_date_beyond_the_calendar_is_said_in_words(step: MakeStep) -> None:
-    for due in ("99999999d", "9" * 400 + "d"):
-        assert "beyond the calendar's end" in failure(step(), due=due).message
+    assert "beyond the calendar's end" in failure(step(), due="999999d" * 5).message
 
 
 def test_it_opens_with_the_approval_that_makes_it_enough(step: MakeStep) -> None:

@@ -165,3 +165,27 @@ def test_ctrl_c_ends_the_process_its_scripts_and_their_children(make_plan, make_
     view = make_engine().view(out.split()[0])
     assert view.phase == "Pending"
     assert {step.id: step.phase for step in view.steps} == {"done": "Succeeded", "slow": "Pending"}
+
+
+def test_a_script_that_outlived_its_killed_engine_is_ended_before_it_runs_again(
+    make_plan, make_node, tmp_path, start, program
+):
+    """SIGKILL leaves the script writing into its folder; the next attempt must be the only one at work."""
+    pid = tmp_path / "pid"
+    text = (
+        f"test -e {pid} && exit 0; echo $$ > {pid}.new; mv {pid}.new {pid}; n=0; while :; do echo x > f$((n+=1)); done"
+    )
+    plan = make_plan(make_node("loop", operator="script", arguments={"run": text}))
+    (tmp_path / "plan.json").write_bytes(encode_plan(plan))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json")
+    run = process.stdout.readline().strip()
+    while not pid.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    orphan = int(pid.read_text())
+    assert alive(orphan)
+    resumed = program("work", tmp_path / "data", tmp_path / "plan.json", "--run", run)
+    assert (resumed.returncode, resumed.stdout.split(), resumed.stderr) == (0, [run, "Succeeded"], "")
+    assert not alive(orphan)

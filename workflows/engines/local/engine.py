@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -48,7 +47,7 @@ class LocalEngine:
         *,
         clock: Clock | None = None,
         parallel: int | None = None,
-        token: Callable[[], str] = lambda: secrets.token_hex(2),
+        token: Callable[[], str] = lambda: os.urandom(2).hex(),
         crash: Crash = survive,
     ) -> None:
         self._directory = directory.absolute()
@@ -131,7 +130,8 @@ class LocalEngine:
             try:
                 journal, now = self._writable(), self._clock.now()
                 journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
-                remove_tree(self._directory / "work")
+                with contextlib.suppress(OSError):  # a dead process's script may still write there, until it is ended
+                    remove_tree(self._directory / "work")
             except BaseException:
                 lease.release()
                 raise

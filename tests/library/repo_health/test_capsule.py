@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import zipfile
 from typing import Any
 
@@ -158,10 +159,11 @@ def test_what_is_no_repository_fails_the_first_step_in_one_line(run_on, tmp_path
     assert "plain is not a git repository" in json.dumps(ended.json["steps"]["snapshot"])
 
 
-def test_a_relative_path_is_refused_before_anything_starts(run_on):
+def test_a_relative_path_is_taken_from_where_the_run_is_started(run_on, somagent):
+    subprocess.run(["git", "init", "-q", "project"], cwd=somagent.folder, check=True)
     ended = run_on("project")
-    assert ended.code == 2
-    assert "repo" in ended.err
+    assert ended.json["inputs"]["repo"] == str(somagent.folder / "project")
+    assert phases(ended.json)["snapshot"] == "Succeeded"
 
 
 def test_the_capsule_and_its_constitution_have_no_mistake(somagent, repository):

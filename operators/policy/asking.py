@@ -10,15 +10,15 @@ from msgspec import UNSET, UnsetType
 from somagent.capsule_compiler.plan import Plan, RuleBook
 from somagent.governance.constitution import ConstitutionRefused, InputRefused, judge_input
 from somagent.governance.verdict import Verdict
+from somagent.operators.deciding import outcome, rejection
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.policy.arguments import PolicyArguments
-from somagent.operators.review.deciding import outcome, rejection
 from somagent.operators.rule_books import circumstances_of, constitution_of
 from somagent.operators.runner.records import Waiting
 
 
 async def run(arguments: PolicyArguments, step: Step) -> Answer | Park:
-    """The verdict, or a question. Raises `StepFailure`: `denied` by rule or person, `error` when there is no verdict."""
+    """The verdict, or a question. Raises `StepFailure`: `denied` by rule or person, `error` without a verdict."""
     book = _book(arguments.set, step.plan)
     try:
         constitution = constitution_of(book)

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from msgspec import UNSET, UnsetType
 
 from somagent.capsule_compiler.model.quantities import duration_ms
+from somagent.operators.deciding import Outcome, objection, outcome, rejection
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review.arguments import ReviewArguments
-from somagent.operators.review.deciding import Outcome, objection, outcome, rejection
 from somagent.operators.runner.records import Decision, Waiting
 
 _TIME = "%Y-%m-%d %H:%M:%S %Z"

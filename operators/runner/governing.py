@@ -54,7 +54,7 @@ def _reviewed(
     decisions: Sequence[Decision],
     now: datetime,
 ) -> Consent:
-    from somagent.operators.review.deciding import outcome, rejection  # noqa: PLC0415 - most steps need no people
+    from somagent.operators.deciding import outcome, rejection  # noqa: PLC0415 - most steps need no people
 
     small = len(msgspec.json.encode(arguments)) <= _SHOWN_BYTES
     question = Waiting(

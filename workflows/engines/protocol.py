@@ -110,7 +110,7 @@ class Engine(Protocol):
         """Writes a person's decision down; the step that waits for it goes on.
 
         Raises `DecisionRefused` when the step does not wait or the person may not decide
-        (`somagent.operators.review.deciding.objection`, which the step asks again).
+        (`somagent.operators.deciding.objection`, which the step asks again).
         """
         ...
 

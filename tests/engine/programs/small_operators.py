@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import Amounts
+from somagent.operators.deciding import outcome
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
-from somagent.operators.review.deciding import outcome
 from somagent.operators.runner.records import Waiting
 
 

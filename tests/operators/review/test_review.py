@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from somagent.operators.deciding import objection, outcome
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review import OPERATOR
-from somagent.operators.review.deciding import objection, outcome
 from somagent.operators.runner.records import Decision, Waiting
 
 MakeStep = Callable[..., Step]

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.operators.review.deciding import outcome
+from somagent.operators.deciding import outcome
 from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult, Waiting
 from somagent.operators.runner.run_step import run_step

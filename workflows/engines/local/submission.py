@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan, digest_of
-from somagent.operators.review.deciding import objection
+from somagent.operators.deciding import objection
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.rows import decode_attempt, encode

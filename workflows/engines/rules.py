@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from somagent.capsule_compiler.model.quantities import show_duration
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.operators.operator import StepFailure
 from somagent.operators.runner.ledger import Ledger
@@ -46,15 +47,41 @@ def omitted(key: StepKey, barrier: str, now: datetime) -> StepResult:
     return StepResult(key=key, phase="Omitted", ended_at=now, failure=failure)
 
 
-def cancelled(key: StepKey, attempts: Sequence[Attempt], by: str, now: datetime) -> StepResult:
-    """The result of a step or item that somebody's command cut off or gave up."""
+def cancellation(by: str) -> Failure:
+    """Why a run stops at somebody's command."""
+    return Failure(failure_class="cancelled", message=f"cancelled by {by}")
+
+
+def overtime(plan: Plan) -> Failure:
+    """Why a run stops when it has been worked on for as long as its budget allows."""
+    limit = show_duration(plan.budget.wall_clock_ms or 0) if plan.budget is not None else ""
+    return Failure(failure_class="budget", message=f"the run's budget of wallClock {limit} is used up")
+
+
+def wall_clock_left(plan: Plan, attempts: Iterable[Attempt], now: datetime) -> timedelta | None:
+    """How much longer the run may be worked on; None when its budget does not say.
+
+    Counted is the time in which at least one attempt was at work: a run that waits for people, or for somebody to go
+    on with it, uses up nothing. `finally` steps are not cut off.
+    """
+    if plan.budget is None or plan.budget.wall_clock_ms is None:
+        return None
+    used, until = timedelta(), datetime.min.replace(tzinfo=UTC)
+    for start, end in sorted((attempt.started_at, attempt.ended_at or now) for attempt in attempts):
+        used += max(end - max(start, until), timedelta())
+        until = max(until, end)
+    return max(timedelta(milliseconds=plan.budget.wall_clock_ms) - used, timedelta())
+
+
+def given_up(key: StepKey, attempts: Sequence[Attempt], why: Failure, now: datetime) -> StepResult:
+    """The result of a step or item that was cut off or given up before it ended."""
     return StepResult(
         key=key,
-        phase="Cancelled",
+        phase="Cancelled" if why.failure_class == "cancelled" else "Failed",
         attempts=len(attempts),
         started_at=attempts[0].started_at if attempts else None,
         ended_at=now,
-        failure=Failure(failure_class="cancelled", message=f"cancelled by {by}"),
+        failure=why,
     )
 
 

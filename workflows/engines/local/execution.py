@@ -17,7 +17,16 @@ from typing import Any, NamedTuple, TypeVar
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.operators.deciding import outcome
 from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
-from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult, Waiting
+from somagent.operators.runner.records import (
+    NO_ITEM,
+    Attempt,
+    Failure,
+    Phase,
+    RunRecord,
+    StepKey,
+    StepResult,
+    Waiting,
+)
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.clock import Clock
@@ -83,7 +92,7 @@ class Execution:
         self._tasks: dict[asyncio.Task[Any], _Task] = {}
         self._parked: dict[StepKey, Waiting] = {}
         self._tried: dict[StepKey, tuple[int, bool]] = {}  # what a parked step was run again for
-        self._cancelled_by: str | None = None
+        self._stopped_for: Failure | None = None  # why steps that have not ended are given up
         self._stopping = False
         self._quiet: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -93,12 +102,16 @@ class Execution:
         However it is left, no task and no process of a step is at work afterwards.
         """
         self._slots.runs.append(self._fill)
+        left = rules.wall_clock_left(self._plan, self._rows.attempts(self._run.id), self._now())
+        timer = None if left is None else asyncio.create_task(self._count_down(left))
         try:
             self._load()
             self.look()
             await self._quiet
         finally:
             self._stopping = True
+            if timer is not None:
+                timer.cancel()
             self._slots.runs.remove(self._fill)
             for task in self._tasks:
                 task.cancel()
@@ -109,8 +122,8 @@ class Execution:
     def look(self) -> None:
         """Takes in what people wrote down, a cancellation or decisions, and that a due date passed."""
         by = self._rows.cancelled_by(self._run.id)
-        if by is not None and self._cancelled_by is None and self._blocked:
-            self._cancel(by)
+        if by is not None and self._stopped_for is None and self._blocked:
+            self._give_up_all(rules.cancellation(by))
         for key, waiting in list(self._parked.items()):
             self._park(key, waiting)
         self._turn()
@@ -148,7 +161,7 @@ class Execution:
         barrier = rules.in_the_way(self._plan, node, self._phases) if self._blocked else ""
         if barrier:
             self._spawn(self._journal.record(None, rules.omitted(key, barrier, self._now())), self._ended)
-        elif self._is_cancelled():
+        elif self._is_stopped():
             self._give_up(key)
         elif node.fan_out is not None:
             self._spawn(self._open(key), partial(self._opened, node))
@@ -193,7 +206,7 @@ class Execution:
     def _attempted(self, key: StepKey, answer: StepResult | Attempt) -> None:
         if isinstance(answer, StepResult):
             self._ended(answer)
-        elif self._is_cancelled():
+        elif self._is_stopped():
             self._give_up(key)
         elif answer.waiting is not None:
             self._park(key, answer.waiting)
@@ -247,7 +260,7 @@ class Execution:
         fan = self._fans[node.id] = _Fan(node.id, opened, limit, len(left), deque())
         for item in left:
             key = StepKey(self._run.id, node.id, item)
-            self._give_up(key) if self._is_cancelled() else self._take_up(key)
+            self._give_up(key) if self._is_stopped() else self._take_up(key)
         self._close_if_done(fan)
 
     def _close_if_done(self, fan: _Fan) -> None:
@@ -255,12 +268,18 @@ class Execution:
             key = StepKey(self._run.id, fan.step)
             self._spawn(close_fan_out(key, fan.total, **self._common), self._ended)
 
-    def _is_cancelled(self) -> bool:
-        return self._cancelled_by is not None and bool(self._blocked)
+    def _is_stopped(self) -> bool:
+        return self._stopped_for is not None and bool(self._blocked)
 
-    def _cancel(self, by: str) -> None:
+    async def _count_down(self, left: timedelta) -> None:
+        await self._sleep(left.total_seconds())
+        if self._stopped_for is None and self._blocked:
+            self._give_up_all(rules.overtime(self._plan))
+            self._turn()
+
+    def _give_up_all(self, why: Failure) -> None:
         """Cuts off what is at work and gives up what waits; what needs those is omitted by the usual rule."""
-        self._cancelled_by = by
+        self._stopped_for = why
         given_up = [*self._parked, *(key for key in self._ready if isinstance(key, StepKey))]
         for fan in self._fans.values():
             given_up += [StepKey(self._run.id, fan.step, item) for item in fan.startable]
@@ -274,8 +293,9 @@ class Execution:
                 task.cancel()
 
     def _give_up(self, key: StepKey) -> None:
-        result = rules.cancelled(key, self._rows.attempts_of(key), self._cancelled_by or "", self._now())
-        self._spawn(self._journal.record(None, result), self._ended)
+        if self._stopped_for is not None:
+            result = rules.given_up(key, self._rows.attempts_of(key), self._stopped_for, self._now())
+            self._spawn(self._journal.record(None, result), self._ended)
 
     def _spawn(
         self, work: Coroutine[Any, Any, T], then: Callable[[T], None], key: StepKey | None = None, *, slot: bool = False

@@ -17,8 +17,10 @@ def attempt(step: str, start_s: float, end_s: float | None) -> Attempt:
     return Attempt(key=StepKey("r", step), number=1, started_at=START + timedelta(seconds=start_s), ended_at=ended)
 
 
-def test_a_run_stops_when_its_time_is_used_up_and_its_finals_still_run(run_plan, make_plan, make_node, phases):
-    slow = make_node("slow", operator="note", arguments={"seconds": 60})
+def test_a_run_stops_when_its_time_is_used_up_and_its_finals_still_run(
+    run_plan, make_plan, make_node, phases, tmp_path
+):
+    slow = make_node("slow", operator="note", arguments={"file": str(tmp_path / "marks"), "seconds": 60, "fail": []})
     plan = make_plan(
         make_node("quick"),
         slow,

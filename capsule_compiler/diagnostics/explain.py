@@ -18,7 +18,7 @@ class UnknownCode(Exception):
     """There is no such code; the message says what may have been meant."""
 
 
-class Explanation(Struct, frozen=True, kw_only=True):
+class Explanation(Struct, frozen=True, kw_only=True, rename="camel"):
     """A code with its example."""
 
     code: str

@@ -168,8 +168,8 @@ class Spec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
     defaults: Defaults = Defaults()
     steps: Annotated[dict[StepId, Step], Meta(description="The steps, by id; at most 5,000")]
     outputs: Annotated[
-        dict[Name, str],
-        Meta(description="What a run gives: `${{ }}` by name", extra_json_schema={HINTS: {"holes": True}}),
+        dict[Name, Annotated[str, Meta(extra_json_schema={HINTS: {"noun": "one `${{ }}`", "holes": True}})]],
+        Meta(description="What a run gives: `${{ }}` by name"),
     ] = {}
     finally_: Annotated[
         dict[StepId, Step], Meta(description="Steps that run in this order when the rest has ended, however it ended")

@@ -210,11 +210,11 @@ def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
 def _suggest(
     fault: str, message: str, span: Span, name: str, known: Iterable[str], *, written: Callable[[str], str] = str
 ) -> Diagnostic:
-    names = sorted(known)
-    near = nearest(name, names)
+    near = nearest(name, known)
     if near is not None:
         edit = Edit(span, written(near), f"write `{near}`")
         return Diagnostic(fault, message, span, note=f"did you mean `{near}`?", edit=edit)
+    names = sorted(known)
     shown = ", ".join(f"`{one}`" for one in names[:8]) + (", ..." if len(names) > 8 else "")
     help_ = f"there {'is only' if len(names) == 1 else 'are'} {shown}" if names else ""
     return Diagnostic(fault, message, span, help=help_)

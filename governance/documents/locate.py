@@ -34,6 +34,8 @@ def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -
 
     A suggested edit is written in the scalar's own style, and left out where that style cannot hold it.
     """
+    if not found:
+        return []
     places = _Places(source, node)
     return [
         replace(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 _LONGEST = 64
-_MOST = 1_000
+_MOST = 300
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
@@ -14,21 +13,20 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
     Of words of one or two letters only the case may differ. Among equally near names the first in alphabetical order
     wins, so that a message never depends on the order of a dict. Distance: restricted Damerau-Levenshtein (insert,
-    delete, replace, swap of neighbours), without regard to case. Work is bounded: of more than a thousand names that
-    could be near, the first thousand are compared.
+    delete, replace, swap of neighbours), without regard to case. Work is bounded: of more than 300 names that could be
+    near, the first 300 are compared.
     """
     limit = min(3, max(1, (len(word) + 1) // 3)) if len(word) > 2 else 0
     if len(word) > _LONGEST:
         return None
     folded = word.lower()
     letters = frozenset(folded)
-    possible = (
-        name
-        for name in sorted(names)
-        if abs(len(name) - len(word)) <= limit and len(letters.difference(name.lower())) <= limit
+    shortest, longest = len(word) - limit, len(word) + limit
+    possible = sorted(
+        name for name in names if shortest <= len(name) <= longest and len(letters.difference(name.lower())) <= limit
     )
     best: str | None = None
-    for name in islice(possible, _MOST):
+    for name in possible[:_MOST]:
         distance = _distance(folded, name.lower(), limit)
         if distance <= limit:
             best, limit = name, distance - 1

@@ -63,7 +63,7 @@ def _run(add: _Adder) -> None:
     run.add_argument(
         "--input", action="append", default=[], metavar="NAME=VALUE", help="an input; text as it is, all else as JSON"
     )
-    run.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; `--input` goes first")
+    run.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; what `--input` gives wins")
     run.add_argument("--as", dest="person", metavar="NAME", help="who starts the run (default: your account)")
     _constitution(run)
     _working(run)
@@ -72,7 +72,7 @@ def _run(add: _Adder) -> None:
     _working(resume)
     retry = add("retry", help="run again from a step on; what does not depend on it is taken over")
     _run_id(retry)
-    retry.add_argument("step", metavar="STEP")
+    retry.add_argument("step", metavar="STEP", help="the first step to run again")
     _working(retry)
 
 
@@ -124,9 +124,15 @@ def _tools(add: _Adder) -> None:
     explain.add_argument("code", nargs="?", metavar="CODE", help="such as CAP203; none lists all")
     _output(explain)
     schema = add("schema", help="print the JSON Schema of capsules or plans")
-    schema.add_argument("kind", nargs="?", default="capsule", choices=["capsule", "plan", "constitution"])
+    schema.add_argument(
+        "kind",
+        nargs="?",
+        default="capsule",
+        choices=["capsule", "plan", "constitution"],
+        help="of what (default: capsule)",
+    )
     completion = add("completion", help="print a script that completes this command in your shell")
-    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="which shell")
 
 
 def _run_id(parser: argparse.ArgumentParser) -> None:

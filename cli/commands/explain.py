@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from somagent.capsule_compiler.diagnostics.explain import UnknownCode, explain
-
 from somagent.capsule_compiler.diagnostics import CODES
+from somagent.capsule_compiler.diagnostics.codes import Code
+from somagent.capsule_compiler.diagnostics.explain import UnknownCode, explain
 from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json
 
@@ -15,7 +15,7 @@ def run(arguments: Namespace) -> int:
     """Explains one code, or lists all."""
     if arguments.code is None:
         if arguments.output == "json":
-            print_json([code._asdict() for code in CODES])
+            print_json([_record(code) for code in CODES])
             return 0
         for code in CODES:
             print(f"{code.number}  {code.name:<34}  {code.meaning}")
@@ -29,3 +29,7 @@ def run(arguments: Namespace) -> int:
     else:
         print(explanation.text, end="")
     return 0
+
+
+def _record(code: Code) -> dict[str, str]:
+    return {"code": code.number, "name": code.name, "severity": code.severity, "meaning": code.meaning}

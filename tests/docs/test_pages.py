@@ -1,0 +1,59 @@
+"""What the pages show is what happens: each block is a file, each file is shown, each session is replayed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pages import DOCS, EXAMPLES, REPOSITORY, Page, is_part, lay_out, normal, not_shown, read_session, replay
+from somagent_shell import Shell
+
+PAGES = [
+    Page(DOCS / f"{name}.md", EXAMPLES / name)
+    for name in ("first-run", "write-a-capsule", "durability", "troubleshooting", "cli", "glossary")
+]
+TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+SESSIONS = [(page, group) for page in PAGES for group in page.sessions()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_block_is_of_a_file_and_each_file_is_shown(page: Page) -> None:
+    files = page.files()
+    blocks = page.blocks()
+    for block in blocks:
+        assert any(is_part(block, file) for file in files.values()), f"no file beside {page.path.name} has:\n{block}"
+    for path, file in files.items():
+        whole = [block for block in blocks if block == file] if path.suffix == ".session" else blocks
+        assert not_shown(file, whole) == [], f"{page.path.name} does not show {path.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_capsule_shown_is_used_in_a_session(page: Page) -> None:
+    sessions = [read_session(path.read_text(encoding="utf-8")) for group in page.sessions() for path in group]
+    commands = "".join(step.command for session in sessions for step in session)
+    capsules = [path.name for path in page.files() if path.name.endswith(".capsule.yaml")]
+    assert [name for name in capsules if name not in commands] == []
+
+
+def test_every_message_in_troubleshooting_is_printed_somewhere() -> None:
+    sources = [*EXAMPLES.rglob("*.session"), REPOSITORY / "Makefile", REPOSITORY / "cli" / "main.py"]
+    shown = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    rows = re.findall(r"^\| (``?)(.+?)\1[^`|]*\|", TROUBLESHOOTING, re.MULTILINE)
+    assert len(rows) > 40
+    for _, message in rows:
+        for part in message.strip().split("…"):
+            assert part.strip() in shown, message
+
+
+@pytest.mark.parametrize(
+    ("page", "group"), SESSIONS, ids=[f"{page.name}/{group[0].name.partition('.')[0]}" for page, group in SESSIONS]
+)
+def test_a_session_prints_what_is_shown(page: Page, group: list[Path], somagent: Shell, request) -> None:
+    lay_out(page, somagent.folder)
+    recorded = [path.read_text(encoding="utf-8") for path in group]
+    printed = [replay(read_session(text), somagent) for text in recorded]
+    if request.config.getoption("--write-goldens") and normal(printed) != normal(recorded):
+        for path, old, new in zip(group, recorded, printed, strict=True):
+            path.write_text(new, encoding="utf-8")
+            page.show(old, new)
+        return
+    assert normal(printed) == normal(recorded)

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from somagent.cli.printing import printable
-from somagent.operators.review.deciding import objection
+from somagent.operators.deciding import objection
 from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
 from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine

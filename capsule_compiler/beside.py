@@ -52,7 +52,7 @@ def read_includes(draft: Draft) -> Draft:
     found: list[Diagnostic] = []
     wanted: dict[str, Path] = {}
     for step in draft.steps.values():
-        for path, at in _includes(draft, step, found):
+        for path, at in _includes(draft, step):
             wanted.setdefault(path, at)
     files: dict[str, FileBeside] = {}
     for path, at in wanted.items():
@@ -83,20 +83,13 @@ def read_includes(draft: Draft) -> Draft:
     )
 
 
-def _includes(draft: Draft, step: StepDraft, found: list[Diagnostic]) -> Iterable[tuple[str, Path]]:
+def _includes(draft: Draft, step: StepDraft) -> Iterable[tuple[str, Path]]:
     arguments: Any = step.operation.arguments
     entry = draft.given.language.catalogue.operators[step.operation.operator]
     for name, _ in hinted_arguments(entry, INCLUDE) if isinstance(arguments, dict) else ():
-        at: Path = (*step.path, *step.operation.at, name)
         paths = arguments.get(name, ())
-        if isinstance(paths, str):  # a whole `${{ }}`
-            help_ = "files are taken along when the capsule is checked, so their paths are written out as a list"
-            found.append(
-                Diagnostic("no-expression-here", f"`{name}` is taken as it stands", draft.span(at), help=help_)
-            )
-            continue
-        for index, path in enumerate(paths):
-            yield path, (*at, index)
+        for index, path in enumerate(paths if isinstance(paths, list) else ()):
+            yield path, (*step.path, *step.operation.at, name, index)
 
 
 def _read(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> Sequence[FileBeside]:

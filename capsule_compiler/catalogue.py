@@ -17,7 +17,7 @@ from somagent.governance.documents import HINTS
 # Hints inside an argument's JSON Schema, under the key `HINTS` (`x-somagent`); all else there is plain JSON Schema.
 HOLES = "holes"  # true: here and inside, `${{ }}` is evaluated; so it is in all arguments of operators
 PLAIN = "plain"  # but not here; the hint's text is the way out that the diagnostic shows
-INCLUDE = "include"  # true: paths of files or folders beside the capsule
+INCLUDE = "include"  # true: a list of paths of files or folders beside the capsule; `plain` as well
 REVIEWED_BY = "reviewedBy"  # name of an output that a later gate must read when this argument is `pass`
 ARTIFACT_ONLY = "artifact"  # true: an artifact, given by an expression
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`

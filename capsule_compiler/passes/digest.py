@@ -61,7 +61,9 @@ def digest(draft: Draft) -> Draft:
         source=SourceInfo(
             file=draft.source.name.rsplit("/", 1)[-1],
             digest=digest_of(draft.source.text.encode()),
-            lines={step.id: draft.source.position(draft.span(step.path).start).line for step in draft.steps.values()},
+            lines={
+                step.id: draft.source.position(draft.key_span(step.path).start).line for step in draft.steps.values()
+            },
         ),
     )
     return replace(draft, plan=plan)

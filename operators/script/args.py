@@ -70,7 +70,7 @@ class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         Meta(
             description="Files and folders beside the capsule, found below $SOMAGENT_INCLUDE, which Python also"
             " imports from",
-            extra_json_schema={HINTS: {INCLUDE: True}},
+            extra_json_schema={HINTS: {INCLUDE: True, PLAIN: _INCLUDE_PLAIN}},
         ),
     ] = []
     image: Annotated[

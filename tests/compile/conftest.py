@@ -11,6 +11,7 @@ from somagent.capsule_compiler.diagnostics import Code, render_all
 from somagent.capsule_compiler.diagnostics.examples import example_of
 from somagent.capsule_compiler.draft import FileBeside
 from somagent.capsule_compiler.language import Language, prepare_language
+from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution, default_constitution, load_constitution
 from somagent.governance.documents import Diagnostic, Source, decode_source
 from somagent.operators.registry import load_operators
@@ -87,3 +88,31 @@ def shown(compiled: Compile) -> Callable[[str], str]:
         return render_all(compilation.source, compilation.diagnostics)
 
     return show
+
+
+HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: a }\nspec:\n"
+Mistakes = Callable[..., list[tuple[str, str]]]
+
+
+@pytest.fixture
+def mistakes(compiled: Compile) -> Mistakes:
+    """Of a specification: each mistake's name and the text that it points to."""
+
+    def find(spec: str, **given: object) -> list[tuple[str, str]]:
+        compilation = compiled(HEAD + spec, **given)
+        text = compilation.source.text
+        return [(one.name, text[one.span.start : one.span.end]) for one in compilation.diagnostics]
+
+    return find
+
+
+@pytest.fixture
+def planned(compiled: Compile) -> Callable[..., Plan]:
+    """The plan of a specification without mistakes."""
+
+    def plan(spec: str, **given: object) -> Plan:
+        compilation = compiled(HEAD + spec, **given)
+        assert compilation.plan is not None, render_all(compilation.source, compilation.diagnostics)
+        return compilation.plan
+
+    return plan

@@ -57,3 +57,22 @@ def test_a_session_prints_what_is_shown(page: Page, group: list[Path], somagent:
             page.show(old, new)
         return
     assert normal(printed) == normal(recorded)
+
+
+LOOKING = """\
+  inputs:
+    found: { type: array, items: { type: object }, default: [{ severity: low, message: No licence }] }
+  steps:
+    look:
+      script: { env: { FOUND: "${{ inputs.found }}" }, run: 'echo "findings=$FOUND" >> "$SOMAGENT_OUTPUT"' }
+      outputs: { findings: { type: array, items: { type: object } } }
+  outputs: { findings: "${{ steps.look.findings }}" }
+"""
+
+
+def test_the_parts_of_a_report_are_called_as_the_page_says(somagent: Shell) -> None:
+    run = somagent("run", somagent.capsule("looking", LOOKING), "--output", "json")
+    report = (somagent.folder / run.json["report"]).read_text(encoding="utf-8")
+    headings = [re.sub("<[^>]+>", "", text) for text in re.findall(r"<h2[^>]*>(.*?)</h2>", report, re.DOTALL)]
+    table = (DOCS / "first-run.md").read_text(encoding="utf-8").partition("| part |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([A-Z][^|]+) \|", table, re.MULTILINE) == [one for one in headings if "How to" not in one]

@@ -10,11 +10,9 @@ import copy
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from somagent.capsule_compiler.catalogue import HOLES, PLAIN, Catalogue
 from somagent.capsule_compiler.model.capsule import Capsule
-from somagent.governance.documents import HINTS
+from somagent.governance.documents import HINTS, model_schema
 
 OPERATOR_KEY = "operator"  # `operator: {name, with}`: how operators of other packages are written
 
@@ -26,7 +24,7 @@ _ABOUT = ("title", "description", "examples", "default")
 
 @cache
 def _base() -> JsonSchema:
-    return msgspec.json.schema(Capsule)
+    return model_schema(Capsule)
 
 
 def capsule_schema(catalogue: Catalogue) -> JsonSchema:

@@ -13,12 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import ARTIFACT_ONLY, OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
-from somagent.governance.documents import HINTS
+from somagent.governance.documents import HINTS, model_schema
 from somagent.governance.verdict import Verdict
 from somagent.operators.runner.records import Artifact, Decision, FailureClass, RunRecord, StepKey, Waiting
 
@@ -108,7 +107,7 @@ def arguments_schema(arguments: type[Struct]) -> dict[str, Any]:
 
     A field of type `Artifact` is marked as one, so that the compiler takes nothing but an artifact there.
     """
-    schema = msgspec.json.schema(arguments)
+    schema = model_schema(arguments)
     definitions: dict[str, Any] = schema["$defs"]
     own: dict[str, Any] = _with_artifacts(definitions.pop(schema["$ref"].removeprefix("#/$defs/")))
     definitions.pop(Artifact.__name__, None)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-import msgspec
-
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.printing import print_json
 from somagent.governance.constitution import ConstitutionFile
+from somagent.governance.documents import model_schema
 from somagent.workflows import capsules
 
 
@@ -17,5 +16,5 @@ def run(arguments: Namespace) -> int:
     if arguments.kind == "capsule":
         print_json(capsules.this_installation().language.schema)
     else:
-        print_json(msgspec.json.schema(Plan if arguments.kind == "plan" else ConstitutionFile))
+        print_json(model_schema(Plan if arguments.kind == "plan" else ConstitutionFile))
     return 0

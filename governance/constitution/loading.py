@@ -32,6 +32,7 @@ from somagent.governance.documents import (
     Source,
     Span,
     key_at,
+    model_schema,
     nearest,
     node_at,
     read_yaml,
@@ -68,7 +69,7 @@ def constitution_from_document(document: Mapping[str, Any]) -> Constitution:
 
 @cache
 def _shape() -> Shape:
-    return shape_of(msgspec.json.schema(ConstitutionFile))
+    return shape_of(model_schema(ConstitutionFile))
 
 
 class _Reading:

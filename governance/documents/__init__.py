@@ -7,6 +7,7 @@ Capsules and constitutions are read by the same bounded reader, and every mistak
 
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
 from somagent.governance.documents.locate import in_document, locate
+from somagent.governance.documents.model_schema import model_schema
 from somagent.governance.documents.nearest import nearest
 from somagent.governance.documents.nodes import (
     Entry,
@@ -46,6 +47,7 @@ __all__ = [
     "in_document",
     "key_at",
     "locate",
+    "model_schema",
     "nearest",
     "node_at",
     "read_yaml",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import msgspec
 import pytest
 
 from somagent.capsule_compiler.catalogue import Catalogue, OperatorEntry
@@ -17,7 +16,7 @@ from somagent.capsule_compiler.diagnostics.examples import example_of
 from somagent.capsule_compiler.language import Language, prepare_language
 from somagent.capsule_compiler.plan import Plan, encode_plan
 from somagent.capsule_compiler.schema import capsule_schema
-from somagent.governance.documents import decode_source, read_yaml
+from somagent.governance.documents import decode_source, model_schema, read_yaml
 from somagent.operators.registry import load_operators
 
 Golden = Callable[[Path, str], None]
@@ -42,7 +41,7 @@ def test_the_committed_capsule_schema_is_that_of_the_core_operators(
 
 
 def test_the_committed_plan_schema_is_that_of_the_model(repository: Path, golden: Golden) -> None:
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Plan)}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model_schema(Plan)}
     golden(repository / "docs" / "reference" / "plan.schema.json", pretty(schema))
 
 
@@ -61,7 +60,7 @@ def test_the_schema_refuses_what_the_compiler_refuses_for_its_form(code: Code, l
 def test_a_plan_is_what_its_schema_says(compiled: Callable[..., Any]) -> None:
     example = example_of(next(code for code in CODES if code.name == "read-of-skippable"))
     plan = compiled(example.document("fixed")).plan
-    jsonschema_rs.Draft202012Validator(msgspec.json.schema(Plan)).validate(json.loads(encode_plan(plan)))
+    jsonschema_rs.Draft202012Validator(model_schema(Plan)).validate(json.loads(encode_plan(plan)))
 
 
 def test_every_field_that_authors_write_says_what_it_is_for(language: Language) -> None:
@@ -79,3 +78,18 @@ def test_an_operator_of_another_package_is_no_key_of_a_step() -> None:
     catalogue = Catalogue({**load_operators(search=[]).catalogue.operators, "words": entry})
     assert "words" not in capsule_schema(catalogue)["$defs"]["Step"]["properties"]
     assert "words" in prepare_language(catalogue).arguments
+
+
+def test_schemas_are_the_same_on_every_python_whatever_it_does_with_docstrings() -> None:
+    def descriptions(part: Any) -> list[str]:
+        if isinstance(part, list):
+            return [text for item in part for text in descriptions(item)]
+        if not isinstance(part, dict):
+            return []
+        own = [part["description"]] if isinstance(part.get("description"), str) else []
+        return own + [text for item in part.values() for text in descriptions(item)]
+
+    arguments = load_operators().catalogue.operators["script"].arguments
+    texts = descriptions(model_schema(Plan)) + descriptions(arguments)
+    assert any("\n" in text for text in texts)
+    assert not any("\n    " in text or text != text.strip() for text in texts)

@@ -82,7 +82,7 @@ def test_a_python_project_with_a_lock_is_fine(repo, judge, lock):
 
 
 def test_a_manifest_that_cannot_be_parsed_is_found_with_its_line(repo, judge):
-    repo.commit({"pyproject.toml": "[project]\nname = \n", "package.json": '{"name": "x",\n}\n'})
+    repo.commit({"pyproject.toml": "[project]\nname = \n", "package.json": '{"name": "x"\n"private": true}\n'})
     lines = {f["file"]: f.get("line") for f in judge(repo).findings("dependencies", "unreadable-manifest")}
     assert lines == {"pyproject.toml": 2, "package.json": 2}
 

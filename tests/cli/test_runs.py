@@ -290,8 +290,10 @@ def test_of_several_approvals_it_is_said_who_gave_one_and_who_may(somagent: Shel
 
 
 def test_after_the_due_date_only_resume_goes_on(somagent: Shell) -> None:
-    name = somagent.capsule("late", "  steps:\n    ask: { review: { title: Go on?, due: 1ms } }\n")
-    assert "go on: somagent resume r-" in somagent("run", name).out
+    name = somagent.capsule("late", "  steps:\n    ask: { review: { title: Go on?, due: 2s } }\n")
+    assert somagent("run", name).code == 3
+    time.sleep(2.1)
+    assert "go on: somagent resume r-" in somagent("show", "last").out
     late = somagent("approve", "last", "ask", "--as", "ann")
     assert (late.code, late.err.startswith("error: the time to decide ended at ")) == (2, True)
     assert somagent("resume", "last").code == 1

@@ -7,6 +7,7 @@ with known members), which are also maps from string, and opaque types; `dyn` an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import is_
 from typing import NamedTuple, TypeAlias
 
 from somagent.governance.cel.types import (
@@ -78,6 +79,8 @@ class Inference:
         for overload in overloads:
             if len(overload.parameters) != len(arguments):
                 continue
+            if all(map(is_, overload.parameters, arguments)):  # of the known types, as nearly always
+                return overload.result
             names: dict[int, TypeVariable] = {}
             parameters = [self._instantiate(parameter, names) for parameter in overload.parameters]
             pending: Pending = {}

@@ -34,10 +34,12 @@ _STRING = (
     r"|\"\"\"(?:\\(?s:.)|[^\\])*?\"\"\"|'''(?:\\(?s:.)|[^\\])*?'''"
     r"|\"(?:\\[^\r\n]|[^\"\\\r\n])*\"|'(?:\\[^\r\n]|[^'\\\r\n])*')"
 )
+_BLANK = r"(?:[\t\ \r\n\f]|//[^\n]*+)*+"  # possessive: a comment is never given back
+_SKIPPED = re.compile(_BLANK)
 _TOKEN = re.compile(
     rf"""
-    (?P<space>(?:[\t\ \r\n\f]|//[^\n]*)+)
-    |(?P<bytes>[bB]{_STRING})
+    {_BLANK}(?:
+    (?P<bytes>[bB]{_STRING})
     |(?P<string>{_STRING})
     |(?P<float>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<uint>(?:0x[0-9a-fA-F]+|[0-9]+)[uU](?![A-Za-z0-9_]))
@@ -45,28 +47,26 @@ _TOKEN = re.compile(
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<quoted>`[A-Za-z0-9_.\-/\ ]+`)
     |(?P<operator>==|!=|<=|>=|&&|\|\||[-+*/%<>!?:.,()\[\]{{}}])
+    |(?P<end>\Z))
     """,
     re.VERBOSE,
 )
+_NUMBERS = frozenset({"int", "float", "uint"})
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
 
 
 def next_token(text: str, start: int, end: int) -> Token:
     """The token at or after `start`; blanks and `//` comments are passed over. Raises `SyntaxFault`."""
-    while start < end:
-        match = _TOKEN.match(text, start, end)
-        if match is None:
-            raise SyntaxFault((_unreadable(text, start, end),))
-        kind = match.lastgroup or ""
-        if kind == "space":
-            start = match.end()
-            continue
-        token = Token(kind, match.group(), Span(*match.span()))
-        if kind in ("int", "float", "uint"):
-            _check_number_ends(text, token, end)
-        return token
-    return Token("end", "", Span(end, end))
+    match = _TOKEN.match(text, start, end)
+    if match is None:
+        skipped = _SKIPPED.match(text, start, end)
+        raise SyntaxFault((_unreadable(text, skipped.end() if skipped else start, end),))
+    kind = match.lastgroup or ""
+    token = Token(kind, match[kind], Span(*match.span(kind)))
+    if kind in _NUMBERS:
+        _check_number_ends(text, token, end)
+    return token
 
 
 def _check_number_ends(text: str, number: Token, end: int) -> None:

@@ -7,8 +7,9 @@ grouping.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from somagent.governance.cel import lexer, literals
 from somagent.governance.cel.faults import SyntaxFault
@@ -76,7 +77,8 @@ class _Parser:
             raise SyntaxFault((*self.diagnostics, *fault.diagnostics)) from None
         if self.diagnostics:
             raise SyntaxFault(tuple(self.diagnostics))
-        _check_height(expr)
+        if self.end - self.start > MAX_DEPTH:  # each level of a tree takes a character at the least
+            _check_height(expr)
         return expr
 
     # Tokens

@@ -1,22 +1,22 @@
 """The syntax tree. Macros are nodes of their own instead of being expanded, so that messages speak the author's words.
 
 Every node knows its place: `span` is the whole node with the parentheses around it, offsets count code points of the
-text that was parsed.
+text that was parsed. The garbage collector leaves nodes alone, since a tree has no circles.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal as OneOf
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from somagent.governance.documents import Span
 
 MacroName: TypeAlias = OneOf["all", "exists", "exists_one", "filter", "map"]
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True, gc=False):
     """A constant: bool, int (64 bit), double, string or null.
 
     `raw` is how it was written; with it, `1`, `1.0` and `true` differ although Python holds their values equal.
@@ -27,16 +27,14 @@ class Literal:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True, gc=False):
     """A use of a variable, of the scope or of a macro."""
 
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(Struct, frozen=True, gc=False):
     """`operand.field`."""
 
     operand: Expr
@@ -45,8 +43,7 @@ class Select:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Has:
+class Has(Struct, frozen=True, gc=False):
     """`has(operand.field)`."""
 
     operand: Expr
@@ -55,8 +52,7 @@ class Has:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True, gc=False):
     """`operand[index]`."""
 
     operand: Expr
@@ -64,8 +60,7 @@ class Index:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """`function(arguments)`, or `target.function(arguments)` when there is a target."""
 
     function: str
@@ -75,24 +70,21 @@ class Call:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ListLiteral:
+class ListLiteral(Struct, frozen=True, gc=False):
     """`[items]`."""
 
     items: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class MapLiteral:
+class MapLiteral(Struct, frozen=True, gc=False):
     """`{key: value, ...}`."""
 
     entries: tuple[tuple[Expr, Expr], ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Struct, frozen=True, gc=False):
     """`!operand` or `-operand`; also `!!` and `--`, which change nothing but want a bool or a number."""
 
     operator: str
@@ -100,8 +92,7 @@ class Unary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True, gc=False):
     """`left operator right`, with the arithmetic, comparing and logical operators and `in`."""
 
     operator: str
@@ -111,8 +102,7 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional:
+class Conditional(Struct, frozen=True, gc=False):
     """`condition ? yes : no`."""
 
     condition: Expr
@@ -121,8 +111,7 @@ class Conditional:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Macro:
+class Macro(Struct, frozen=True, gc=False):
     """`target.macro(variable, body)`, or `target.map(variable, condition, body)`."""
 
     macro: MacroName

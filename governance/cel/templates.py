@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from somagent.governance.cel import lexer
@@ -12,6 +13,7 @@ from somagent.governance.documents import Diagnostic, Edit, Span
 
 OPEN, CLOSE = "${{", "}}"
 ESCAPED = "$${{"
+_SIMPLE = re.compile(r"[^'\"`{}/]*\}\}")  # no string, comment or map in which the braces could stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ def _find_close(text: str, at: int) -> int | None:
 
     Text that cannot be read as tokens ends at the next `}}`, so that the mistakes of later holes are still found.
     """
+    simple = _SIMPLE.match(text, at)
+    if simple is not None:
+        return simple.end() - len(CLOSE)
     braces = 0
     inside = at
     try:

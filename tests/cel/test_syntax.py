@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import fields, is_dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from somagent.governance import cel
 from somagent.governance.cel.syntax import children
@@ -29,8 +29,8 @@ def nodes(expr: cel.Expr) -> list[cel.Expr]:
 
 def without_places(value: object) -> object:
     """A tree as nested tuples, spans left out."""
-    if is_dataclass(value):
-        return (type(value).__name__, *(without_places(getattr(value, field.name)) for field in fields(value)))
+    if isinstance(value, Struct):
+        return (type(value).__name__, *(without_places(getattr(value, name)) for name in value.__struct_fields__))
     if isinstance(value, Span):
         return None
     return tuple(map(without_places, value)) if isinstance(value, tuple) else value

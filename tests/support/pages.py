@@ -121,7 +121,7 @@ def replay(session: list[Step], shell: Shell) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=30,
             env=environment(shell),
             check=False,
         )

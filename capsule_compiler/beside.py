@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from somagent.capsule_compiler.catalogue import INCLUDE, hinted_arguments
+from somagent.capsule_compiler.catalogue import INCLUDE
 from somagent.capsule_compiler.draft import Draft, FileBeside, StepDraft
 from somagent.capsule_compiler.plan import IncludedFile, digest_of
 from somagent.governance.constitution import Constitution, load_constitution
@@ -85,8 +85,7 @@ def read_includes(draft: Draft) -> Draft:
 
 def _includes(draft: Draft, step: StepDraft) -> Iterable[tuple[str, Path]]:
     arguments: Any = step.operation.arguments
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
-    for name, _ in hinted_arguments(entry, INCLUDE) if isinstance(arguments, dict) else ():
+    for name, _ in draft.hinted(step, INCLUDE):
         paths = arguments.get(name, ())
         for index, path in enumerate(paths if isinstance(paths, list) else ()):
             yield path, (*step.path, *step.operation.at, name, index)

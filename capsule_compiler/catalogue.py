@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from somagent.governance.canonical import canonical_json, digest_of
-from somagent.governance.documents import HINTS
 
 # Hints inside an argument's JSON Schema, under the key `HINTS` (`x-somagent`); all else there is plain JSON Schema.
 HOLES = "holes"  # true: here and inside, `${{ }}` is evaluated; so it is in all arguments of operators
@@ -34,12 +33,6 @@ class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     declares_outputs: Annotated[bool, Meta(description="The author declares outputs with `outputs:`")] = False
     gate: Annotated[bool, Meta(description="Opens only on allow or approve")] = False
     core: Annotated[bool, Meta(description="Written by a key of its own; only SomaGent's own operators are")] = False
-
-
-def hinted_arguments(entry: OperatorEntry, hint: str) -> list[tuple[str, Any]]:
-    """The arguments whose schema has a hint, and what the hint says."""
-    found = ((name, schema.get(HINTS, {}).get(hint)) for name, schema in entry.arguments.get("properties", {}).items())
-    return [(name, said) for name, said in found if said]
 
 
 class Catalogue(Struct, frozen=True):

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+from msgspec import Struct
+
+from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
@@ -54,8 +57,7 @@ class Given:
 Use = Literal["if", "require", "forEach", "argument", "output"]
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """An expression of the capsule and where it stands."""
 
     step: str  # "" for the capsule's outputs
@@ -68,8 +70,7 @@ class Expression:
     in_text: bool = False  # rendered into a string, not a value of its own
 
 
-@dataclass(frozen=True, slots=True)
-class StepDraft:
+class StepDraft(Struct, frozen=True):
     """A step that was read without a mistake of form."""
 
     id: str
@@ -77,10 +78,10 @@ class StepDraft:
     spec: Step
     operation: Operation
     final: bool
-    arguments: Template = field(default_factory=Template)
+    arguments: Template = Template()
     expressions: tuple[Expression, ...] = ()
     fan_out: FanOut | None = None
-    needs: Mapping[str, Literal["data", "order"]] = field(default_factory=dict)
+    needs: dict[str, Literal["data", "order"]] = {}
     verdict: StaticVerdict = "allow"
 
 
@@ -110,6 +111,16 @@ class Draft:
             return self
         said = {one.span for one in self.diagnostics if is_error(one)}
         return replace(self, diagnostics=(*self.diagnostics, *(one for one in found if one.span not in said)))
+
+    def entry(self, step: StepDraft) -> OperatorEntry:
+        """What the catalogue says of a step's operator."""
+        return self.given.language.catalogue.operators[step.operation.operator]
+
+    def hinted(self, step: StepDraft, hint: str) -> Sequence[tuple[str, Any]]:
+        """The arguments of a step whose schema has a hint, and what the hint says; none when they are no mapping."""
+        if not isinstance(step.operation.arguments, dict):
+            return ()
+        return self.given.language.hinted(step.operation.operator, hint)
 
     def written(self, path: Path) -> list[str]:
         """The keys of the mapping at a path as the text has them, those with mistakes inside included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from somagent.capsule_compiler.catalogue import REVIEWED_BY, hinted_arguments
+from somagent.capsule_compiler.catalogue import REVIEWED_BY
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.governance.documents import Diagnostic, Label
 
@@ -17,7 +17,7 @@ def check_gates(draft: Draft, guarded: Collection[str]) -> Iterator[Diagnostic]:
         for need in step.needs:
             followers.setdefault(need, []).append(step)
     for gate in draft.steps.values():
-        entry = draft.given.language.catalogue.operators[gate.operation.operator]
+        entry = draft.entry(gate)
         after = followers.get(gate.id, ())
         if entry.gate and gate.id in guarded and after:
             names = ", ".join(f"`{step.id}`" for step in after[:5]) + (", ..." if len(after) > 5 else "")
@@ -28,7 +28,7 @@ def check_gates(draft: Draft, guarded: Collection[str]) -> Iterator[Diagnostic]:
                 help="gates open on allow or approve only; a `review` with `verdict:` asks people only when it must",
             )
         arguments: Any = gate.operation.arguments
-        for name, output in hinted_arguments(entry, REVIEWED_BY) if isinstance(arguments, dict) else ():
+        for name, output in draft.hinted(gate, REVIEWED_BY):
             if arguments.get(name) == "pass":
                 yield from _unreviewed(draft, gate, name, output, after)
 
@@ -56,7 +56,7 @@ def _unreviewed(
 
 
 def _is_gate(draft: Draft, step: StepDraft) -> bool:
-    return draft.given.language.catalogue.operators[step.operation.operator].gate
+    return draft.entry(step).gate
 
 
 def _reads(step: StepDraft, other: str, output: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from somagent.capsule_compiler.catalogue import POLICY_INPUT, hinted_arguments
+from somagent.capsule_compiler.catalogue import POLICY_INPUT
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.governance.cel import DYN, Field, ListType, MapType, ObjectType, Type
 from somagent.governance.constitution import Constitution, attribute_type
@@ -88,8 +88,7 @@ def _place(draft: Draft, step: StepDraft, argument: str) -> Any:
 def _asked(draft: Draft, step: StepDraft) -> tuple[str, Constitution | None]:
     """The name of the argument that holds the input, and the constitution that is asked."""
     arguments = step.operation.arguments
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
-    for name, sibling in hinted_arguments(entry, POLICY_INPUT) if isinstance(arguments, dict) else ():
+    for name, sibling in draft.hinted(step, POLICY_INPUT):
         if sibling not in draft.written((*step.path, *step.operation.at)):
             return name, draft.given.constitution
         return name, draft.policies.get(str(arguments.get(sibling)))

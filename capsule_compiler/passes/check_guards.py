@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.capsule_compiler.gates import check_gates
@@ -26,7 +26,7 @@ def check_guards(draft: Draft) -> Draft:
         found += _unsure(draft, step, doubts)
         verdict, mistakes = _verdict(draft, step)
         found += mistakes
-        steps[step.id] = replace(step, verdict=verdict)
+        steps[step.id] = structs.replace(step, verdict=verdict)
     for one in draft.output_expressions:
         found += _report_unsure(draft, one, doubts.guarded, NOTHING)
     found += check_gates(draft, doubts.guarded)
@@ -114,7 +114,7 @@ def _verdict(draft: Draft, step: StepDraft) -> tuple[StaticVerdict, list[Diagnos
     circumstances = Circumstances(
         step=step.id,
         operator=step.operation.operator,
-        gate=draft.given.language.catalogue.operators[step.operation.operator].gate,
+        gate=draft.entry(step).gate,
         capsule=draft.capsule.metadata.name,
         package=draft.capsule.spec.package or "",
         version=draft.capsule.spec.version or "",

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.beside import read_includes, read_policies
-from somagent.capsule_compiler.catalogue import POLICY_SET, hinted_arguments
+from somagent.capsule_compiler.catalogue import POLICY_SET
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.capsule_compiler.environment import RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
@@ -62,7 +62,7 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
         found.append(Diagnostic("for-each-not-a-list", "`forEach` must be one `${{ }}`", span, help=help_))
     arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments)
     found += reader.diagnostics
-    return replace(step, arguments=arguments, expressions=tuple(reader.expressions))
+    return structs.replace(step, arguments=arguments, expressions=tuple(reader.expressions))
 
 
 def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
@@ -108,7 +108,7 @@ def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
 
 
 def _declared_outputs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    entry = draft.entry(step)
     if step.spec.outputs and not entry.declares_outputs:
         gives = ", ".join(f"`{name}`" for name in entry.outputs) or "none"
         yield Diagnostic(
@@ -120,9 +120,8 @@ def _declared_outputs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
 
 
 def _policy_set(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
     arguments = step.operation.arguments
-    for name, _ in hinted_arguments(entry, POLICY_SET) if isinstance(arguments, dict) else ():
+    for name, _ in draft.hinted(step, POLICY_SET):
         known = draft.written(("spec", "uses", "policies"))
         wanted = arguments.get(name)
         if isinstance(wanted, str) and wanted not in known:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.amounts import check_amounts
 from somagent.capsule_compiler.argument_types import argument_type
@@ -62,7 +62,7 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
 
 
 def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    entry = draft.entry(step)
     outputs: dict[str, JsonSchema] = {name: {} for name in draft.written((*step.path, "outputs"))}
     type_ = outputs_type(step.id, outputs | step_outputs(entry, step), types)
     if step.spec.for_each is not UNSET:
@@ -73,7 +73,7 @@ def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
 def _check_step(
     draft: Draft, step: StepDraft, scope: Mapping[str, Type], types: ValueTypes, found: list[Diagnostic]
 ) -> StepDraft:
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    entry = draft.entry(step)
     fan_out: FanOut | None = None
     inner = scope
     for one in step.expressions:
@@ -91,7 +91,7 @@ def _check_step(
             wanted = wanted_of_policy_input(draft, step, inside) or argument_type(entry, inside)
             _check_expression(draft, one, inner, wanted, found)
     found += check_policy_input(draft, step)
-    return step if fan_out is None else replace(step, fan_out=fan_out)
+    return step if fan_out is None else structs.replace(step, fan_out=fan_out)
 
 
 def _item_name(step: StepDraft) -> str:

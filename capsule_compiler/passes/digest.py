@@ -71,7 +71,7 @@ def digest(draft: Draft) -> Draft:
 
 def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
     spec, defaults = step.spec, capsule.spec.defaults
-    entry = draft.given.language.catalogue.operators[step.operation.operator]
+    entry = draft.entry(step)
     timeout = spec.timeout or defaults.timeout
     return Node(
         id=step.id,

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
+from msgspec import structs
+
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.governance.documents import Diagnostic
 
@@ -49,4 +51,4 @@ def _with_needs(step: StepDraft, ordinary: set[str]) -> StepDraft:
     for name in step.spec.needs:
         if name in ordinary and name != step.id:
             needs.setdefault(name, "order")
-    return replace(step, needs=needs) if needs else step
+    return structs.replace(step, needs=needs) if needs else step

@@ -1,38 +1,37 @@
-"""A document as it was written: plain values, each with its place."""
+"""A document as it was written: plain values, each with its place.
+
+A large document has very many nodes and no circles, so the garbage collector leaves them alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from somagent.governance.documents.source import Span
 
 Scalar = str | int | float | bool | None
 
 
-class ScalarNode:
+class ScalarNode(Struct, gc=False, eq=False):
     """One value. `text` is what was written (decoded); `value` is what YAML 1.2 says it means."""
 
-    __slots__ = ("span", "text", "value")
-
-    def __init__(self, value: Scalar, text: str, span: Span) -> None:
-        self.value = value
-        self.text = text
-        self.span = span
+    value: Scalar
+    text: str
+    span: Span
 
     def plain(self) -> Any:
         """The value as Python has it."""
         return self.value
 
 
-class SequenceNode:
+class SequenceNode(Struct, gc=False, eq=False):
     """A list."""
 
-    __slots__ = ("items", "span")
-
-    def __init__(self, span: Span) -> None:
-        self.items: list[Node] = []
-        self.span = span
+    span: Span
+    items: list[Node] = []
 
     def plain(self) -> Any:
         """The list as Python has it."""
@@ -46,14 +45,11 @@ class Entry(NamedTuple):
     value: Node
 
 
-class MappingNode:
+class MappingNode(Struct, gc=False, eq=False):
     """A mapping with text keys, in the order of the text."""
 
-    __slots__ = ("entries", "span")
-
-    def __init__(self, span: Span) -> None:
-        self.entries: dict[str, Entry] = {}
-        self.span = span
+    span: Span
+    entries: dict[str, Entry] = {}
 
     def plain(self) -> Any:
         """The mapping as Python has it."""

@@ -107,6 +107,7 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._diagnostics: list[Diagnostic] = []
+        self._plain: dict[str, Any] = {}  # what plain scalars mean that were read before and are sound
         self._parser: Any = CParser(source.text)
         self._next: Callable[[], Any] = self._parser.get_event
 
@@ -149,9 +150,15 @@ class _Reader:
             sequence.span = Span(span.start, self._trimmed_end(span.start, event))
             return sequence
         mapping = MappingNode(span)
+        entries = mapping.entries
         while type(event := self._next()) is not MappingEndEvent:
-            key = self._node(event, levels_left - 1)
-            self._entry(mapping, key, self._node(self._next(), levels_left - 1))
+            key = self._scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
+            event = self._next()
+            value = self._scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
+            if type(key) is ScalarNode and key.value is key.text and key.text not in entries and key.text != "<<":
+                entries[key.text] = Entry(key, value)
+            else:
+                self._entry(mapping, key, value)
         mapping.span = Span(span.start, self._trimmed_end(span.start, event))
         return mapping
 
@@ -197,6 +204,9 @@ class _Reader:
     def _scalar(self, event: Any) -> ScalarNode:
         text: str = event.value
         span = Span(event.start_mark.index, event.end_mark.index)
+        if event.style == "" and text in self._plain and event.anchor is None and event.tag is None:
+            value = self._plain[text]
+            return ScalarNode(value, value if type(value) is str else text, span)
         if event.anchor is not None or event.tag is not None:
             self._anchor_or_tag(event)
         if event.style:
@@ -227,6 +237,8 @@ class _Reader:
                 help="quote it and convert with int(...) in an expression",
             )
             value = 0
+        else:
+            self._plain[text] = value
         return ScalarNode(value, text, span)
 
     def _anchor_or_tag(self, event: Any) -> None:

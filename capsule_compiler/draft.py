@@ -57,7 +57,7 @@ class Given:
 Use = Literal["if", "require", "forEach", "argument", "output"]
 
 
-class Expression(Struct, frozen=True):
+class Expression(Struct, frozen=True, gc=False):
     """An expression of the capsule and where it stands."""
 
     step: str  # "" for the capsule's outputs
@@ -70,7 +70,7 @@ class Expression(Struct, frozen=True):
     in_text: bool = False  # rendered into a string, not a value of its own
 
 
-class StepDraft(Struct, frozen=True):
+class StepDraft(Struct, frozen=True, gc=False):
     """A step that was read without a mistake of form."""
 
     id: str

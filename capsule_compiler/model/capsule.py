@@ -48,7 +48,7 @@ BesidePath = Annotated[
 FailureName = Literal["transient", "rate_limit", "timeout", "invalid_output", "error"]
 
 
-class _Part(Struct, frozen=True, omit_defaults=True):
+class _Part(Struct, frozen=True, omit_defaults=True, gc=False):
     """What all parts of a capsule have in common."""
 
 

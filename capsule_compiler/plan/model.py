@@ -20,8 +20,8 @@ FORMAT = "plan/v1"
 JsonSchema = dict[str, Any]
 
 
-class _Part(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What all parts of a plan have in common: immutable, closed, and silent about defaults."""
+class _Part(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """What all parts of a plan have in common: immutable, closed, silent about defaults, and never in a circle."""
 
 
 class Cel(_Part, frozen=True, kw_only=True):

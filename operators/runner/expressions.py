@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct, structs
 
 from somagent.capsule_compiler.plan import Hole, Template
 from somagent.governance.cel import (
@@ -164,15 +165,14 @@ def _ask_apart(expr: Any) -> Any:
     """`has(steps.STEP)` asked of the steps that ran: in `steps` a skipped step is there, without any output."""
     match expr:
         case Has(operand=Name(name="steps", span=span)):
-            return dataclasses.replace(expr, operand=Name(_RAN, span))
+            return structs.replace(expr, operand=Name(_RAN, span))
         case Macro(variable="steps"):
-            return dataclasses.replace(expr, target=_ask_apart(expr.target))
+            return structs.replace(expr, target=_ask_apart(expr.target))
         case tuple() if not isinstance(expr, Span):
             return tuple(_ask_apart(part) for part in expr)
-    if not dataclasses.is_dataclass(expr) or isinstance(expr, type):
+    if not isinstance(expr, Struct):
         return expr
-    parts = {field.name: getattr(expr, field.name) for field in dataclasses.fields(expr)}
-    return dataclasses.replace(expr, **{name: _ask_apart(part) for name, part in parts.items()})
+    return structs.replace(expr, **{name: _ask_apart(getattr(expr, name)) for name in expr.__struct_fields__})
 
 
 def _ran(bindings: Bindings) -> Value:

@@ -147,15 +147,19 @@ spec: { version: 1.0.0, otherwise: allow }
             [],
         ),
         (
-            "    gate: { policy: { set: rules, onReview: pass } }\n"
-            "    ask: { review: { title: Go?, verdict: '${{ steps.gate.verdict }}' } }\n"
-            "    next: { needs: [gate], script: { run: x } }\n",
+            (
+                "    gate: { policy: { set: rules, onReview: pass } }\n"
+                "    ask: { review: { title: Go?, verdict: '${{ steps.gate.verdict }}' } }\n"
+                "    next: { needs: [gate], script: { run: x } }\n"
+            ),
             [("verdict-unreviewed", "gate")],
         ),
         (
-            "    gate: { policy: { set: rules, onReview: pass } }\n"
-            "    ask: { review: { title: Go?, verdict: '${{ steps.gate.verdict }}' } }\n"
-            "    next: { needs: [ask], script: { run: x } }\n",
+            (
+                "    gate: { policy: { set: rules, onReview: pass } }\n"
+                "    ask: { review: { title: Go?, verdict: '${{ steps.gate.verdict }}' } }\n"
+                "    next: { needs: [ask], script: { run: x } }\n"
+            ),
             [],
         ),
     ],

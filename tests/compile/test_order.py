@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +112,6 @@ def test_every_graph_is_ordered_or_has_a_circle_that_is_one(
         return
     for mistake in compilation.diagnostics:
         names = [part.strip("`") for part in mistake.message.split(": ")[1].split(" -> ")]
-        assert all(need in needs[name] for name, need in zip(names, names[1:], strict=False))
+        assert all(need in needs[name] for name, need in itertools.pairwise(names))
         assert names[0] == names[-1]
         assert len(set(names)) == len(names) - 1

@@ -89,7 +89,9 @@ class BudgetSpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknow
 
     tokens: Annotated[TokenCount | UnsetType, Meta(description="Tokens of all models together")] = UNSET
     cost: Annotated[Cost | UnsetType, Meta(description="Money spent")] = UNSET
-    wall_clock: Annotated[Duration | UnsetType, Meta(description="Time from the start of the run")] = UNSET
+    wall_clock: Annotated[
+        Duration | UnsetType, Meta(description="Time with a step at work; waiting for people uses nothing up")
+    ] = UNSET
 
 
 class Defaults(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

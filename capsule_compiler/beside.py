@@ -93,7 +93,7 @@ def _includes(draft: Draft, step: StepDraft) -> Iterable[tuple[str, Path]]:
 
 def _read(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> Sequence[FileBeside]:
     clean = path.removeprefix("./").rstrip("/")
-    if not clean or clean.startswith("/") or ".." in clean.split("/"):
+    if clean in {"", "."} or clean.startswith("/") or ".." in clean.split("/") or not clean.isprintable():
         message = f"`{path}` does not stay beside the capsule"
         help_ = "name a file or folder in the capsule's own folder"
         found.append(Diagnostic("file-not-beside", message, draft.span(at), help=help_))

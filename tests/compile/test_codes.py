@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,9 +83,3 @@ def test_an_unknown_code_is_answered_with_the_nearest_one(asked: str, answer: st
 
 def test_a_large_example_says_how_large(repository: Path) -> None:
     assert "Line 6 of fails.capsule.yaml stands for 5,001 such lines." in explain("CAP111").text
-
-
-def test_the_page_of_all_codes_is_what_the_codes_say(repository: Path, golden: Callable[[Path, str], None]) -> None:
-    from somagent.capsule_compiler.diagnostics.page import page
-
-    golden(repository / "docs" / "diagnostics.md", page())

@@ -10,6 +10,7 @@ import pytest
 
 from somagent.capsule_compiler.diagnostics import CODES, Code, render_all
 from somagent.capsule_compiler.diagnostics.examples import FOLDER, example_of
+from somagent.capsule_compiler.diagnostics.page import page
 
 EVERY_CODE = pytest.mark.parametrize("code", CODES, ids=lambda code: f"{code.number}-{code.name}")
 COMPANIONS = {"too-many-mistakes": {"yaml-ambiguous"}}  # of many mistakes each has a code of its own
@@ -51,3 +52,7 @@ def test_meanings_are_sentences_for_people() -> None:
     for code in CODES:
         assert code.meaning.endswith("."), code
         assert code.meaning[0].isupper() or code.meaning[0] == "`", code
+
+
+def test_the_page_of_all_codes_is_what_the_codes_say(repository: Path, golden: Callable[[Path, str], None]) -> None:
+    golden(repository / "docs" / "diagnostics.md", page())

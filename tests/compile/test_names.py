@@ -136,7 +136,7 @@ def test_files_beside_are_read_once_and_their_faults_said_at_the_path(mistakes: 
     spec = """\
   uses: { policies: { one: ./one.yaml, two: ./two.yaml, three: ./folder.yaml } }
   steps:
-    a: { script: { run: x, include: [data, ./data/a.txt, missing, ../up, /etc/passwd, "data/../.."] } }
+    a: { script: { run: x, include: [data, ./data/a.txt, missing, ../up, /etc/passwd, "data/../..", ., "a\\0"] } }
 """
     beside = {
         "one.yaml": b"kind: Nothing\n",
@@ -153,6 +153,8 @@ def test_files_beside_are_read_once_and_their_faults_said_at_the_path(mistakes: 
         ("file-not-beside", "../up"),
         ("file-not-beside", "/etc/passwd"),
         ("file-not-beside", '"data/../.."'),
+        ("file-not-beside", "."),
+        ("file-not-beside", '"a\\0"'),
     ]
 
 

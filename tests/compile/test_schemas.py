@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from somagent.capsule_compiler.language import Language, prepare_language
 from somagent.capsule_compiler.plan import Plan, encode_plan
 from somagent.capsule_compiler.schema import capsule_schema
 from somagent.governance.documents import decode_source, model_schema, read_yaml
+from somagent.governance.documents.resolve import other_meaning
 from somagent.operators.registry import load_operators
 
 Golden = Callable[[Path, str], None]
@@ -93,3 +94,44 @@ def test_schemas_are_the_same_on_every_python_whatever_it_does_with_docstrings()
     texts = descriptions(model_schema(Plan)) + descriptions(arguments)
     assert any("\n" in text for text in texts)
     assert not any("\n    " in text or text != text.strip() for text in texts)
+
+
+def parts(schema: Any) -> Iterator[Any]:
+    yield schema
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from parts(inner)
+
+
+def test_no_field_and_no_value_of_ours_is_read_in_two_ways(language: Language) -> None:
+    """Kubectl reads YAML 1.1, where `on` or `y` is a boolean, also as a key."""
+    for part in parts(capsule_schema(language.catalogue)):
+        if isinstance(part, dict):
+            names = [*part.get("properties", {}), *(one for one in part.get("enum", ()) if isinstance(one, str))]
+            assert [name for name in names if other_meaning(name)] == []
+
+
+def test_there_is_no_choice_between_kinds_of_value(language: Language) -> None:
+    """CRD schemas cannot say it: https://kubernetes.io/docs/tasks/extend-kubernetes (structural schemas)."""
+    choices = [part for part in parts(capsule_schema(language.catalogue)) if isinstance(part, dict)]
+    assert [part for part in choices if "anyOf" in part or isinstance(part.get("type"), list)] == []
+    assert [part["title"] for part in choices if "oneOf" in part] == ["Step"]
+
+
+def test_in_an_editor_an_expression_may_stand_for_every_argument_that_is_evaluated(language: Language) -> None:
+    capsule = {
+        "apiVersion": "somagent.io/v1alpha1",
+        "kind": "Capsule",
+        "metadata": {"name": "a"},
+        "spec": {
+            "steps": {
+                "a": {"review": {"title": "a", "reviewers": {"count": "${{ inputs.n }}", "users": "${{ inputs.u }}"}}},
+                "b": {"script": {"run": "a", "env": "${{ inputs.env }}"}},
+                "c": {"bundle": {"name": "a", "include": ["${{ steps.d.e }}"]}},
+            }
+        },
+    }
+    validator = jsonschema_rs.Draft202012Validator(language.schema)
+    assert [error.message for error in validator.iter_errors(capsule)] == []
+    for wrong in ({"review": {"title": "a", "reviewers": {"count": "many"}}}, {"script": {"run": "a", "shell": "zsh"}}):
+        steps = {"a": wrong}
+        assert not validator.is_valid({**capsule, "spec": {"steps": steps}})

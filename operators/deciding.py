@@ -1,4 +1,8 @@
-"""Whose decisions count, and when they are enough. Engines ask the same question before they write a decision down."""
+"""Whose decisions count, and when they are enough. Engines ask the same question before they write a decision down.
+
+A step may ask more than one thing: first the constitution may ask whether it may run at all, then its operator asks.
+An answer to the one is none to the other, so every decision is tied to the digest of what was asked.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+from msgspec.structs import replace
+
+from somagent.capsule_compiler.plan import digest_of
 from somagent.operators.runner.records import Decision, Waiting
 
 
@@ -18,13 +26,21 @@ class Outcome:
     deciding: tuple[Decision, ...] = ()
 
 
-def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
-    """Why this person may not decide, as a sentence without a full stop; empty when they may.
+def question_of(waiting: Waiting) -> str:
+    """The digest of what people are asked and who may answer; the due date, set when it is first asked, is no part."""
+    return digest_of(msgspec.json.encode(replace(waiting, due=None), order="sorted"))
 
+
+def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
+    """Why this decision does not count, as a sentence without a full stop; empty when it does.
+
+    One that is tied to a question answers no other one.
     Named reviewers and members of named groups may decide; when neither is named, anyone.
     """
     if not decision.by.strip():
         return "a decision needs a name"
+    if decision.question and decision.question != question_of(waiting):
+        return f"{decision.by} answered another question; asked now: {waiting.title}"
     if waiting.due is not None and decision.at >= waiting.due:
         return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
     if waiting.not_submitter and decision.by == submitter:

@@ -39,8 +39,8 @@ class Step:
     log: StepLog
     contents: Contents
     deadline: datetime  # the attempt is cut off then
-    decisions: tuple[Decision, ...] = ()  # people's decisions on this step so far, oldest first
-    asked: Waiting | None = None  # what people were asked when the step last parked
+    decisions: tuple[Decision, ...] = ()  # people's answers to `asked` so far, oldest first
+    asked: Waiting | None = None  # what this operator asked people when the step last parked
     now: Callable[[], datetime] = field(kw_only=True)
 
     def own_folder(self) -> Path:

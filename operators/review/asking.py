@@ -51,7 +51,7 @@ def _must_ask(arguments: ReviewArguments) -> bool:
 def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
     """What people are asked. The due date is set when they are first asked and stays, however often the step runs."""
     due: datetime | None = None
-    if step.asked is not None and step.asked.title == arguments.title:  # not the constitution's own question
+    if step.asked is not None and step.asked.title == arguments.title:
         due = step.asked.due
     elif arguments.due is not UNSET:
         due = _later(step.now(), arguments.due)

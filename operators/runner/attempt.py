@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.governance.verdict import Verdict
+from somagent.operators.deciding import question_of
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.runner.bindings import Scope
 from somagent.operators.runner.expressions import ReadyTemplate
@@ -24,7 +26,7 @@ from somagent.operators.runner.guards import check_requirement, fan_out_items
 from somagent.operators.runner.ledger import BudgetExceeded, Ledger
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.ready import ReadyNode
-from somagent.operators.runner.records import NO_ITEM, Attempt, RunRecord, StepKey, Waiting
+from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, RunRecord, StepKey, Waiting
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import digest_of_value
 
@@ -83,15 +85,22 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
     if consent.waiting is not None:
         return consent.waiting
     await _reserve(work, operator.estimate(decoded), course)
-    asked = None if work.attempt.asked == consent.question else work.attempt.asked
-    end = await _run(work, operator, decoded, decisions, asked)
+    end = await _run(work, operator, decoded, *_own(work.attempt.asked, decisions))
     if isinstance(end, Park):
         course.verdict = end.verdict or course.verdict
-        return end.waiting
+        return replace(end.waiting, constitution=False)
     outputs = msgspec.to_builtins(end.outputs)
     if outputs or node.outputs:
         work.node.output_check(outputs)
     return Answer(outputs, end.spent, end.verdict)
+
+
+def _own(asked: Waiting | None, decisions: Sequence[Decision]) -> tuple[tuple[Decision, ...], Waiting | None]:
+    """What the operator is told: the decisions on its own last question, and that question."""
+    if asked is None or asked.constitution:
+        return (), None
+    question = question_of(asked)
+    return tuple(decision for decision in decisions if decision.question == question), asked
 
 
 async def _arguments(template: ReadyTemplate, scope: Scope, more: Mapping[str, Any]) -> Any:
@@ -137,7 +146,7 @@ async def settle(work: Work, spent: Amounts, course: Course) -> None:
 
 
 async def _run(
-    work: Work, operator: Operator, arguments: Any, decisions: Sequence[Any], asked: Waiting | None
+    work: Work, operator: Operator, arguments: Any, decisions: tuple[Decision, ...], asked: Waiting | None
 ) -> Answer | Park:
     """Runs the operator in a folder of its own until the deadline."""
     limit = timeout_of(work.node.node)
@@ -155,7 +164,7 @@ async def _run(
         log=log,
         contents=work.ledger.contents,
         deadline=work.now() + limit,
-        decisions=tuple(decisions),
+        decisions=decisions,
         asked=asked,
         now=work.now,
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.verdict import Verdict
 from somagent.operators.runner.records import Decision, RunRecord, Waiting
+from somagent.operators.runner.values import digest_of_value
 
 _SHOWN_BYTES = 16_384
 
@@ -23,7 +24,6 @@ class Consent(Struct, frozen=True, kw_only=True):
     denial: str = ""
     fault: str = ""  # the rule book itself cannot be used
     waiting: Waiting | None = None
-    question: Waiting | None = None  # what people were asked, answered or not
 
 
 def ask(
@@ -54,19 +54,23 @@ def _reviewed(
     decisions: Sequence[Decision],
     now: datetime,
 ) -> Consent:
-    from somagent.operators.deciding import outcome, rejection  # noqa: PLC0415 - most steps need no people
+    from somagent.operators.deciding import outcome, question_of, rejection  # noqa: PLC0415 - most steps need no people
 
     small = len(msgspec.json.encode(arguments)) <= _SHOWN_BYTES
+    shown = arguments if small else f"too large to show: {digest_of_value(arguments)}"
     question = Waiting(
         title=f"May step `{node.id}` run? Constitution `{plan.constitution.name}` asks{_reasons(verdict)}",
-        show=[{"operator": node.operator, "arguments": arguments if small else "too large to show"}],
+        show=[{"operator": node.operator, "arguments": shown}],
+        constitution=True,
     )
-    end = outcome(question, decisions, submitter=run.submitter, now=now)
+    asked = question_of(question)
+    own = [decision for decision in decisions if decision.question == asked]
+    end = outcome(question, own, submitter=run.submitter, now=now)
     if end is None:
-        return Consent(verdict=verdict, waiting=question, question=question)
+        return Consent(verdict=verdict, waiting=question)
     if end.kind == "rejected":
-        return Consent(verdict=verdict, denial=rejection(end.deciding[0]), question=question)
-    return Consent(verdict=verdict, question=question)
+        return Consent(verdict=verdict, denial=rejection(end.deciding[0]))
+    return Consent(verdict=verdict)
 
 
 def _reasons(verdict: Verdict) -> str:

@@ -95,13 +95,17 @@ class Waiting(_Record, frozen=True, kw_only=True):
     show: Annotated[list[Any], Meta(description="Values put before the reviewers")] = []
     due: datetime | None = None
     on_timeout: Literal["reject", "approve"] = "reject"
+    constitution: Annotated[bool, Meta(description="The constitution asks, not the step itself")] = False
 
 
 class Decision(_Record, frozen=True, kw_only=True):
-    """One person's decision on a step that waits."""
+    """One person's answer to one question (see `deciding.question_of`) of a step that waits."""
 
     step: str
     item: int = NO_ITEM
+    question: Annotated[
+        str, Meta(description="The question's digest; when it is not given, it is set to the one asked at the time")
+    ] = ""
     by: Annotated[str, Meta(description="The name given")]
     groups: Annotated[list[str], Meta(description="The groups claimed")] = []
     account: Annotated[str, Meta(description="Operating system account that wrote it down")] = ""

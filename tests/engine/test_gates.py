@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from somagent.capsule_compiler.plan import FanOut, Template
+from somagent.operators.deciding import question_of
 from somagent.operators.review import OPERATOR as REVIEW
 from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.protocol import DecisionRefused, UnknownRun
@@ -73,7 +74,7 @@ def test_an_approved_gate_opens(parked, decide, phases):
     view = decide(parked().run.id, decision())
     assert view.phase == "Succeeded"
     assert phases(view) == {"before": "Succeeded", "gate": "Succeeded", "after": "Succeeded"}
-    assert view.decisions == [decision()]
+    assert view.decisions == [decision(question=question_of(view.steps[1].history[0].waiting))]
     assert [attempt.phase for attempt in view.steps[1].history] == ["Waiting", "Succeeded"]
     assert len(view.steps[0].history) == 1
 
@@ -132,7 +133,8 @@ def test_one_person_decides_once(parked, make_engine, go):
                 await engine.signal(run, decision(approve=False))
             return engine.view(run)
 
-    assert go(main()).decisions == [decision()]
+    view = go(main())
+    assert view.decisions == [decision(question=question_of(view.steps[1].waiting))]
 
 
 def test_a_decision_on_an_unknown_run_makes_no_directory(make_engine, go, tmp_path):

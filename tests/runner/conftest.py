@@ -92,8 +92,8 @@ class Stage:
             await self.step(step, item)
         return await self.close(step, count)
 
-    async def decide(self, step: str, *, approve: bool, by: str = "grace", comment: str = "") -> None:
-        decision = Decision(step=step, by=by, approve=approve, comment=comment, at=self.at)
+    async def decide(self, step: str, *, approve: bool, by: str = "grace", **more: str) -> None:
+        decision = Decision(step=step, by=by, approve=approve, at=self.at, **more)
         await self.engine.signal(self.run.id, decision)
 
     async def outputs(self) -> dict[str, Any]:

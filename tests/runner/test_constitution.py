@@ -1,9 +1,12 @@
 """The constitution is asked before every step: what it denies never runs, what it wants reviewed waits for people."""
 
+import pytest
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Budget, Retry
+from somagent.operators.deciding import question_of
 from somagent.operators.runner.records import Attempt, StepResult
+from somagent.workflows.engines.protocol import DecisionRefused
 
 DENY = {"id": "no-words", "scope": "step", "effect": "deny", "when": 'step.id == "a"', "because": "words are expensive"}
 OUTPUTS = {"count": {"type": "integer"}, "first": {"type": "array", "items": {"type": "string"}}}
@@ -124,6 +127,52 @@ def test_waiting_does_not_count_as_failing(stage, go, node, plan, book):
         await stage.decide("a", approve=True)
         assert isinstance(await stage.step("a"), Attempt)
         assert isinstance(await stage.step("a"), StepResult)
+
+    go(main())
+
+
+@pytest.mark.parametrize("operator", ["review", "policy"])
+def test_a_step_that_asks_itself_puts_its_own_question_after_the_constitutions(  # noqa: PLR0917 -- fixtures
+    stage, go, node, plan, book, operator
+):
+    arguments = {"review": {"title": "Ship it?"}, "policy": {"input": {"score": 10}}}[operator]
+    scope = {"id": "low", "scope": "input", "effect": "require_review", "when": "input.score < 50", "because": "low"}
+    house = book(REVIEW, scope, input={"score": {"type": "integer"}})
+
+    async def main():
+        outputs = stage.operators[operator].entry.outputs
+        step = node("a", operator, arguments=arguments, gate=True, outputs=outputs)
+        await stage.start(plan(step, constitution=house))
+        first = await stage.step("a")
+        assert first.waiting.constitution
+        await stage.decide("a", approve=True)
+        second = await stage.step("a")
+        assert isinstance(second, Attempt), "approving the constitution's question answers no other one"
+        assert not second.waiting.constitution
+        assert second.waiting.title != first.waiting.title
+        with pytest.raises(DecisionRefused, match="grace answered another question; asked now: "):
+            await stage.decide("a", approve=True, question=question_of(first.waiting))
+        await stage.decide("a", approve=True)  # by the same person
+        with pytest.raises(DecisionRefused, match="grace has decided on step `a` already"):
+            await stage.decide("a", approve=False)
+        assert (await stage.step("a")).phase == "Succeeded"
+        asked = [decision.question for decision in await stage.ledger.decisions(stage.key("a"))]
+        assert asked == [question_of(first.waiting), question_of(second.waiting)]
+
+    go(main())
+
+
+def test_a_decision_belongs_to_the_arguments_that_were_shown_even_when_they_are_too_large_to_show(
+    stage, go, node, plan, book
+):
+    async def main():
+        titles = []
+        for letter in "ab":
+            step = node("a", arguments={"run": f"true {letter * 20_000}"})
+            await stage.start(plan(step, constitution=book(REVIEW)))
+            titles.append(question_of((await stage.step("a")).waiting))
+            stage.ledger.close()
+        assert titles[0] != titles[1]
 
     go(main())
 

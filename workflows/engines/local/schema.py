@@ -29,7 +29,7 @@ CREATE TABLE results (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NU
 CREATE TABLE fan_outs (run TEXT NOT NULL, step TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (run, step))
     WITHOUT ROWID;
 CREATE TABLE decisions (seq INTEGER PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
-    person TEXT NOT NULL, record BLOB NOT NULL, UNIQUE (run, step, item, person));
+    question TEXT NOT NULL, person TEXT NOT NULL, record BLOB NOT NULL, UNIQUE (run, step, item, question, person));
 CREATE TABLE cancels (run TEXT PRIMARY KEY, person TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE budgets (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL, budget TEXT NOT NULL,
     open INTEGER NOT NULL, reserved_tokens INTEGER NOT NULL, reserved_cost INTEGER NOT NULL,

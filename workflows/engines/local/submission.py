@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan, digest_of
-from somagent.operators.deciding import objection
+from somagent.operators.deciding import objection, question_of
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.rows import decode_attempt, encode
@@ -72,6 +72,7 @@ def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision) -
     waiting = (last.waiting or (last.asked if last.ended_at is None else None)) if last else None
     if waiting is None:
         raise DecisionRefused(f"step `{decision.step}` does not wait for a decision (somagent show {run.id})")
+    decision = replace(decision, question=decision.question or question_of(waiting))
     if why := objection(waiting, decision, run.submitter):
         raise DecisionRefused(why)
     if not _insert(db, run.id, decision):
@@ -87,8 +88,8 @@ def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> 
 
 
 def _insert(db: sqlite3.Connection, run_id: str, decision: Decision) -> bool:
-    insert = "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-    row = (run_id, decision.step, decision.item, decision.by, encode(decision))
+    insert = "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    row = (run_id, decision.step, decision.item, decision.question, decision.by, encode(decision))
     return db.execute(insert, row).rowcount > 0
 
 

@@ -34,7 +34,7 @@ async def ask_people(engine: LocalEngine, view: RunView) -> bool:
         if against := objection(step.waiting, decision, view.run.submitter):
             sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {step_name(step)})\n  {against}\n")
             continue
-        answer = await asyncio.to_thread(_ask, step_name(step), step.waiting)
+        answer = await _ask(step_name(step), step.waiting)
         if answer is None:
             continue
         try:
@@ -57,19 +57,33 @@ def step_name(step: StepView) -> str:
     return step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
 
 
-def _ask(name: str, waiting: Waiting) -> bool | None:
+async def _ask(name: str, waiting: Waiting) -> bool | None:
     sys.stderr.write(f"\n? {printable(waiting.title)}  (step {name})\n")
     for value in waiting.show:
         sys.stderr.write(f"    {_shown(value)}\n")
     while True:
-        sys.stderr.write("  approve, reject or later? [a/r/L] ")
-        sys.stderr.flush()
-        line = sys.stdin.readline()
-        answer = line.strip().lower()
-        if not line or answer in {"", "l", "later"}:
+        answer = await answer_to("  approve, reject or later? [a/r/L] ")
+        if answer in {None, "", "l", "later"}:
             return None
         if answer in _ANSWERS:
             return _ANSWERS[answer]
+
+
+async def answer_to(question: str) -> str | None:
+    """What is typed, in small letters; None at the end of input. It can be cancelled, unlike a thread that reads."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    loop, typed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, typed.set)
+    try:
+        await typed.wait()
+    except asyncio.CancelledError:
+        sys.stderr.write("\n")
+        raise
+    finally:
+        loop.remove_reader(sys.stdin)
+    line = sys.stdin.readline()  # a terminal hands over whole lines, so this does not wait
+    return line.strip().lower() if line else None
 
 
 def _shown(value: Any) -> str:

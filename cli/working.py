@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 
 from somagent.capsule_compiler.plan import Plan, plan_digest
-from somagent.cli.asking import ask_people
+from somagent.cli.asking import answer_to, ask_people
 from somagent.cli.exits import Exit, exit_of
 from somagent.cli.printing import print_json
 from somagent.cli.progress import Progress, progress_for
@@ -81,17 +81,14 @@ def interrupted_runs(engine: LocalEngine, plan: Plan) -> Sequence[RunSummary]:
     return [run for run in candidates if engine.view(run.id).run.plan_digest == digest]
 
 
-def offer_interrupted(earlier: Sequence[RunSummary], output: str) -> str | None:
+async def offer_interrupted(earlier: Sequence[RunSummary], output: str) -> str | None:
     """Asks whether to go on with an interrupted run; without a terminal it is only said. None: start a new one."""
     if not earlier:
         return None
     run = earlier[0]
     if output == "text" and sys.stdin.isatty() and sys.stderr.isatty():
-        sys.stderr.write(f"run {run.id} of this capsule was interrupted; go on with it? [Y/n] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() in {"", "y", "yes"}:
-            return run.id
-        return None
+        answer = await answer_to(f"run {run.id} of this capsule was interrupted; go on with it? [Y/n] ")
+        return run.id if answer in {"", "y", "yes"} else None
     sys.stderr.write(
         f"note: run {run.id} of this capsule was interrupted; `somagent resume {run.id}` goes on with it\n"
     )

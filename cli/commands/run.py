@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
     async def start() -> str:
         await engine.hold()
         earlier = interrupted_runs(engine, plan)
-        chosen = offer_interrupted(earlier, arguments.output)
+        chosen = await offer_interrupted(earlier, arguments.output)
         if chosen is not None:
             return chosen
         submitter = arguments.person or account()

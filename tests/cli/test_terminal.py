@@ -1,0 +1,68 @@
+"""In a terminal people are asked where they are, and Ctrl-C always works."""
+
+from somagent_shell import Shell
+from terminal import Terminal
+
+NAP = "  steps:\n    nap: { script: { run: sleep 1 } }\n    then: { needs: [nap], script: { run: echo then } }\n"
+
+
+def test_a_run_that_waits_asks_on_the_spot_and_goes_on(somagent: Shell, gated: str) -> None:
+    with Terminal(somagent, "run", gated) as screen:
+        screen.until("? Go on?  (step ask)\n    forty-two\n  approve, reject or later? [a/r/L] ")
+        screen.type("what\n")
+        screen.until("what\n  approve, reject or later? [a/r/L] ")
+        screen.type("a\n")
+        assert screen.ended() == 0
+    assert "answer = 42\n" in screen.text
+    assert somagent("show", "last", "--output", "json").json["decisions"][0]["approve"] is True
+
+
+def test_an_answer_may_wait(somagent: Shell, gated: str) -> None:
+    with Terminal(somagent, "run", gated) as screen:
+        screen.until("[a/r/L] ")
+        screen.type("\n")
+        assert screen.ended() == 3
+    assert "decide: somagent approve r-" in screen.text
+
+
+def test_ctrl_c_at_a_question_ends_the_command_and_not_the_run(somagent: Shell, gated: str) -> None:
+    with Terminal(somagent, "run", gated) as screen:
+        screen.until("[a/r/L] ")
+        screen.ctrl_c()
+        assert screen.ended() == 130
+    assert "stopped; nothing recorded is lost; go on with `somagent resume r-" in screen.text
+    assert somagent("show", "last", "--output", "json").json["phase"] == "Waiting"
+
+
+def test_who_may_not_decide_is_not_asked(somagent: Shell) -> None:
+    name = somagent.capsule(
+        "others", "  steps:\n    ask: { review: { title: Go on?, reviewers: { users: [nobody-here] } } }\n"
+    )
+    with Terminal(somagent, "run", name) as screen:
+        assert screen.ended() == 3
+    assert "is not among the reviewers: nobody-here" in screen.text
+    assert "[a/r/L]" not in screen.text
+
+
+def test_an_interrupted_run_is_offered_and_gone_on_with(somagent: Shell) -> None:
+    name = somagent.capsule("nap", NAP)
+    with Terminal(somagent, "run", name) as screen:
+        screen.until("Running")
+        screen.ctrl_c()
+        assert screen.ended() == 130
+    with Terminal(somagent, "run", name) as screen:
+        screen.until("was interrupted; go on with it? [Y/n] ")
+        screen.ctrl_c()
+        assert screen.ended() == 130
+    with Terminal(somagent, "run", name) as screen:
+        screen.until("was interrupted; go on with it? [Y/n] ")
+        screen.type("\n")
+        assert screen.ended() == 0
+    assert [run["phase"] for run in somagent("runs", "--output", "json").json] == ["Succeeded"]
+
+
+def test_the_live_table_shows_what_is_at_work(somagent: Shell) -> None:
+    with Terminal(somagent, "run", somagent.capsule("nap", NAP)) as screen:
+        screen.until("▸  nap   script  Running")
+        assert screen.ended() == 0
+    assert "2/2 steps" in screen.text

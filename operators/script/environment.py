@@ -1,7 +1,12 @@
 """What a script finds around it: a few variables that are the same everywhere, and the values its step declares.
 
-Nothing of the surrounding environment reaches a script except PATH, so that it runs alike on every machine and no
-token in somebody's shell leaks into it.
+Nothing of the surrounding environment is handed to a script except PATH, so that it runs alike on every machine and no
+token in somebody's shell leaks into it. On Linux a script does not find it in SomaGent's own process either, whoever it
+runs as (`hiding`); and unless it runs as root, neither that process's memory nor its open files.
+
+That is all that is promised: a script on this machine has the account's rights. The environments of other processes of
+the account (the shell or the CI runner that started SomaGent) stay readable below /proc, for root those of the whole
+machine, and so do the account's files. Who runs scripts of strangers gives them an account or a container of their own.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
 from somagent.operators.script.answer import AnswerRefused, Written, read_answer, value_of
 from somagent.operators.script.args import ENV_NAME, ScriptArgs
+from somagent.operators.script.hiding import hide_environment
 from somagent.operators.script.process import Ended, run_process
 from somagent.operators.script.processes import Family
 
@@ -34,6 +35,8 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
         step.log.line(
             f"[somagent] image `{args.image}` is for engines with containers; the script runs on this machine"
         )
+    if not hide_environment():
+        step.log.line("[somagent] on this system a script can read the environment that SomaGent was started with")
     places = environment.Places.make(step.own_folder())
     include = await _include(args, step)
     variables = environment.environment(step, places, include)

@@ -9,6 +9,7 @@ from typing import Any
 
 from somagent.cli.asking import step_name, waiting_steps
 from somagent.cli.printing import MARKS, between, console_for, printable
+from somagent.operators.deciding import objection
 from somagent.operators.runner.records import artifact_of
 from somagent.workflows.engines.protocol import RunView, StepView
 
@@ -90,7 +91,11 @@ def _decide(view: RunView, step: StepView) -> list[str]:
     hints = [f"decide: somagent approve {view.run.id} {step_name(step)} --as NAME   (or reject)"]
     if waiting is not None:
         asked = (step.id, step.item)
-        given = [one.by for one in view.decisions if (one.step, one.item) == asked and one.approve]
+        given = [
+            one.by
+            for one in view.decisions
+            if (one.step, one.item) == asked and one.approve and not objection(waiting, one, view.run.submitter)
+        ]
         words = []
         if waiting.users or waiting.groups:
             words.append(f"may decide: {', '.join([*waiting.users, *(f'members of {one}' for one in waiting.groups)])}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from msgspec import Struct, to_builtins
+
 from somagent.governance.cel.conversions import double_text, json_text
 from somagent.governance.cel.literals import INT_MAX, INT_MIN
 from somagent.governance.cel.types import (
@@ -158,6 +160,8 @@ def _canonical(value: Value, quote: Callable[[str], str]) -> str:
                 ((key_text(key), part) for key, part in value.items()), key=lambda member: _order(member[0])
             )
             return "{" + ",".join(f"{quote(name)}:{_canonical(part, quote)}" for name, part in members) + "}"
+        case Struct():
+            return _canonical(to_builtins(value), quote)
     raise TypeError(f"{type_name(value)} is not a value")
 
 

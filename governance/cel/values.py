@@ -1,7 +1,7 @@
 """What operators and functions do with values, exactly as CEL says; where CEL has an error, a `ValueFault`.
 
-A value is a Python bool, int (64 bit), float, str, None, list or dict. Python holds `True == 1 == 1.0`; CEL does not:
-a bool equals only a bool, and an int equals a double when the int, rounded to a double, is that double (so in both
+A value is a Python bool, int (64 bit), float, str, None, list or dict, or an opaque value: a frozen `Struct`, which is
+passed on and compared, and has no parts here. Python holds `True == 1 == 1.0`; CEL does not: a bool equals only a bool, and an int equals a double when the int, rounded to a double, is that double (so in both
 official implementations and in the conformance tests, `not_lt_dyn_int_big_lossy_double`).
 """
 
@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, Union
 
+from msgspec import Struct
+
 from somagent.governance.cel.literals import INT_MIN
 
 Key: TypeAlias = bool | int | str
-Value: TypeAlias = Union[Key, float, list["Value"], dict[Key, "Value"], None]  # noqa: UP007 - a string cannot be `|`ed
+Value: TypeAlias = Union[  # noqa: UP007 - a string cannot be `|`ed
+    Key, float, list["Value"], dict[Key, "Value"], Struct, None
+]
 
 
 class ValueFault(Exception):
@@ -33,7 +37,7 @@ _NAMES: dict[type, str] = {
 
 def type_name(value: Value) -> str:
     """The CEL type of a value, for messages."""
-    return _NAMES.get(type(value), "unknown")
+    return _NAMES.get(type(value)) or type(value).__name__.lower()
 
 
 Spend: TypeAlias = Callable[[int], None]

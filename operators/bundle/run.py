@@ -61,7 +61,7 @@ async def run(args: BundleArgs, step: Step) -> Answer:
         artifact = await in_thread(_pack, args, step, name)
     except (ContentError, ArtifactRefused) as fault:
         raise StepFailure("error", str(fault)) from None
-    return Answer({"artifact": msgspec.to_builtins(artifact)})
+    return Answer({"artifact": artifact})
 
 
 def _check_names(artifacts: list[Artifact]) -> None:

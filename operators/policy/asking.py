@@ -5,6 +5,7 @@ A verdict of `require_review` opens nothing by itself: people are asked here, or
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from somagent.capsule_compiler.plan import Plan, RuleBook
@@ -20,9 +21,10 @@ from somagent.operators.runner.records import Waiting
 async def run(arguments: PolicyArguments, step: Step) -> Answer | Park:
     """The verdict, or a question. Raises `StepFailure`: `denied` by rule or person, `error` without a verdict."""
     book = _book(arguments.set, step.plan)
+    values = msgspec.to_builtins(arguments.input)
     try:
         constitution = constitution_of(book)
-        verdict = judge_input(constitution, arguments.input, circumstances_of(step.plan, step.node, step.run))
+        verdict = judge_input(constitution, values, circumstances_of(step.plan, step.node, step.run))
     except ConstitutionRefused as refused:
         raise StepFailure("error", str(refused)) from None
     except InputRefused as refused:
@@ -32,7 +34,7 @@ async def run(arguments: PolicyArguments, step: Step) -> Answer | Park:
     if verdict.effect == "deny":
         raise StepFailure("denied", _denial(verdict, book.name), verdict=verdict)
     if verdict.effect == "require_review" and arguments.on_review == "wait":
-        waiting = Waiting(title=_question(verdict, book.name), show=[arguments.input])
+        waiting = Waiting(title=_question(verdict, book.name), show=[values])
         end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
         if end is None:
             return Park(waiting, verdict)

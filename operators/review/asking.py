@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from somagent.capsule_compiler.model.quantities import duration_ms
@@ -62,7 +63,7 @@ def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
         groups=reviewers.groups,
         count=reviewers.count,
         not_submitter=reviewers.not_submitter,
-        show=arguments.show,
+        show=msgspec.to_builtins(arguments.show),
         due=due,
         on_timeout=arguments.on_timeout,
     )

@@ -18,8 +18,9 @@ from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.governance.verdict import Verdict
 from somagent.operators.deciding import question_of
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
+from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.bindings import Scope
-from somagent.operators.runner.expressions import ReadyTemplate
+from somagent.operators.runner.expressions import ReadyTemplate, brief
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.governing import ask
 from somagent.operators.runner.guards import check_requirement, fan_out_items
@@ -69,12 +70,13 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
     else:
         items = await fan_out_items(work.node, work.scope, work.run, work.ledger.contents.remembered)
         more[node.fan_out.name] = items[key.item]
-    arguments = await _arguments(work.node.arguments, work.scope, more)
+    rendered = await _arguments(work.node.arguments, work.scope, more)
+    arguments = msgspec.to_builtins(rendered)
     course.input_digest = digest_of_value(arguments)
     operator = work.operators.get(node.operator)
     if operator is None:
         raise StepFailure("error", f"operator `{node.operator}` is not installed here")
-    decoded = _decode(arguments, operator)
+    decoded = _decode(rendered, operator)
     decisions = tuple(await work.ledger.decisions(key))
     consent = ask(plan=work.plan, node=node, run=work.run, arguments=arguments, decisions=decisions, now=work.now())
     course.verdict = consent.verdict
@@ -109,11 +111,16 @@ async def _arguments(template: ReadyTemplate, scope: Scope, more: Mapping[str, A
 
 def _decode(arguments: Any, operator: Operator) -> Any:
     try:
-        return msgspec.convert(arguments, operator.arguments)
+        decoded = msgspec.convert(arguments, operator.arguments)
     except msgspec.ValidationError as fault:
         reason, _, place = str(fault).partition(" - at `$")
         where = f"`{place.rstrip('`').lstrip('.')}`" if place else f"`{operator.entry.name}`"
         raise StepFailure("error", f"argument {where}: {reason[:1].lower()}{reason[1:]}") from None
+    made_up = held_artifacts(decoded) - held_artifacts(arguments)
+    if made_up:
+        names = ", ".join(sorted(brief(artifact.name) for artifact in made_up))
+        raise StepFailure("error", f"an object in the form of an artifact is none ({names}): it must be an output")
+    return decoded
 
 
 def _budgets(work: Work) -> list[tuple[str, Budget]]:

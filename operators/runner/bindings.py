@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from somagent.capsule_compiler.value_types import ARTIFACT
 from somagent.governance.cel import BorderError, Value, from_json
 from somagent.operators.operator import StepFailure
+from somagent.operators.runner.artifacts import read_artifact
 from somagent.operators.runner.contents import ContentError
 from somagent.operators.runner.expressions import SKIPPED, Reads
 from somagent.operators.runner.ledger import Ledger
@@ -98,6 +100,11 @@ class Scope:
 def _typed(value: Any, types: dict[str, Any], name: str, what: str) -> Value:
     if name not in types:
         raise StepFailure("error", f"{what} is not declared in the plan")
+    if types[name] == ARTIFACT:
+        artifact = read_artifact(value)
+        if artifact is None:
+            raise StepFailure("error", f"{what} is declared as an artifact, but is none")
+        return artifact
     try:
         return from_json(value, types[name])
     except BorderError as fault:

@@ -9,8 +9,8 @@ import jsonschema_rs
 
 from somagent.governance.cel import BorderError, Type, from_json
 from somagent.operators.operator import StepFailure
+from somagent.operators.runner.artifacts import read_artifact
 from somagent.operators.runner.expressions import path_text
-from somagent.operators.runner.records import artifact_of
 
 _FAULTS_SHOWN = 20
 _LENGTH_SHOWN = 240
@@ -50,7 +50,7 @@ class OutputCheck:
             if name not in outputs:
                 yield f"output `{name}` is missing"
             elif validator is None:
-                if artifact_of(outputs[name]) is None:
+                if read_artifact(outputs[name]) is None:
                     yield f"output `{name}` must be an artifact"
             else:
                 yield from self._faults_of(name, validator, outputs[name])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.operator import StepFailure
 from somagent.operators.runner.bindings import Scope
@@ -21,7 +23,7 @@ async def run_outputs(plan: Plan, run: RunRecord, ledger: Ledger) -> dict[str, A
     outputs = {}
     for name, template in prepared.outputs.items():
         try:
-            outputs[name] = template.render(await scope.bindings(template.reads))
+            outputs[name] = msgspec.to_builtins(template.render(await scope.bindings(template.reads)))
         except StepFailure as fault:
             raise StepFailure(fault.failure_class, f"output `{name}`: {fault.message}") from None
     return outputs

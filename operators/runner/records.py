@@ -51,7 +51,11 @@ class _Record(Struct, frozen=True, omit_defaults=True):
 
 
 class Artifact(_Record, frozen=True, kw_only=True):
-    """A file or folder in the content store; as JSON it is the value of an `artifact` output."""
+    """A file or folder in the content store.
+
+    What makes a value an artifact is that an output was declared as one: only then does its JSON become this class
+    again (`artifacts`). Any other JSON of this form is an object like any other.
+    """
 
     artifact: Annotated[str, Meta(description="Content digest: of the bytes, or of the tree's manifest")]
     kind: Literal["file", "folder"]
@@ -63,7 +67,7 @@ class Artifact(_Record, frozen=True, kw_only=True):
 
 
 def artifact_of(value: Any) -> Artifact | None:
-    """The artifact that a JSON value is: it has exactly a record's members, and its digest is one."""
+    """The artifact that this JSON describes if it is one, which only a declared schema can tell: see `artifacts`."""
     if not isinstance(value, dict) or "artifact" not in value or not value.keys() <= _ARTIFACT_MEMBERS:
         return None
     try:

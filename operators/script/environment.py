@@ -20,7 +20,7 @@ from typing import Any
 
 from somagent.governance.cel import render_text
 from somagent.operators.operator import Step
-from somagent.operators.runner.records import Artifact, artifact_of
+from somagent.operators.runner.records import Artifact
 
 # execve(2): one string of an environment has at most 32 pages, the terminating zero included; everything together
 # must fit a quarter of the stack's limit, of which half is taken here.
@@ -80,21 +80,8 @@ def with_paths(value: Any, artifacts: Mapping[Artifact, Path]) -> Any:
     if isinstance(value, list):
         return [with_paths(item, artifacts) for item in value]
     if isinstance(value, dict):
-        artifact = artifact_of(value)
-        if artifact is not None:
-            return str(artifacts[artifact])
         return {name: with_paths(item, artifacts) for name, item in value.items()}
-    return value
-
-
-def artifacts_in(value: Any) -> set[Artifact]:
-    """All artifacts in the value."""
-    if isinstance(value, dict):
-        artifact = artifact_of(value)
-        if artifact is not None:
-            return {artifact}
-        value = list(value.values())
-    return {artifact for item in value for artifact in artifacts_in(item)} if isinstance(value, list) else set()
+    return str(artifacts[value]) if isinstance(value, Artifact) else value
 
 
 def as_variables(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -13,7 +13,8 @@ import msgspec
 
 from somagent.capsule_compiler.plan import IncludedFile, Plan
 from somagent.operators.operator import Answer, Step, StepFailure
-from somagent.operators.runner.contents import ArtifactRefused
+from somagent.operators.runner.artifacts import held_artifacts
+from somagent.operators.runner.contents import ArtifactRefused, ContentError
 from somagent.operators.runner.records import Artifact
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
@@ -73,10 +74,11 @@ async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> d
     for name in args.env:
         if not re.fullmatch(ENV_NAME, name):
             raise StepFailure("error", f"`env.{name}`: a script cannot be given a variable of this name")
-    artifacts = {
-        artifact: await in_thread(step.contents.shared_copy, artifact)
-        for artifact in sorted(environment.artifacts_in(args.env), key=lambda artifact: artifact.artifact)
-    }
+    held = sorted(held_artifacts(args.env), key=lambda artifact: artifact.artifact)
+    try:
+        artifacts = {artifact: await in_thread(step.contents.shared_copy, artifact) for artifact in held}
+    except (ContentError, ArtifactRefused) as fault:
+        raise StepFailure("error", str(fault)) from None
     values = environment.with_paths(args.env, artifacts)
     places.input.write_bytes(msgspec.json.encode(values))
     variables, unfit = environment.as_variables(values)

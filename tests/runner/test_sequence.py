@@ -239,27 +239,30 @@ def test_a_deadline_is_hard_and_its_class_is_timeout(stage, go, node, plan):
     go(main())
 
 
-def test_an_operator_that_breaks_is_a_failure_with_its_traceback_in_the_log(stage, go, node, plan):
+@pytest.mark.parametrize(
+    "reading",
+    [
+        ("bundle", {"name": "x", "include": [None]}, ["include", 0]),
+        ("script", {"run": "true", "env": {"A": None}}, ["env", "A"]),
+    ],
+)
+def test_an_artifact_whose_content_is_lost_is_a_failure_that_says_so(stage, go, node, plan, reading):
+    operator, arguments, at = reading
+
     async def main():
-        await stage.start(
-            plan(
-                node(
-                    "a",
-                    "bundle",
-                    arguments={"name": "x", "include": [_lost()]},
-                    outputs={"artifact": {"type": "artifact"}},
-                )
-            )
-        )
-        result = await stage.step("a")
-        assert result.failure.failure_class == "error"
-        assert "is missing from" in result.failure.message
+        made = node("a", arguments={"run": "echo 1 > f"}, outputs={"f": {"type": "artifact", "path": "f"}})
+        reader = node("b", operator, arguments=arguments, holes=[(at, {"cel": "steps.a.f"})])
+        await stage.start(plan(made, reader))
+        digest = (await stage.step("a")).outputs["f"]["artifact"]
+        lost = [path for path in stage.contents.root.rglob("*") if digest[-40:] in path.name]
+        for path in lost:
+            path.unlink()
+        failure = (await stage.step("b")).failure
+        assert (failure.failure_class, len(lost)) == ("error", 1)
+        assert "is missing from" in failure.message
+        assert not stage.log_path(stage.key("b"), 1).exists()
 
     go(main())
-
-
-def _lost():
-    return {"artifact": "sha256:" + "0" * 64, "kind": "file", "name": "lost.txt", "size": 1}
 
 
 def test_spending_is_reserved_before_and_settled_after(stage, go, node, plan):

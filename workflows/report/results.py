@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from somagent.operators.runner.records import artifact_of
+from somagent.operators.runner.artifacts import with_artifacts
+from somagent.operators.runner.records import Artifact
 from somagent.workflows.engines.protocol import RunView
 from somagent.workflows.report.findings import are_findings
 from somagent.workflows.report.markup import Html, code, facts, said, tag
@@ -21,12 +22,12 @@ def results(view: RunView, stored: Stored, shower: Shower) -> Html:
     """The run's outputs, in the order of the capsule."""
     if not view.outputs:
         return tag("p", _why_empty(view), class_="card note")
-    values = stored.values(view.outputs)
+    values = with_artifacts(stored.values(view.outputs), view.plan.output_schemas)
     order = [name for name in view.plan.outputs if name in values]
     order += [name for name in values if name not in order]
     figures = [_figure(name, values[name], view) for name in order if _is_figure(values[name])]
     rest = [name for name in order if not _is_figure(values[name]) and not are_findings(values[name])]
-    files = [name for name in rest if artifact_of(values[name]) is not None]
+    files = [name for name in rest if isinstance(values[name], Artifact)]
     rest = sorted((name for name in rest if name not in files), key=lambda name: not _is_short(values[name]))
     others = [_other(name, values[name], view, shower) for name in rest]
     if files:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from somagent.capsule_compiler.plan import Node
 from somagent.governance.verdict import Verdict
+from somagent.operators.runner.artifacts import with_artifacts
 from somagent.operators.runner.records import Attempt
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.report.icons import effect, phase
@@ -73,7 +74,7 @@ def _step(anchor: str, step: StepView, node: Node | None, timing: Timing, show: 
     if step.verdict is not None and step.verdict.because:
         inside.append(reasons(step.verdict))
     if step.outputs:
-        inside.append(_outputs(step, show))
+        inside.append(_outputs(step, node, show))
     if len(step.history) > 1 or any(attempt.phase != step.phase for attempt in step.history):
         inside.append(_attempts(step.history))
     if step.items:
@@ -94,10 +95,10 @@ def _facts(step: StepView, node: Node | None, currency: str) -> Iterator[tuple[s
     yield "Spent", amounts(step.spent, currency)
 
 
-def _outputs(step: StepView, show: _Show) -> Html:
+def _outputs(step: StepView, node: Node | None, show: _Show) -> Html:
     shown = dict(list(step.outputs.items())[:_OUTPUTS])
     if not show.brief:
-        shown = show.values.stored.values(shown)
+        shown = with_artifacts(show.values.stored.values(shown), node.outputs if node is not None else {})
     left = len(step.outputs) - len(shown)
     values = [(name[:80], compact(value) if show.brief else show.values.show(value)) for name, value in shown.items()]
     more = tag("p", f"and {counted(left, 'more output')}", class_="note") if left else ""

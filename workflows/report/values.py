@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from somagent.operators.runner.records import Artifact, artifact_of
+from msgspec import to_builtins
+
+from somagent.operators.runner.records import Artifact
 from somagent.workflows.report.findings import are_findings
 from somagent.workflows.report.markup import Html, block, clip, code, facts, join, said, table, tag
 from somagent.workflows.report.stored import NotShown, Stored
@@ -38,9 +40,8 @@ class Shower:
             return _words(value)
         if are_findings(value):
             return tag("a", f"{counted(len(value), 'finding')}, under Findings", href="#findings")
-        artifact = artifact_of(value)
-        if artifact is not None:
-            return self._artifact(artifact)
+        if isinstance(value, Artifact):
+            return self._artifact(value)
         if deep >= _DEEP and isinstance(value, dict | list):
             return compact(value)
         if isinstance(value, dict):
@@ -58,7 +59,7 @@ class Shower:
     def _list(self, value: Sequence[Any], deep: int) -> Html:
         if not value:
             return tag("span", "an empty list", class_="note")
-        if all(isinstance(member, dict) and member and artifact_of(member) is None for member in value):
+        if all(isinstance(member, dict) and member for member in value):
             return self._table(value, deep)
         members = [tag("li", self.show(member, deep + 1)) for member in value[: self._rows]]
         short = all(not isinstance(member, dict | list) and len(str(member)) <= _SHORT for member in value)
@@ -115,7 +116,11 @@ def compact(value: Any, limit: int = 300) -> Html:
     """The value as one line of JSON."""
     if isinstance(value, NotShown):
         return code(value.digest, class_="digest")
-    return code(json.dumps(value, ensure_ascii=False, default=str), limit)
+    return code(json.dumps(value, ensure_ascii=False, default=_plain), limit)
+
+
+def _plain(value: Any) -> Any:
+    return to_builtins(value) if isinstance(value, Artifact) else str(value)
 
 
 def _words(value: str) -> Html:

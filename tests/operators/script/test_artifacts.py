@@ -2,6 +2,8 @@
 
 import pytest
 
+from somagent.operators.runner.records import Artifact
+
 
 def artifact(path):
     return {"a": {"type": "artifact", "path": path}}
@@ -16,7 +18,7 @@ def test_a_file_is_stored_under_its_own_name(script):
 def test_a_program_stays_one(script):
     outputs = script("printf '#!/bin/sh\\necho ran' > tool; chmod +x tool", artifact("tool"))
     assert outputs["a"]["executable"] is True
-    script('"$TOOL"', env={"TOOL": outputs["a"]})
+    script('"$TOOL"', env={"TOOL": Artifact(**outputs["a"])})
     assert script.log == "ran\n"
 
 
@@ -26,14 +28,15 @@ def test_a_folder_is_stored_whole(script):
     assert (first["kind"], first["name"]) == ("folder", "d")
     again = script(f"sleep 0.01; {text}", artifact("d/"))["a"]
     assert again == first
-    script('cd "$D"; test -x e/x; test ! -x f; test "$(readlink e/l)" = ../f; test -d empty; cat e/l', env={"D": first})
+    env = {"D": Artifact(**first)}
+    script('cd "$D"; test -x e/x; test ! -x f; test "$(readlink e/l)" = ../f; test -d empty; cat e/l', env=env)
     assert script.log == "1\n"
 
 
 def test_the_whole_working_folder_is_called_like_its_output(script):
     outputs = script('echo 1 > x; touch ~/unseen "$TMPDIR"/unseen', artifact("."))
     assert outputs["a"]["name"] == "a"
-    script('test "$(ls "$D")" = x', env={"D": outputs["a"]})
+    script('test "$(ls "$D")" = x', env={"D": Artifact(**outputs["a"])})
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_folder_with_a_link_that_leads_out_is_refused(script, make):
 )
 def test_links_within_a_folder_are_kept(script, make):
     outputs = script(f"mkdir d; echo 1 > d/f; {make}", artifact("d"))
-    script('test -L "$D/y"', env={"D": outputs["a"]})
+    script('test -L "$D/y"', env={"D": Artifact(**outputs["a"])})
 
 
 def test_pipes_and_odd_names_are_refused(script):

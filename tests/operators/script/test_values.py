@@ -133,7 +133,7 @@ def test_an_artifact_is_the_path_of_a_read_only_copy(script, tmp_path):
     (source / "sub" / "run.sh").chmod(0o755)
     tree = script.contents.put_path(source, "src")
     one = script.contents.put_path(source / "sub" / "run.sh", "run.sh")
-    env = {"TREE": _record(tree), "FILES": [_record(one), {"deep": _record(one)}]}
+    env = {"TREE": tree, "FILES": [one, {"deep": one}]}
     text = (
         """
 stat -c %a "$TREE" "$TREE"/sub "$TREE"/sub/run.sh | xargs > modes
@@ -151,7 +151,7 @@ cp -r "$TREE" mine; chmod -R u+w mine; touch mine/sub/new
 
 def test_a_copy_that_a_script_wrote_to_is_not_what_the_next_one_reads(script, tmp_path):
     (tmp_path / "a.txt").write_text("good")
-    artifact = _record(script.contents.put_path(tmp_path / "a.txt", "a.txt"))
+    artifact = script.contents.put_path(tmp_path / "a.txt", "a.txt")
     script('chmod u+w "$A"; echo bad > "$A"', env={"A": artifact})
     script('test "$(cat "$A")" = good', env={"A": artifact})
 
@@ -184,12 +184,3 @@ def test_an_image_is_said_to_be_ignored_here(script):
     script("true", image="python:3.13")
     assert "[somagent] image `python:3.13` is for engines with containers" in script.log
 
-
-def _record(artifact):
-    return {
-        "artifact": artifact.artifact,
-        "kind": artifact.kind,
-        "name": artifact.name,
-        "size": artifact.size,
-        **({"executable": True} if artifact.executable else {}),
-    }

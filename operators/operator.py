@@ -92,7 +92,13 @@ class StepFailure(Exception):
 class Operator:
     """An operator: what authors see of it, the type of its arguments, and its one effect.
 
-    `run` gets the decoded arguments and the step. `estimate` says what an attempt with these arguments will spend at
+    `run` gets the decoded arguments and the step. It shares the event loop with the whole engine: while it blocks
+    (`time.sleep`, a long computation, a blocking client) nothing else happens, and neither a deadline nor Ctrl-C can
+    cut it off; such work belongs into `somagent.operators.runner.threads.in_thread` or a process. At its deadline
+    `run` is cancelled; one of another package that swallows the `CancelledError` is given up 5 s later and left behind.
+    Whatever it raises is a failure of the step; classes of `StepFailure` are those of `border.CLASSES`.
+
+    `estimate` says what an attempt with these arguments will spend at
     the most; it is reserved before the attempt and settled after it.
     """
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,19 +17,19 @@ from somagent.operators.deciding import question_of
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.bindings import Scope
+from somagent.operators.runner.border import checked_amounts
 from somagent.operators.runner.expressions import ReadyTemplate, brief
-from somagent.operators.runner.folders import remove_tree
+from somagent.operators.runner.folders import has_room, remove_tree
 from somagent.operators.runner.governing import ask
 from somagent.operators.runner.guards import check_requirement, fan_out_items
 from somagent.operators.runner.ledger import BudgetExceeded, Ledger
 from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.operating import NoRoom, described, is_ctrl_c, operate
 from somagent.operators.runner.ready import ReadyNode
 from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, RunRecord, StepKey, Waiting
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import digest_of_value
 
-# The disk's refusals are the run's trouble, not the step's: nothing could be recorded about the step either.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 _NOTHING = Amounts()
 
 
@@ -72,7 +69,7 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
         more[node.fan_out.name] = items[key.item]
     rendered = await _arguments(work.node.arguments, work.scope, more)
     arguments = msgspec.to_builtins(rendered)
-    course.input_digest = digest_of_value(arguments)
+    course.input_digest = _digest(arguments)
     operator = work.operators.get(node.operator)
     if operator is None:
         raise StepFailure("error", f"operator `{node.operator}` is not installed here")
@@ -86,15 +83,17 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
         raise StepFailure("denied", consent.denial)
     if consent.waiting is not None:
         return consent.waiting
-    await _reserve(work, operator.estimate(decoded), course)
+    await _reserve(work, _estimate(operator, decoded), course)
     end = await _run(work, operator, decoded, *_own(work.attempt.asked, decisions))
     if isinstance(end, Park):
         course.verdict = end.verdict or course.verdict
         return replace(end.waiting, constitution=False)
-    outputs = msgspec.to_builtins(end.outputs)
-    if outputs or node.outputs:
-        work.node.output_check(outputs)
-    return Answer(outputs, end.spent, end.verdict)
+    if end.outputs or node.outputs:
+        try:
+            work.node.output_check(end.outputs)
+        except StepFailure as fault:  # what was spent was spent, whatever came of it
+            raise StepFailure(fault.failure_class, fault.message, spent=end.spent, verdict=end.verdict) from None
+    return end
 
 
 def _own(asked: Waiting | None, decisions: Sequence[Decision]) -> tuple[tuple[Decision, ...], Waiting | None]:
@@ -109,6 +108,24 @@ async def _arguments(template: ReadyTemplate, scope: Scope, more: Mapping[str, A
     return template.render(await scope.bindings(template.reads, **more))
 
 
+def _digest(arguments: Any) -> str:
+    try:
+        return digest_of_value(arguments)
+    except Exception as fault:  # a number or a text that JSON has not
+        raise StepFailure("error", f"the arguments cannot be written as JSON: {described(fault)}") from None
+
+
+def _estimate(operator: Operator, arguments: Any) -> Amounts:
+    name = operator.entry.name
+    try:
+        estimate = operator.estimate(arguments)
+    except BaseException as fault:
+        if is_ctrl_c(fault):
+            raise
+        raise StepFailure("error", f"the estimate of operator `{name}` failed with {described(fault)}") from None
+    return checked_amounts(estimate, f"the estimate of operator `{name}` is")
+
+
 def _decode(arguments: Any, operator: Operator) -> Any:
     try:
         decoded = msgspec.convert(arguments, operator.arguments)
@@ -116,6 +133,11 @@ def _decode(arguments: Any, operator: Operator) -> Any:
         reason, _, place = str(fault).partition(" - at `$")
         where = f"`{place.rstrip('`').lstrip('.')}`" if place else f"`{operator.entry.name}`"
         raise StepFailure("error", f"argument {where}: {reason[:1].lower()}{reason[1:]}") from None
+    except BaseException as fault:  # of a foreign type's own code
+        if is_ctrl_c(fault):
+            raise
+        name = operator.entry.name
+        raise StepFailure("error", f"the arguments' type of operator `{name}` failed with {described(fault)}") from None
     made_up = held_artifacts(decoded) - held_artifacts(arguments)
     if made_up:
         names = ", ".join(sorted(brief(artifact.name) for artifact in made_up))
@@ -176,32 +198,18 @@ async def _run(
         now=work.now,
     )
     try:
-        return await _until_deadline(operator, arguments, step, limit)
-    finally:
-        log.close()
+        return await operate(operator, arguments, step, limit)
+    except NoRoom as refused:
         await _clear(folder)
-
-
-async def _until_deadline(operator: Operator, arguments: Any, step: Step, limit: timedelta) -> Answer | Park:
-    try:
-        async with asyncio.timeout(limit.total_seconds()) as deadline:
-            end = await operator.run(arguments, step)
-    except StepFailure:
-        raise
-    except TimeoutError:
-        if deadline.expired():
-            raise StepFailure("timeout", f"cut off after {limit.total_seconds():g} s") from None
-        raise StepFailure("error", f"operator `{operator.entry.name}` ran into a time limit of its own") from None
-    except Exception as fault:
-        if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
-            raise
-        step.log.line(f"[somagent] operator `{operator.entry.name}` failed\n{traceback.format_exc()}")
+        if not has_room(work.workspace):
+            raise refused.fault from None
+        where = f" for `{refused.fault.filename}`" if refused.fault.filename else ""
         raise StepFailure(
-            "error", f"operator `{operator.entry.name}` failed with {type(fault).__name__}: {fault}"
-        ) from fault
-    if deadline.expired():
-        raise StepFailure("timeout", f"not ended after {limit.total_seconds():g} s")
-    return end
+            "error", f"it filled the disk: {refused.fault.strerror}{where}; there is room again without its own files"
+        ) from None
+    finally:
+        await _clear(folder)
+        log.close()
 
 
 def timeout_of(node: Node) -> timedelta:

@@ -1,9 +1,29 @@
-"""Attempt folders are removed whatever a script did to them."""
+"""Attempt folders are removed whatever a script did to them, and the disk is asked whether it takes more."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+_PROBE_BYTES = 65_536
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the disk takes some more, tried by writing it."""
+    probe = folder / f"room-{os.urandom(8).hex()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with probe.open("xb", buffering=0) as file:
+                written = file.write(bytes(_PROBE_BYTES))
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return written == _PROBE_BYTES
 
 
 def remove_tree(path: Path) -> None:

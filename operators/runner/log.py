@@ -31,7 +31,7 @@ class StepLog:
 
     def line(self, text: str) -> None:
         """Adds a line of SomaGent's own."""
-        self.write(f"{text}\n".encode())
+        self.write(f"{text}\n".encode(errors="backslashreplace"))
 
     def close(self) -> None:
         """Closes the file; says how much was dropped."""

@@ -6,9 +6,14 @@ import asyncio
 import sqlite3
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import FanOut, Retry, Template
+from somagent.operators.operator import Operator
+from somagent.operators.script import OPERATOR as SCRIPT
+from somagent.workflows.engines.local import LocalEngine
 
 RETRY = Retry(attempts=4, backoff_ms=10_000, max_backoff_ms=15_000, failures=["transient"])
 
@@ -149,3 +154,23 @@ def test_a_retry_time_is_in_the_row(cut_off_in_backoff, make_engine, tmp_path):
         (record,) = db.execute("SELECT record FROM attempts").fetchone()
     db.close()
     assert b'"retry_at":"2026-11-24T07:12:10Z"' in record
+
+
+@pytest.mark.parametrize("fault", [SystemExit(0), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_an_operator_that_ends_the_program_fails_its_step_and_finals_run(make_plan, make_node, go, tmp_path, fault):
+    class Nothing(msgspec.Struct):
+        pass
+
+    async def run(_, __):
+        raise fault
+
+    async def main():
+        entry = OperatorEntry(name="odd", summary="", arguments={})
+        odd = Operator(entry, Nothing, run)
+        async with LocalEngine(tmp_path / "data", {"odd": odd, "script": SCRIPT}) as engine:
+            finals = [make_node("last", operator="script", arguments={"run": "true"})]
+            plan = make_plan(make_node("a", operator="odd"), finals=finals)
+            return await engine.run(await engine.submit(plan, {}, submitter="ada", files={}))
+
+    view = go(main())
+    assert (view.phase, [step.phase for step in view.steps]) == ("Failed", ["Failed", "Succeeded"])

@@ -18,6 +18,7 @@ from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.tree import TreeEntry, TreeFile, TreeFolder, TreeLink
 
 MANIFEST = "manifest.json"
+_NAME_BYTES = 255  # NAME_MAX of Linux and macOS
 
 
 class Content(Struct, frozen=True, kw_only=True):
@@ -54,8 +55,10 @@ class Manifest(Struct, frozen=True, kw_only=True, rename="camel"):
 async def run(args: BundleArgs, step: Step) -> Answer:
     """Writes the zip and stores it; raises `StepFailure`."""
     name = args.name.removesuffix(".zip")
-    if not name or "/" in name or "\0" in name or name in {".", ".."}:
-        raise StepFailure("error", f"`{args.name}` is not a file name")
+    if not name or not name.isprintable() or not {"/", "\\"}.isdisjoint(name) or name in {".", ".."}:
+        raise StepFailure("error", f"{args.name!r} is not a file name: letters that can be seen, without `/` and `\\`")
+    if len(f"{name}.zip".encode()) > _NAME_BYTES:
+        raise StepFailure("error", f"the name `{name}.zip` is too long, it may have {_NAME_BYTES} bytes of UTF-8")
     _check_names(args.include)
     try:
         artifact = await in_thread(_pack, args, step, name)

@@ -104,10 +104,18 @@ def test_two_things_of_one_name_are_refused(bundle, contents, artifacts, tmp_pat
         bundle(replace(other, name="manifest.json"))
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", ".zip", "..", "a\0"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "a\\b", ".zip", "..", "a\0", "a\nb", "a\x1b[31m", "a\u202eb", "\ud800"]
+)
 def test_the_name_is_the_name_of_a_file(bundle, artifacts, name):
     with pytest.raises(StepFailure, match="is not a file name"):
         bundle(*artifacts, name=name)
+
+
+def test_a_name_that_no_file_system_takes_is_refused(bundle, artifacts):
+    with pytest.raises(StepFailure, match="it may have 255 bytes"):
+        bundle(*artifacts, name="\u00e9" * 126)
+    assert bundle(*artifacts, name="\u00e9" * 125).name == "\u00e9" * 125 + ".zip"
 
 
 def test_a_name_may_bring_its_ending(bundle, artifacts):

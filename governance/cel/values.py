@@ -1,8 +1,9 @@
 """What operators and functions do with values, exactly as CEL says; where CEL has an error, a `ValueFault`.
 
 A value is a Python bool, int (64 bit), float, str, None, list or dict, or an opaque value: a frozen `Struct`, which is
-passed on and compared, and has no parts here. Python holds `True == 1 == 1.0`; CEL does not: a bool equals only a bool, and an int equals a double when the int, rounded to a double, is that double (so in both
-official implementations and in the conformance tests, `not_lt_dyn_int_big_lossy_double`).
+passed on and compared, and has no parts here. Python holds `True == 1 == 1.0`; CEL does not: a bool equals
+only a bool, and an int equals a double when the int, rounded to a double, is that double (so in both official
+implementations and in the conformance tests, `not_lt_dyn_int_big_lossy_double`).
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _read(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> Sequenc
         return draft.given.files(clean)
     except OSError as error:
         reason = error.strerror or str(error)
-        message = f"cannot read `{path}`: {reason.lower()}"
+        message = f"cannot read `{path}`: {reason[:1].lower()}{reason[1:]}"
         help_ = "paths are relative to the capsule's folder"
         found.append(Diagnostic("file-beside-missing", message, draft.span(at), help=help_))
         return ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,23 +91,52 @@ def read_bytes(path: Path) -> bytes:
 def _files_beside(folder: Path) -> FilesBeside:
     def read(path: str) -> Sequence[FileBeside]:
         start = folder / path
-        if not start.resolve().is_relative_to(folder.resolve()):
-            raise PermissionError(1, "it leads out of the capsule's folder")
-        if start.is_dir():
-            files = [file for file in sorted(start.rglob("*")) if file.is_file() and not _skipped(file, start)]
-        else:
-            files = [start]
-        return [_file(file, folder) for file in files]
+        if not start.is_dir():
+            return [_file(start, folder)]
+        _check_inside(start, folder)
+        return [_file_below(file, folder) for file in _below(start, folder)]
 
     return read
 
 
-def _skipped(file: Path, start: Path) -> bool:
-    parts = file.relative_to(start).parts
-    leads_out = not file.resolve().is_relative_to(start.resolve())
-    return leads_out or bool(_SKIPPED.intersection(parts)) or file.suffix == ".pyc"
+def _below(start: Path, folder: Path) -> Iterator[Path]:
+    """The files in a folder, in order; raises `OSError` for what is there and cannot be taken along."""
+    for member in sorted(start.iterdir()):
+        if member.name in _SKIPPED or member.suffix == ".pyc":
+            continue
+        if not member.is_dir():
+            yield member
+        elif member.is_symlink():
+            _check_inside(member, folder)
+            raise _refusal(
+                member, folder, "is a link to a folder; name that folder under `include` too, or remove the link"
+            )
+        else:
+            yield from _below(member, folder)
+
+
+def _file_below(path: Path, folder: Path) -> FileBeside:
+    try:
+        return _file(path, folder)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = (error.strerror or str(error)).lower()
+        raise _refusal(path, folder, f"cannot be read: {reason}") from None
 
 
 def _file(path: Path, folder: Path) -> FileBeside:
-    executable = bool(path.stat().st_mode & 0o100)
-    return FileBeside(path.relative_to(folder).as_posix(), path.read_bytes(), executable)
+    _check_inside(path, folder)
+    status = path.stat()  # of what a link leads to
+    if not stat.S_ISREG(status.st_mode):
+        raise _refusal(path, folder, "is neither a file nor a folder")
+    return FileBeside(path.relative_to(folder).as_posix(), path.read_bytes(), bool(status.st_mode & stat.S_IXUSR))
+
+
+def _check_inside(path: Path, folder: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise _refusal(path, folder, "leads out of the capsule's folder")
+
+
+def _refusal(path: Path, folder: Path, why: str) -> OSError:
+    return PermissionError(errno.EPERM, f"`{path.relative_to(folder).as_posix()}` {why}")

@@ -107,9 +107,16 @@ def _failure(ended: Ended) -> StepFailure:
         return StepFailure("transient", f"exit code {TEMPORARY_FAILURE} (try again){said}")
     if ended.code > 0:
         return StepFailure("error", f"exit code {ended.code}{said}")
-    name = signal.Signals(-ended.code).name
+    name = _signal_name(-ended.code)
     hint = " (by somebody, or because memory ran out)" if name == "SIGKILL" else ""
     return StepFailure("error", f"killed by {name}{hint}{said}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
 
 
 async def _outputs(step: Step, places: environment.Places) -> dict[str, Any]:

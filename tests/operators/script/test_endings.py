@@ -198,3 +198,9 @@ def test_where_nothing_tells_of_a_processs_end_it_is_looked_for():
     asyncio.run(exited(process, notice=False))
     assert process.returncode == 0
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("number", [35, 63])
+def test_a_signal_without_a_name_is_told_by_its_number(script, number):
+    failure = script.failure(f"kill -{number} $$; sleep 5")
+    assert (failure.failure_class, failure.message) == ("error", f"killed by signal {number}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import msgspec
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.canonical import canonical_json
 from somagent.governance.documents import nearest
+
+_MOST = 2**53 - 1
 
 
 class InputsRefused(Exception):
@@ -31,7 +34,7 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
     accepted = {}
     for name, schema in plan.inputs.items():
         if name in given:
-            problems += _problems(plan, name, schema, given[name])
+            problems += _unstorable(name, given[name]) or _problems(plan, name, schema, given[name])
             accepted[name] = given[name]
         elif "default" in schema:
             accepted[name] = _absolute(plan, name, schema["default"], folder)
@@ -53,6 +56,22 @@ def _unknown(plan: Plan, name: str) -> str:
     near = nearest(name, plan.inputs)
     known = ", ".join(f"`{one}`" for one in plan.inputs) or "none"
     return f"the capsule has no input `{name}`; " + (f"did you mean `{near}`?" if near else f"its inputs: {known}")
+
+
+def _unstorable(place: str, value: Any) -> list[str]:
+    """What canonical JSON, the form in which inputs are kept, cannot say."""
+    if isinstance(value, dict):
+        keys = [problem for key in value for problem in _unstorable(f"{place} (a key)", key)]
+        return keys or [problem for key, one in value.items() for problem in _unstorable(f"{place}.{key}", one)]
+    if isinstance(value, list):
+        return [problem for index, one in enumerate(value) for problem in _unstorable(f"{place}.{index}", one)]
+    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        return [f"input `{place}`: holds half of a surrogate pair, which is no text"]
+    if isinstance(value, int) and abs(value) > _MOST:
+        return [f"input `{place}`: whole numbers beyond {_MOST} (2^53 - 1) cannot be kept exactly; give it as text"]
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"input `{place}`: the number is too large (beyond 1.8e308)"]
+    return []
 
 
 def _problems(plan: Plan, name: str, schema: Mapping[str, Any], value: Any) -> list[str]:

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
-REPO ?= .
+export REPO ?= .
 PYTEST_ARGS ?=
 BENCH ?= start compile engine kills
 
@@ -13,7 +13,7 @@ help: ## list what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/core.ready ## run the library capsule repo-health on a repository (REPO=path, default: this one)
-	@.venv/bin/somagent run repo-health --input repo="$(abspath $(REPO))" || [ $$? -eq 3 ]
+	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest --durations=15 $(PYTEST_ARGS)

@@ -29,7 +29,7 @@ def render_all(source: Source, diagnostics: Iterable[Diagnostic], *, color: bool
     for one in diagnostics:
         counts[code_of(one.name).severity] += 1
     words = [f"{count} {word}{'s' * (count > 1)}" for word, count in counts.items() if count]
-    return "\n".join(blocks) + f"\n{source.name}: " + ", ".join(words) + "\n"
+    return "\n".join(blocks) + f"\n{_visible(source.name)}: " + ", ".join(words) + "\n"
 
 
 def render(source: Source, one: Diagnostic, *, color: bool = False) -> str:
@@ -40,8 +40,8 @@ def render(source: Source, one: Diagnostic, *, color: bool = False) -> str:
     marks = sorted([(one.span, one.note, True), *((label.span, label.text, False) for label in one.labels)])
     gutter = len(str(max(source.position(span.start).line for span, _, _ in marks)))
     lines = [
-        paint(code.severity, f"{code.severity}[{code.number}]") + paint("bold", f": {one.message}"),
-        paint("line", f"{' ' * gutter}--> ") + f"{source.name}:{position.line}:{position.column}",
+        paint(code.severity, f"{code.severity}[{code.number}]") + paint("bold", f": {_visible_lines(one.message)}"),
+        paint("line", f"{' ' * gutter}--> ") + f"{_visible(source.name)}:{position.line}:{position.column}",
     ]
     shown = _Excerpt(0, "")
     for span, note, main in marks:
@@ -52,9 +52,9 @@ def render(source: Source, one: Diagnostic, *, color: bool = False) -> str:
             lines.append(paint("line", f"{excerpt.number:>{gutter}} |") + f" {excerpt.text}".rstrip())
         shown = excerpt
         tint: str = code.severity if main else "line"
-        lines.append(paint("line", f"{' ' * gutter} |") + " " + paint(tint, f"{mark} {note}".rstrip()))
+        lines.append(paint("line", f"{' ' * gutter} |") + " " + paint(tint, f"{mark} {_visible_lines(note)}".rstrip()))
     if one.help:
-        lines.append(paint("line", f"{' ' * gutter} = ") + paint("help", "help") + f": {one.help}")
+        lines.append(paint("line", f"{' ' * gutter} = ") + paint("help", "help") + f": {_visible_lines(one.help)}")
     return "\n".join(lines) + "\n"
 
 
@@ -123,6 +123,10 @@ def _visible(text: str) -> str:
     return "".join(
         " " if char == "\t" else char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
     )
+
+
+def _visible_lines(text: str) -> str:
+    return text if text.isprintable() else "\n".join(map(_visible, text.split("\n")))
 
 
 def _cells(text: str) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from somagent.cli.exits import UserError
+
 DATA_DIRECTORY = ".somagent"
+_TEXTS = ("input", "person", "group", "comment")  # kept with runs; all else are names of files, runs and steps
 _Adder = Callable[..., argparse.ArgumentParser]
 
 EPILOG = """exit codes:
   0 done   1 failed, or the capsule has errors   2 wrong command line or input   3 parked, waits for people
-  4 cancelled   5 data directory held, damaged or full   130 stopped with Ctrl-C
+  4 cancelled   5 data directory held, damaged, full or not permitted   130 stopped with Ctrl-C
 """
 
 
@@ -67,13 +71,16 @@ def _run(add: _Adder) -> None:
     run.add_argument("--as", dest="person", metavar="NAME", help="who starts the run (default: your account)")
     _constitution(run)
     _working(run)
+    _parallel(run)
     resume = add("resume", help="go on with a run that was interrupted or is parked")
     _run_id(resume)
     _working(resume)
+    _parallel(resume)
     retry = add("retry", help="run again from a step on; what does not depend on it is taken over")
     _run_id(retry)
     retry.add_argument("step", metavar="STEP", help="the first step to run again")
     _working(retry)
+    _parallel(retry)
 
 
 def _look(add: _Adder) -> None:
@@ -113,6 +120,7 @@ def _decide(add: _Adder) -> None:
         decide.add_argument("--comment", default="", metavar="TEXT", help="why; kept with the decision")
         decide.add_argument("--no-resume", action="store_true", help="write it down only; do not go on with the run")
         _working(decide)
+        _parallel(decide)
     cancel = add("cancel", help="stop a run; what is recorded stays")
     _run_id(cancel)
     cancel.add_argument("--as", dest="person", metavar="NAME", help="who cancels (default: your account)")
@@ -158,15 +166,44 @@ def _working(parser: argparse.ArgumentParser) -> None:
     _output(parser)
 
 
+def _parallel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--parallel",
+        type=_count,
+        metavar="N",
+        help="attempts at work at once, of the whole run (default: twice the processor cores, at least 4)",
+    )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1 on")
+    return int(text[:9])
+
+
 def _output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", choices=["text", "json"], default="text", help="what is printed (default: text)")
 
 
-def parse_arguments(argv: list[str]) -> tuple[argparse.ArgumentParser, Any]:
-    """Parses the command line; on a mistake, prints it and ends the process with exit code 2."""
+def parse_arguments(argv: list[str]) -> Any:
+    """Parses the command line; on a mistake, prints it and ends the process with exit code 2, or raises `UserError`."""
+    for argument in argv:
+        _text(argument)
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None and not arguments.version:
         parser.print_help(sys.stdout)
         parser.exit(2)
-    return parser, arguments
+    for name in _TEXTS:
+        given = getattr(arguments, name, None)
+        if given:
+            setattr(arguments, name, [_text(one) for one in given] if isinstance(given, list) else _text(given))
+    return arguments
+
+
+def _text(argument: str) -> str:
+    """The text of an argument, whatever the locale; raises `UserError` when it is none."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeDecodeError:
+        raise UserError(f"the argument `{argument}` is not text in UTF-8") from None

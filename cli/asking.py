@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from somagent.cli.printing import printable
-from somagent.operators.deciding import objection
+from somagent.cli.printing import printable, visible
+from somagent.cli.prompting import Idle, is_terminal, read_line_unless
+from somagent.operators.deciding import objection, question_of
 from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
 from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
 
 _ANSWERS = {"a": True, "approve": True, "r": False, "reject": False}
 
 
-async def ask_people(engine: LocalEngine, view: RunView) -> bool:
-    """Asks about each waiting step; True when something was decided, so that the run can go on."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> bool:
+    """Asks about each waiting step; True when something was decided, here or elsewhere, so that the run can go on."""
+    if not is_terminal():
         return False
     decided = False
     for step in waiting_steps(view):
         if step.waiting is None:
             continue
         decision = Decision(
-            step=step.id, item=step.item, by=account(), account=account(), approve=True, at=datetime.now(UTC)
+            step=step.id,
+            item=step.item,
+            by=account(),
+            account=account(),
+            question=question_of(step.waiting),
+            approve=True,
+            at=datetime.now(UTC),
         )
-        if against := objection(step.waiting, decision, view.run.submitter):
-            sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {step_name(step)})\n  {against}\n")
+        against = objection(step.waiting, decision, view.run.submitter)
+        given = approvals(view, step)
+        if decision.by in given:
+            against = f"you have approved; {step.waiting.count} approvals needed, {len(given)} given"
+        if against:
+            sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {step_name(step)})\n  {visible(against)}\n")
             continue
-        answer = await _ask(step_name(step), step.waiting)
+        try:
+            answer = await _ask(step_name(step), step.waiting, _news(directory, view, step.waiting, own=decided))
+        except Idle:
+            sys.stderr.write("  decided or cancelled elsewhere, or the time to decide is over\n")
+            return True
         if answer is None:
             continue
         try:
             await engine.signal(view.run.id, replace(decision, approve=answer, at=datetime.now(UTC)))
         except DecisionRefused as refusal:
-            sys.stderr.write(f"  {refusal}\n")
+            sys.stderr.write(f"  {visible(str(refusal))}\n")
         else:
             decided = True
     return decided
@@ -57,33 +74,47 @@ def step_name(step: StepView) -> str:
     return step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
 
 
-async def _ask(name: str, waiting: Waiting) -> bool | None:
+def approvals(view: RunView, step: StepView) -> list[str]:
+    """Who has approved what the step asks now."""
+    asked, waiting = (step.id, step.item), step.waiting
+    return [
+        one.by
+        for one in view.decisions
+        if (one.step, one.item) == asked
+        and one.approve
+        and waiting is not None
+        and not objection(waiting, one, view.run.submitter)
+    ]
+
+
+async def _ask(name: str, waiting: Waiting, news: Callable[[], bool]) -> bool | None:
     sys.stderr.write(f"\n? {printable(waiting.title)}  (step {name})\n")
     for value in waiting.show:
         sys.stderr.write(f"    {_shown(value)}\n")
     while True:
-        answer = await answer_to("  approve, reject or later? [a/r/L] ")
-        if answer in {None, "", "l", "later"}:
+        sys.stderr.write("  approve, reject or later? [a/r/L] ")
+        sys.stderr.flush()
+        line = await read_line_unless(news)
+        answer = (line or "").lower()
+        if answer in {"", "l", "later"}:
             return None
         if answer in _ANSWERS:
             return _ANSWERS[answer]
 
 
-async def answer_to(question: str) -> str | None:
-    """What is typed, in small letters; None at the end of input. It can be cancelled, unlike a thread that reads."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    loop, typed = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(sys.stdin, typed.set)
-    try:
-        await typed.wait()
-    except asyncio.CancelledError:
-        sys.stderr.write("\n")
-        raise
-    finally:
-        loop.remove_reader(sys.stdin)
-    line = sys.stdin.readline()  # a terminal hands over whole lines, so this does not wait
-    return line.strip().lower() if line else None
+def _news(directory: Path, view: RunView, waiting: Waiting, *, own: bool) -> Callable[[], bool]:
+    """Whether something happened to the run since it was looked at; `own` decisions of just now are no news."""
+    mine = account() if own else None
+    known = len([one for one in view.decisions if one.by != mine])
+
+    def happened() -> bool:
+        if waiting.due is not None and waiting.due <= datetime.now(UTC):
+            return True
+        with opened(directory) as rows:
+            others = len([one for one in rows.decisions(view.run.id) if one.by != mine])
+            return others > known or rows.cancelled_by(view.run.id) is not None
+
+    return happened
 
 
 def _shown(value: Any) -> str:

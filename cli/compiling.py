@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from somagent.capsule_compiler.compile import Compilation
-from somagent.capsule_compiler.diagnostics import render_all
+from somagent.capsule_compiler.diagnostics import is_error, render_all, to_record
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.exits import Exit, UserError
-from somagent.cli.printing import colored
+from somagent.cli.printing import colored, print_json, visible
+from somagent.cli.streams import kept_clean
 from somagent.governance.constitution import Constitution
+from somagent.governance.documents import Diagnostic, Source
 from somagent.workflows import capsules
 
 
-def governing(path: str | None) -> Constitution:
+def installed() -> capsules.Installation:
+    """What is installed here; each plug-in that was left out is said on standard error."""
+    with kept_clean():
+        installation = capsules.this_installation()
+    for fault in installation.faults:
+        sys.stderr.write(f"warning: {visible(fault)}\n")
+    return installation
+
+
+def governing(arguments: Namespace) -> Constitution:
     """The constitution that governs; its mistakes are printed."""
+    path = arguments.constitution
     source, constitution, diagnostics = capsules.read_constitution(Path(path) if path else None)
     if constitution is None:
-        sys.stderr.write(render_all(source, diagnostics, color=colored(sys.stderr)))
+        _tell(source, diagnostics, arguments.output)
         raise UserError(f"`{source.name}` cannot govern: it has mistakes", Exit.FAILED)
     return constitution
 
 
-def planned(name: str, constitution: str | None, installation: capsules.Installation) -> tuple[Plan, Compilation]:
-    """The plan of a capsule; its mistakes are printed."""
-    path = capsules.find_capsule(name)
-    compilation = capsules.compile_file(path, installation, governing(constitution))
-    sys.stderr.write(render_all(compilation.source, compilation.diagnostics, color=colored(sys.stderr)))
+def planned(arguments: Namespace, installation: capsules.Installation) -> tuple[Plan, Compilation]:
+    """The plan of the command's capsule; its mistakes are printed."""
+    path = capsules.find_capsule(arguments.capsule)
+    compilation = capsules.compile_file(path, installation, governing(arguments))
     if compilation.plan is None:
-        raise UserError(f"`{name}` has mistakes and was not run", Exit.FAILED)
+        _tell(compilation.source, compilation.diagnostics, arguments.output)
+        wanted = {"run": "was not run", "plan": "has no plan"}[arguments.command]
+        raise UserError(f"`{arguments.capsule}` has mistakes and {wanted}", Exit.FAILED)
+    _tell(compilation.source, compilation.diagnostics, "text")
     return compilation.plan, compilation
+
+
+def checked(name: str, source: Source, diagnostics: Sequence[Diagnostic]) -> dict[str, object]:
+    """The diagnostics of a file as `--output json` shows them; the shape is documented in docs/cli.md."""
+    shown = [to_record(source, one) for one in diagnostics]
+    return {"file": name, "ok": not any(is_error(one) for one in diagnostics), "diagnostics": shown}
+
+
+def _tell(source: Source, diagnostics: Sequence[Diagnostic], output: str) -> None:
+    if output == "json":
+        print_json(checked(source.name, source, diagnostics))
+    else:
+        sys.stderr.write(render_all(source, diagnostics, color=colored(sys.stderr)))

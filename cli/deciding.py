@@ -6,23 +6,29 @@ import asyncio
 from argparse import Namespace
 from datetime import UTC, datetime
 
+from somagent.cli.asking import step_name, waiting_steps
+from somagent.cli.compiling import installed
 from somagent.cli.exits import Exit, UserError
-from somagent.cli.printing import print_json
-from somagent.cli.runs import find_run, open_engine, run_object
+from somagent.cli.printing import print_json, visible
+from somagent.cli.runs import data_directory, find_run, open_engine, run_object, step_key
+from somagent.cli.streams import endure
+from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.runner.records import NO_ITEM, Decision
-from somagent.workflows import capsules
 from somagent.workflows.accounts import account
+from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.lease import holder
+from somagent.workflows.engines.protocol import DataDirectoryHeld, RunView
 
 
 def decide(arguments: Namespace, *, approve: bool) -> int:
-    """Writes the decision down; unless another process works on the run, goes on with it here.
+    """Writes the decision down; unless another process holds the data directory, goes on with the run here.
 
     Exit code by the run's phase; of a rejection that made the run fail, as it should, 0.
     """
-    engine = open_engine(arguments, capsules.this_installation().operators)
+    engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
-    step, item = _step(arguments.step)
+    step, item = _asked(arguments, engine.view(run_id))
     decision = Decision(
         step=step,
         item=item,
@@ -34,28 +40,53 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
         at=datetime.now(UTC),
     )
     asyncio.run(engine.signal(run_id, decision))
+    endure()
+    said = f"{'approved' if approve else 'rejected'} {arguments.step} as {arguments.person}"
     view = engine.view(run_id)
-    word = "approved" if approve else "rejected"
     if arguments.no_resume or view.held_by is not None:
-        engine.close()
-        if arguments.output == "json":
-            print_json(run_object(view))
-        else:
-            way_on = f"process {view.held_by} goes on" if view.held_by else f"go on: somagent resume {run_id}"
-            print(f"{word} {arguments.step} as {arguments.person}; {way_on}")
-        return Exit.OK
-    if arguments.output == "text":
-        print(f"{word} {arguments.step} as {arguments.person}; the run goes on here")
+        return written_down(engine, view, said, arguments)
 
     async def start() -> str:
+        await engine.hold()
+        if arguments.output == "text":
+            print(f"{visible(said)}; the run goes on here", flush=True)
         return run_id
 
-    exit_code = work(engine, start, arguments)
+    try:
+        exit_code = work(engine, start, arguments)
+    except DataDirectoryHeld:
+        return written_down(engine, engine.view(run_id), said, arguments)
     return Exit.OK if not approve and exit_code == Exit.FAILED else exit_code
 
 
-def _step(text: str) -> tuple[str, int]:
-    step, slash, item = text.partition("/")
-    if slash and not item.isdigit():
-        raise UserError(f"`{text}` names no item; write STEP or STEP/ITEM with the item's number from 0")
-    return step, int(item) if slash else NO_ITEM
+def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Namespace) -> int:
+    """Says what was written down, and who goes on with the run or how; exit code 0."""
+    engine.close()
+    if arguments.output == "json":
+        print_json(run_object(view))
+        return Exit.OK
+    resume = way_on(arguments, "resume", view.run.id)
+    pid = holder(data_directory(arguments))
+    if view.held_by is not None:
+        how = "" if arguments.command == "cancel" else f"; process {view.held_by} goes on"
+    elif pid is not None:
+        how = f"; process {pid} holds the data directory; unless it goes on with this run, do so later: {resume}"
+    else:
+        how = f"; go on: {resume}"
+    print(f"{visible(said)}{how}")
+    return Exit.OK
+
+
+def _asked(arguments: Namespace, view: RunView) -> tuple[str, int]:
+    """The step and item that the command names; raises `UserError` when the run has no such step."""
+    step, item = step_key(arguments.step)
+    names = [step_name(one) for one in waiting_steps(view)]
+    waiting = f"these wait for a decision: {', '.join(names)}" if names else "none waits for a decision"
+    found = next((one for one in view.steps if one.id == step), None)
+    if found is None:
+        raise UserError(f"{view.run.id} has no step `{step}`; {waiting}")
+    if item == NO_ITEM and found.items:
+        raise UserError(f"step `{step}` is a fan-out: write STEP/ITEM; {waiting}")
+    if item != NO_ITEM and not any(one.item == item for one in found.items):
+        raise UserError(f"step `{step}` has no item {item}; {waiting}")
+    return step, item

@@ -41,7 +41,15 @@ def console_for(stream: TextIO) -> Console:
     from rich.console import Console  # noqa: PLC0415  40 ms, only where something is drawn
 
     width = None if stream.isatty() else _UNWRAPPED
-    return Console(file=stream, no_color=not colored(stream), highlight=False, soft_wrap=True, width=width)
+    return Console(
+        file=stream,
+        no_color=not colored(stream),
+        highlight=False,
+        markup=False,  # what is printed comes from capsules, steps and people
+        emoji=False,
+        soft_wrap=True,
+        width=width,
+    )
 
 
 def print_json(value: Any) -> None:
@@ -71,5 +79,21 @@ def between(start: datetime | None, end: datetime | None) -> str:
 def printable(text: str, limit: int = 200) -> str:
     """One line of text that a terminal can be given: no control characters, not endless; lines are joined by `;`."""
     line = "; ".join(part for part in map(str.strip, text.splitlines()) if part)
-    clean = "".join(char if char.isprintable() else " " for char in line).strip()
+    clean = visible(line, " ").strip()
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+
+
+def visible(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """Text that can send no commands to a terminal; lines, tabs, and the joiners inside words and signs are kept.
+
+    All text from steps, files, people and arguments goes through it, or through `printable`, before it is printed.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in _HARMLESS else instead for char in text)
+
+
+# the blanks of Unicode (category Zs), and zero width joiners
+_HARMLESS = frozenset(
+    "\n\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\u200c\u200d"
+)

@@ -26,7 +26,7 @@ def data_directory(arguments: Namespace) -> Path:
 
 def open_engine(arguments: Namespace, operators: Mapping[str, Operator] | None = None) -> LocalEngine:
     """The local engine on the data directory; without operators it can read and decide, not run."""
-    return LocalEngine(data_directory(arguments), operators or {})
+    return LocalEngine(data_directory(arguments), operators or {}, parallel=getattr(arguments, "parallel", None))
 
 
 def contents_of(arguments: Namespace) -> Contents:
@@ -49,6 +49,14 @@ def find_run(engine: LocalEngine, name: str) -> str:
     if matching:
         raise UserError(f"`{name}` is the beginning of {len(matching)} runs: {', '.join(matching[:5])}")
     raise UserError(f"there is no run `{name}` here; `somagent runs` lists them")
+
+
+def step_key(text: str) -> tuple[str, int]:
+    """Step and item of STEP or STEP/ITEM; raises `UserError`."""
+    step, slash, item = text.partition("/")
+    if slash and not (item.isascii() and item.isdigit()):
+        raise UserError(f"`{text}` names no item; write STEP or STEP/ITEM with the item's number from 0")
+    return step, int(item[:9]) if slash else NO_ITEM
 
 
 def run_object(view: RunView) -> dict[str, Any]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from datetime import UTC, datetime
 from typing import Any
 
-from somagent.cli.asking import step_name, waiting_steps
-from somagent.cli.printing import MARKS, between, console_for, printable
-from somagent.operators.deciding import objection
+from somagent.cli.asking import approvals, step_name, waiting_steps
+from somagent.cli.printing import MARKS, between, console_for, printable, visible
+from somagent.cli.way_on import way_on
 from somagent.operators.runner.records import artifact_of
 from somagent.workflows.engines.protocol import RunView, StepView
 
 _MOST_STEPS = 40
 
 
-def print_summary(view: RunView, report: str = "") -> None:
+def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None:
     """Prints the run to standard output."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -45,7 +46,7 @@ def print_summary(view: RunView, report: str = "") -> None:
         console.print(f"and {len(view.steps) - len(steps[:_MOST_STEPS]):,} more steps")
     console.print()
     for name, value in view.outputs.items():
-        console.print(f"{name} = {_value(value)}", markup=False)
+        console.print(f"{name} = {_value(value)}")
     mark, color = MARKS[view.phase]
     length = between(view.started_at, view.ended_at)
     line = Text(
@@ -54,10 +55,10 @@ def print_summary(view: RunView, report: str = "") -> None:
     console.print(line)
     if view.failure is not None:
         console.print(Text(f"  {printable(view.failure.message, 400)}"))
-    for hint in _next(view):
-        console.print(Text(f"  {hint}"))
+    for hint in _next(view, arguments):
+        console.print(f"  {visible(hint)}")
     if report:
-        console.print(Text(f"report: {report}"))
+        console.print(f"report: {visible(report)}")
 
 
 def _note(step: StepView) -> str:
@@ -71,31 +72,29 @@ def _note(step: StepView) -> str:
     return ""
 
 
-def _next(view: RunView) -> list[str]:
+def _next(view: RunView, arguments: Namespace) -> list[str]:
     if view.phase == "Waiting":
-        return [hint for step in waiting_steps(view) for hint in _decide(view, step)]
+        return [hint for step in waiting_steps(view) for hint in _decide(view, step, arguments)]
     if view.phase in {"Failed", "Cancelled"}:
         failed = [step.id for step in view.steps if step.phase == view.phase]
-        hints = [f"logs: somagent logs {view.run.id} {failed[0]}"] if failed else []
-        return hints + ([f"again: somagent retry {view.run.id} {failed[0]}"] if failed else [])
+        hints = [f"logs: {way_on(arguments, 'logs', view.run.id, failed[0])}"] if failed else []
+        return hints + ([f"again: {way_on(arguments, 'retry', view.run.id, failed[0])}"] if failed else [])
     if view.phase in {"Pending", "Running"} and view.held_by is None:
-        return [f"go on: somagent resume {view.run.id}"]
+        return [f"go on: {way_on(arguments, 'resume', view.run.id)}"]
     made = [name for name, value in view.outputs.items() if artifact_of(value) is not None]
-    return [f"copy: somagent artifacts {view.run.id} {made[0]} --to FOLDER"] if made else []
+    return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
 
 
-def _decide(view: RunView, step: StepView) -> list[str]:
+def _decide(view: RunView, step: StepView, arguments: Namespace) -> list[str]:
     waiting = step.waiting
     if waiting is not None and waiting.due is not None and waiting.due <= datetime.now(UTC):
-        return [f"go on: somagent resume {view.run.id}   (the time to decide is over: {waiting.on_timeout})"]
-    hints = [f"decide: somagent approve {view.run.id} {step_name(step)} --as NAME   (or reject)"]
-    if waiting is not None:
-        asked = (step.id, step.item)
-        given = [
-            one.by
-            for one in view.decisions
-            if (one.step, one.item) == asked and one.approve and not objection(waiting, one, view.run.submitter)
+        return [
+            f"go on: {way_on(arguments, 'resume', view.run.id)}   (the time to decide is over: {waiting.on_timeout})"
         ]
+    approve = way_on(arguments, "approve", view.run.id, step_name(step), "--as", "NAME")
+    hints = [f"decide: {approve}   (or reject)"]
+    if waiting is not None:
+        given = approvals(view, step)
         words = []
         if waiting.users or waiting.groups:
             words.append(f"may decide: {', '.join([*waiting.users, *(f'members of {one}' for one in waiting.groups)])}")
@@ -111,8 +110,9 @@ def _decide(view: RunView, step: StepView) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, dict) and "artifact" in value:
-        return f"{value.get('kind')} {value.get('name')} ({value.get('size'):,} bytes) {str(value['artifact'])[:19]}"
+    artifact = artifact_of(value)
+    if artifact is not None:
+        return f"{artifact.kind} {printable(artifact.name)} ({artifact.size:,} bytes) {artifact.artifact[:19]}"
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)} items"
     if isinstance(value, dict) and len(value) > 8:

@@ -7,24 +7,27 @@ import gc
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from somagent.capsule_compiler.plan import Plan, plan_digest
-from somagent.cli.asking import answer_to, ask_people
+from somagent.cli.asking import ask_people
 from somagent.cli.exits import Exit, exit_of
-from somagent.cli.printing import print_json
+from somagent.cli.printing import print_json, visible
 from somagent.cli.progress import Progress, progress_for
 from somagent.cli.runs import contents_of, data_directory, run_object
+from somagent.cli.streams import endure, kept_clean
 from somagent.cli.summary import print_summary
+from somagent.cli.way_on import way_on
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import RunSummary, RunView
-
-_UNFINISHED = {"Pending", "Running"}
+from somagent.workflows.engines.protocol import RunView
 
 
 def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
-    """Starts or finds a run with `start`, works on it until it ends or parks, and shows it."""
+    """Starts or finds a run with `start`, works on it until it ends or parks, and shows it.
+
+    The exit code follows the run, whatever becomes of the output.
+    """
     gc.enable()
+    endure()
     started: list[str] = []
     stopped_by: list[signal.Signals] = []
 
@@ -38,13 +41,14 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
             started.append(run_id)
             while True:
                 view = await _watched(engine, run_id, progress_for(engine.view(run_id), arguments.output))
-                if view.phase != "Waiting" or not await ask_people(engine, view):
+                if view.phase != "Waiting" or not await ask_people(engine, view, data_directory(arguments)):
                     return view
 
     try:
-        view = asyncio.run(main())
+        with kept_clean(clean=arguments.output == "json"):
+            view = asyncio.run(main())
     except asyncio.CancelledError:
-        return _stopped(started, stopped_by)
+        return _stopped(started, stopped_by, arguments)
     return finish(engine, view, arguments)
 
 
@@ -54,11 +58,13 @@ def finish(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
     try:
         report = write_run_report(engine, view, arguments)
     except OSError as error:  # the run is what counts; its report can be written at any time
-        sys.stderr.write(f"warning: no report was written: {error.strerror}; try `somagent report {view.run.id}`\n")
+        try_again = way_on(arguments, "report", view.run.id)
+        why = visible(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.stderr.write(f"warning: no report was written: {why}; try `{try_again}`\n")
     if arguments.output == "json":
         print_json(run_object(view) | {"report": report})
     else:
-        print_summary(view, report)
+        print_summary(view, arguments, report)
     return exit_of(view.phase)
 
 
@@ -72,27 +78,6 @@ def write_run_report(engine: LocalEngine, view: RunView, arguments: Namespace, t
     path.parent.mkdir(parents=True, exist_ok=True)
     write_report(view, path, contents=contents_of(arguments), logs=engine.logs(view.run.id))
     return str(path)
-
-
-def interrupted_runs(engine: LocalEngine, plan: Plan) -> Sequence[RunSummary]:
-    """Earlier runs of the same plan that were cut off; the engine holds the data directory, so nobody works on them."""
-    digest = plan_digest(plan)
-    candidates = [run for run in engine.runs() if run.phase in _UNFINISHED and run.capsule == plan.capsule.name]
-    return [run for run in candidates if engine.view(run.id).run.plan_digest == digest]
-
-
-async def offer_interrupted(earlier: Sequence[RunSummary], output: str) -> str | None:
-    """Asks whether to go on with an interrupted run; without a terminal it is only said. None: start a new one."""
-    if not earlier:
-        return None
-    run = earlier[0]
-    if output == "text" and sys.stdin.isatty() and sys.stderr.isatty():
-        answer = await answer_to(f"run {run.id} of this capsule was interrupted; go on with it? [Y/n] ")
-        return run.id if answer in {"", "y", "yes"} else None
-    sys.stderr.write(
-        f"note: run {run.id} of this capsule was interrupted; `somagent resume {run.id}` goes on with it\n"
-    )
-    return None
 
 
 async def _watched(engine: LocalEngine, run_id: str, progress: Progress) -> RunView:
@@ -118,7 +103,7 @@ def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by
         task.cancel()
 
 
-def _stopped(started: list[str], stopped_by: list[signal.Signals]) -> int:
-    way_on = f"; go on with `somagent resume {started[0]}`" if started else ""
-    sys.stderr.write(f"stopped; nothing recorded is lost{way_on}\n")
+def _stopped(started: list[str], stopped_by: list[signal.Signals], arguments: Namespace) -> int:
+    go_on = f"; go on with `{way_on(arguments, 'resume', started[0])}`" if started else ""
+    sys.stderr.write(f"stopped; nothing recorded is lost{go_on}\n")
     return Exit.TERMINATED if signal.SIGTERM in stopped_by else Exit.INTERRUPTED

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from somagent.cli.exits import UserError
-from somagent.cli.printing import print_json
+from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import contents_of, find_run, open_engine
 from somagent.governance.documents import nearest
 from somagent.operators.runner.contents import Contents
@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "json":
         print_json({"name": arguments.name, "path": str(path)})
     else:
-        print(path)
+        print(visible(str(path)))
     return 0
 
 
@@ -70,7 +70,8 @@ def _list(found: dict[str, Artifact], output: str) -> None:
     sizes = {name: f"{one.size:,} bytes" for name, one in found.items()}
     size = max(map(len, sizes.values()), default=0)
     for name, one in found.items():
-        print(f"{name:<{width}}  {one.kind:<6}  {sizes[name]:>{size}}  {one.artifact[:19]}  {one.name}")
+        line = f"{name:<{width}}  {one.kind:<6}  {sizes[name]:>{size}}  {one.artifact[:19]}  {one.name}"
+        print(visible(line))
     if not found:
         print("the run has made no artifacts")
 

@@ -7,11 +7,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
-from somagent.capsule_compiler.diagnostics import is_error, render_all, to_record
+from somagent.capsule_compiler.diagnostics import is_error, render_all
 from somagent.capsule_compiler.draft import FileBeside
-from somagent.cli.compiling import governing
+from somagent.cli.compiling import checked, governing, installed
 from somagent.cli.exits import Exit
-from somagent.cli.printing import colored, print_json
+from somagent.cli.printing import colored, print_json, visible
 from somagent.governance.constitution import Constitution, load_constitution
 from somagent.governance.documents import Diagnostic, MappingNode, Source, decode_source, read_yaml
 from somagent.workflows import capsules
@@ -19,8 +19,8 @@ from somagent.workflows import capsules
 
 def run(arguments: Namespace) -> int:
     """Exit 0 when no file has an error."""
-    installation = capsules.this_installation()
-    constitution = governing(arguments.constitution)
+    installation = installed()
+    constitution = governing(arguments)
     records = []
     failed = False
     for name in arguments.files:
@@ -28,16 +28,13 @@ def run(arguments: Namespace) -> int:
         wrong = any(is_error(one) for one in diagnostics)
         failed = failed or wrong
         if arguments.output == "json":
-            shown = [to_record(source, one) for one in diagnostics]
-            records.append({"file": name, "ok": not wrong, "diagnostics": shown})
+            records.append(checked(name, source, diagnostics))
             continue
         sys.stdout.write(render_all(source, diagnostics, color=colored(sys.stdout)))
         if not wrong:
-            print(f"ok: {source.name} ({good})")
+            print(visible(f"ok: {source.name} ({good})"))
     if arguments.output == "json":
         print_json(records)
-    for fault in installation.faults:
-        sys.stderr.write(f"warning: {fault}\n")
     return Exit.FAILED if failed else Exit.OK
 
 

@@ -7,21 +7,22 @@ import sys
 from argparse import Namespace
 
 from somagent.cli.exits import UserError
-from somagent.cli.printing import print_json
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.printing import print_json, visible
+from somagent.cli.runs import find_run, open_engine, step_key
 from somagent.operators.runner.records import NO_ITEM, StepKey
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
 
 
 def run(arguments: Namespace) -> int:
-    """Prints logs in the order in which attempts began, each line with its step."""
+    """Prints logs in the order in which attempts began, each line with its step; as JSON, as they were written."""
     engine = open_engine(arguments)
     run_id = find_run(engine, arguments.run)
+    step, item = step_key(arguments.step) if arguments.step is not None else (None, NO_ITEM)
     steps = [step.id for step in engine.view(run_id).steps]
-    if arguments.step is not None and arguments.step not in steps:
-        raise UserError(f"the run has no step `{arguments.step}`; its steps: {', '.join(steps)}")
-    chunks = list(engine.logs(run_id, arguments.step))
+    if step is not None and step not in steps:
+        raise UserError(f"the run has no step `{step}`; its steps: {', '.join(steps)}")
+    chunks = [one for one in engine.logs(run_id, step) if item in {NO_ITEM, one.key.item}]
     if arguments.output == "json":
         print_json(
             [
@@ -41,18 +42,10 @@ def run(arguments: Namespace) -> int:
     for one in chunks:
         prefix = _prefix(one.key, one.attempt)
         for line in one.text.splitlines():
-            sys.stdout.write(f"{prefix} | {_safe(line)}\n")
+            sys.stdout.write(f"{prefix} | {visible(_ESCAPES.sub('', line))}\n")
     return 0
 
 
 def _prefix(key: StepKey, attempt: int) -> str:
     item = "" if key.item == NO_ITEM else f"/{key.item}"
     return f"{key.step}{item}" + (f" #{attempt}" if attempt > 1 else "")
-
-
-def _safe(line: str) -> str:
-    """A step's output cannot send commands to the terminal."""
-    if not sys.stdout.isatty():
-        return line
-    plain = _ESCAPES.sub("", line)
-    return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in plain)

@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from somagent.cli.arguments import DATA_DIRECTORY
+from somagent.cli.compiling import installed
 from somagent.cli.exits import UserError
 from somagent.workflows import capsules
 
@@ -29,7 +30,7 @@ def run(arguments: Namespace) -> int:
         )
         schema = Path(DATA_DIRECTORY) / "capsule.schema.json"
         schema.parent.mkdir(exist_ok=True)
-        schema.write_text(json.dumps(capsules.this_installation().language.schema, indent=1) + "\n", encoding="utf-8")
+        schema.write_text(json.dumps(installed().language.schema, indent=1) + "\n", encoding="utf-8")
         ignore = schema.parent / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")

@@ -9,14 +9,13 @@ import msgspec
 
 from somagent.capsule_compiler.model.quantities import show_duration
 from somagent.capsule_compiler.plan import Node, Plan, plan_digest
-from somagent.cli.compiling import planned
-from somagent.cli.printing import console_for, print_json
-from somagent.workflows import capsules
+from somagent.cli.compiling import installed, planned
+from somagent.cli.printing import console_for, print_json, printable, visible
 
 
 def run(arguments: Namespace) -> int:
     """Prints the steps in order; with `--output json`, the plan itself."""
-    plan, _ = planned(arguments.capsule, arguments.constitution, capsules.this_installation())
+    plan, _ = planned(arguments, installed())
     if arguments.output == "json":
         print_json(msgspec.to_builtins(plan))
     else:
@@ -28,10 +27,10 @@ def _print(plan: Plan) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     console = console_for(sys.stdout)
-    title = " ".join(part for part in (plan.capsule.name, plan.capsule.version) if part)
+    title = printable(" ".join(part for part in (plan.capsule.name, plan.capsule.version) if part))
     console.print(f"{title}: {len(plan.nodes) + len(plan.finals)} steps")
     if plan.capsule.description:
-        console.print(plan.capsule.description, markup=False)
+        console.print(visible(plan.capsule.description))
     console.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("WAVE", "STEP", "OPERATOR", "VERDICT", "WAITS FOR", "HOW"):
@@ -45,7 +44,7 @@ def _print(plan: Plan) -> None:
     console.print()
     for label, names in (("inputs", _inputs(plan)), ("outputs", ", ".join(plan.outputs))):
         if names:
-            console.print(f"{label}: {names}", markup=False)
+            console.print(f"{label}: {names}")
     console.print(f"constitution: {plan.constitution.name} {plan.constitution.version}  {plan.constitution.digest}")
     console.print(f"plan: {plan_digest(plan)}")
 
@@ -69,9 +68,9 @@ def _how(node: Node) -> str:
         limit = f", {node.fan_out.max_parallel} at once" if node.fan_out.max_parallel else ""
         parts.append(f"for each {node.fan_out.name}{limit}")
     if node.guard:
-        parts.append(f"if {node.guard}")
+        parts.append(f"if {printable(node.guard)}")
     if node.require:
-        parts.append(f"requires {node.require}")
+        parts.append(f"requires {printable(node.require)}")
     if node.retry.attempts > 1:
         parts.append(f"{node.retry.attempts} attempts")
     parts.append(f"within {show_duration(node.timeout_ms)}")

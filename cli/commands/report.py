@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from somagent.cli.printing import print_json
+from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import find_run, open_engine
 from somagent.cli.working import write_run_report
 
@@ -17,5 +17,5 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "json":
         print_json({"run": view.run.id, "report": path})
     else:
-        print(path)
+        print(visible(path))
     return 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from somagent.cli.compiling import installed
 from somagent.cli.runs import find_run, open_engine
 from somagent.cli.working import work
-from somagent.workflows import capsules
 
 
 def run(arguments: Namespace) -> int:
     """Exit code by the new run's phase."""
-    engine = open_engine(arguments, capsules.this_installation().operators)
+    engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
 
     async def start() -> str:

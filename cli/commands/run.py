@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
-from somagent.cli.compiling import planned
+from somagent.cli.compiling import installed, planned
 from somagent.cli.exits import UserError
+from somagent.cli.interrupted import offered
+from somagent.cli.printing import printable
 from somagent.cli.runs import open_engine
-from somagent.cli.working import interrupted_runs, offer_interrupted, work
+from somagent.cli.working import work
 from somagent.governance.documents import Source, decode_source, read_yaml
 from somagent.workflows import capsules
 from somagent.workflows.accounts import account
@@ -22,18 +24,17 @@ from somagent.workflows.inputs import accept_inputs
 
 def run(arguments: Namespace) -> int:
     """Exit code by the run's phase."""
-    installation = capsules.this_installation()
-    plan, compilation = planned(arguments.capsule, arguments.constitution, installation)
+    installation = installed()
+    plan, compilation = planned(arguments, installation)
     inputs = accept_inputs(plan, _given(arguments, plan), Path.cwd())
     engine = open_engine(arguments, installation.operators)
 
     async def start() -> str:
         await engine.hold()
-        earlier = interrupted_runs(engine, plan)
-        chosen = await offer_interrupted(earlier, arguments.output)
+        submitter = arguments.person or account()
+        chosen = await offered(engine, plan, inputs, submitter, arguments)
         if chosen is not None:
             return chosen
-        submitter = arguments.person or account()
         return await engine.submit(plan, inputs, submitter=submitter, files=compilation.contents)
 
     return work(engine, start, arguments)
@@ -57,14 +58,29 @@ def _value(name: str, text: str, plan: Plan) -> Any:
     if schema.get("type", "string") == "string":
         return text
     try:
-        return json.loads(text, parse_constant=_no_constant)
-    except ValueError:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_distinct)
+    except _Twice as twice:
+        raise UserError(f"`--input {name}=...`: the key `{twice}` is given twice") from None
+    except (ValueError, RecursionError):
         kind = schema["type"]
-        raise UserError(f"`--input {name}={text}`: `{name}` is of type {kind}, written as JSON") from None
+        raise UserError(f"`--input {name}={printable(text)}`: `{name}` is of type {kind}, written as JSON") from None
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+class _Twice(Exception):
+    """A key of an object is given twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _Twice(name)
+        found[name] = value
+    return found
 
 
 def _file(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from somagent.cli.printing import MARKS, between, print_json
+from somagent.cli.printing import MARKS, between, print_json, visible
 from somagent.cli.runs import open_engine
 
 
@@ -34,5 +34,5 @@ def run(arguments: Namespace) -> int:
         length = between(one.created_at, one.ended_at)
         started = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         line = f"{MARKS[one.phase][0]} {one.id:<20}  {one.capsule:<{capsule}}  {one.phase:<9}  {started}  {length:>8}"
-        print(line.rstrip())
+        print(visible(line.rstrip()))
     return 0

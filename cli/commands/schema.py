@@ -5,16 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 
 from somagent.capsule_compiler.plan import Plan
+from somagent.cli.compiling import installed
 from somagent.cli.printing import print_json
 from somagent.governance.constitution import ConstitutionFile
 from somagent.governance.documents import model_schema
-from somagent.workflows import capsules
 
 
 def run(arguments: Namespace) -> int:
     """Prints the schema of this installation's capsules, of plans, or of constitutions."""
     if arguments.kind == "capsule":
-        print_json(capsules.this_installation().language.schema)
+        print_json(installed().language.schema)
     else:
         print_json(model_schema(Plan if arguments.kind == "plan" else ConstitutionFile))
     return 0

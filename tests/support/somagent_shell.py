@@ -61,7 +61,7 @@ class Shell:
         )
 
     def environment(self, **more: str) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **more}
+        return {"PATH": f"{COMMAND.parent}:{os.environ['PATH']}", "HOME": str(self.folder), "LANG": "C.UTF-8", **more}
 
     def write(self, name: str, text: str) -> Path:
         """Writes a file into the folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -153,7 +154,7 @@ async def _artifact(name: str, path: str, written: Written | None, step: Step, p
         raise AnswerRefused(f"output `{name}`: declare `path:`, or write `{name}=PATH` to $SOMAGENT_OUTPUT")
     found = inside(places.work, path)
     if found is None:
-        raise ArtifactRefused(f"output `{name}`: `{path}` is not inside the working folder")
+        raise ArtifactRefused(f"output `{name}`: {_outside(places.work, path)}")
     if not found.exists():
         raise ArtifactRefused(f"output `{name}`: there is no `{path}` in the working folder")
     called = name if found == places.work.resolve() else found.name
@@ -164,9 +165,22 @@ def inside(folder: Path, path: str) -> Path | None:
     """The place that the path leads to when all links are followed, if that is in the folder or is the folder."""
     if "\0" in path:
         return None
-    root = folder.resolve()
-    found = (root / path).resolve()
+    root = os.path.realpath(folder)
+    found = Path(os.path.realpath(f"{root}/{path}"))  # `Path.resolve` raises when links lead in a circle
     return found if not path.startswith("/") and found.is_relative_to(root) else None
+
+
+def _outside(folder: Path, path: str) -> str:
+    """Why `inside` knows no place: the path itself leads out, or the first link on its way that does."""
+    parts = path.split("/")
+    for number in range(1, len(parts) + 1):
+        way = "/".join(parts[:number])
+        if inside(folder, way) is None:
+            here = folder / way
+            if not here.is_symlink() or path.startswith("/"):
+                break
+            return f"`{path}` leads out of the working folder: `{way}` is a symbolic link to `{here.readlink()}`"
+    return f"`{path}` is not inside the working folder"
 
 
 def _resolved(schema: dict[str, Any], plan: Plan) -> dict[str, Any]:

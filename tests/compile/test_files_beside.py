@@ -64,6 +64,7 @@ def test_a_link_to_a_file_beside_the_capsule_is_that_file(beside: Path, compiled
     [
         (lambda path: path.symlink_to("in"), "`Sub/odd` is a link to a folder; name that folder under `include` too"),
         (lambda path: path.symlink_to("nowhere"), "`Sub/odd` cannot be read: no such file or directory"),
+        (lambda path: path.symlink_to("odd"), "`Sub/odd` cannot be read: too many levels of symbolic links"),
         (os.mkfifo, "`Sub/odd` is neither a file nor a folder"),
     ],
 )

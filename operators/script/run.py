@@ -25,6 +25,7 @@ from somagent.operators.script.hiding import hide_environment
 from somagent.operators.script.process import Ended, run_process
 from somagent.operators.script.processes import Family
 
+_SENTENCES = 3
 TEMPORARY_FAILURE = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -42,14 +43,15 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
     places = environment.Places.make(step.own_folder())
     include = await _include(args, step)
     variables = environment.environment(step, places, include)
-    variables |= await _values(args, step, places)
+    values, only_in_file = await _values(args, step, places)
+    variables |= values
     ended = await run_process(
         _command(args, step, places, variables), cwd=places.work, env=variables, workspace=workspace, log=step.log
     )
     if ended.left_behind:
         step.log.line("[somagent] processes that the script left in the background were ended")
     if ended.code != 0:
-        raise _failure(ended)
+        raise _failure(ended, only_in_file)
     return Answer(await _outputs(step, places))
 
 
@@ -71,7 +73,8 @@ def included_files(plan: Plan, include: list[str]) -> list[IncludedFile]:
     ]
 
 
-async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> dict[str, str]:
+async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> tuple[dict[str, str], list[str]]:
+    """The variables, and for each value that cannot be one, a sentence without a full stop that says so."""
     for name in args.env:
         if not re.fullmatch(ENV_NAME, name):
             raise StepFailure("error", f"`env.{name}`: a script cannot be given a variable of this name")
@@ -83,9 +86,10 @@ async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> d
     values = environment.with_paths(args.env, artifacts)
     places.input.write_bytes(msgspec.json.encode(values))
     variables, unfit = environment.as_variables(values)
-    for name, reason in unfit.items():
-        step.log.line(f"[somagent] env `{name}` is only in the file $SOMAGENT_INPUT: {reason}")
-    return variables
+    only_in_file = [f"env `{name}` is only in the file $SOMAGENT_INPUT: {reason}" for name, reason in unfit.items()]
+    for sentence in only_in_file:
+        step.log.line(f"[somagent] {sentence}")
+    return variables, only_in_file
 
 
 def _command(args: ScriptArgs, step: Step, places: environment.Places, variables: dict[str, str]) -> list[str]:
@@ -102,8 +106,9 @@ def _command(args: ScriptArgs, step: Step, places: environment.Places, variables
     return [bash, "--noprofile", "--norc", "-euo", "pipefail", f"../script/{text.name}"]
 
 
-def _failure(ended: Ended) -> StepFailure:
+def _failure(ended: Ended, only_in_file: list[str]) -> StepFailure:
     said = f": {ended.last_complaint}" if ended.last_complaint else ""
+    said += "".join(f" ({sentence})" for sentence in only_in_file[:_SENTENCES])
     if ended.code == TEMPORARY_FAILURE:
         return StepFailure("transient", f"exit code {TEMPORARY_FAILURE} (try again){said}")
     if ended.code > 0:

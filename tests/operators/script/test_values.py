@@ -113,6 +113,12 @@ def test_a_value_too_large_for_a_variable_is_in_the_file_and_the_log_says_so(scr
     assert "[somagent] env `BIG` is only in the file $SOMAGENT_INPUT: it has 200,004 bytes" in script.log
 
 
+def test_a_script_that_misses_a_value_too_large_for_a_variable_is_told_where_it_is(script):
+    failure = script.failure('echo "$BIG"', env={"BIG": "x" * 200_000})
+    assert "BIG: unbound variable" in failure.message
+    assert "(env `BIG` is only in the file $SOMAGENT_INPUT: it has 200,004 bytes" in failure.message
+
+
 def test_many_values_too_large_together_are_in_the_file(script):
     env = {f"V{number}": "x" * 100_000 for number in range(30)}
     outputs = script(SHOW, INPUT, env=env)
@@ -183,4 +189,3 @@ assert not [path for path in sys.path if path.endswith("/script")]
 def test_an_image_is_said_to_be_ignored_here(script):
     script("true", image="python:3.13")
     assert "[somagent] image `python:3.13` is for engines with containers" in script.log
-

@@ -12,6 +12,7 @@ import msgspec
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.canonical import canonical_json
 from somagent.governance.documents import nearest
+from somagent.governance.documents.yaml_reader import MAX_DEPTH
 
 _MOST = 2**53 - 1
 
@@ -58,20 +59,30 @@ def _unknown(plan: Plan, name: str) -> str:
     return f"the capsule has no input `{name}`; " + (f"did you mean `{near}`?" if near else f"its inputs: {known}")
 
 
-def _unstorable(place: str, value: Any) -> list[str]:
-    """What canonical JSON, the form in which inputs are kept, cannot say."""
-    if isinstance(value, dict):
-        keys = [problem for key in value for problem in _unstorable(f"{place} (a key)", key)]
-        return keys or [problem for key, one in value.items() for problem in _unstorable(f"{place}.{key}", one)]
-    if isinstance(value, list):
-        return [problem for index, one in enumerate(value) for problem in _unstorable(f"{place}.{index}", one)]
-    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+def _unstorable(place: str, value: Any, levels: int = MAX_DEPTH) -> list[str]:
+    """What canonical JSON, the form in which inputs are kept, cannot say, and what is nested too deeply to be read."""
+    if isinstance(value, dict | list):
+        if not levels:
+            deep = f"nested more than {MAX_DEPTH} levels deep"
+            return [f"input `{place.partition('.')[0]}`: {deep}; give it as text, or as a file"]
+        inside = list(value.items() if isinstance(value, dict) else enumerate(value))
+        keys = [problem for key, _ in inside for problem in _unstorable(f"{place} (a key)", key)]
+        return keys or [problem for key, one in inside for problem in _unstorable(f"{place}.{key}", one, levels - 1)]
+    if isinstance(value, str) and not _is_text(value):
         return [f"input `{place}`: holds half of a surrogate pair, which is no text"]
     if isinstance(value, int) and abs(value) > _MOST:
         return [f"input `{place}`: whole numbers beyond {_MOST} (2^53 - 1) cannot be kept exactly; give it as text"]
     if isinstance(value, float) and not math.isfinite(value):
         return [f"input `{place}`: the number is too large (beyond 1.8e308)"]
     return []
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _problems(plan: Plan, name: str, schema: Mapping[str, Any], value: Any) -> list[str]:

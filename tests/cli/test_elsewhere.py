@@ -146,5 +146,9 @@ def test_inputs_that_cannot_be_kept_exactly_are_refused(somagent: Shell) -> None
         refused = somagent("run", name, "--input", pair)
         assert (refused.code, refused.err) == (2, f"error: {said}\n")
     assert somagent("run", name, "--input", f"int={2**53 - 1}", "--input", "num=1e300").code == 0
+    for depth in (64, 900):
+        nested = somagent("run", name, "--input", 'obj={"k": ' + "[" * depth + "]" * depth + "}")
+        said = "input `obj`: nested more than 64 levels deep; give it as text, or as a file"
+        assert (nested.code, nested.err) == (2, f"error: {said}\n")
     deep = somagent("run", name, "--input", "obj=" + "[" * 100_000)
     assert (deep.code, deep.err.count("\n")) == (2, 1)

@@ -25,7 +25,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends with exit code 2."""
-        self.exit(2, f"error: {message}\n  try: {self.prog} --help\n")
+        from somagent.cli.printing import visible  # noqa: PLC0415  a mistake may show what was typed
+
+        self.exit(2, f"error: {visible(message)}\n  try: {self.prog} --help\n")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -107,6 +107,7 @@ def test_what_steps_say_sends_no_commands_to_the_terminal(somagent: Shell) -> No
         somagent("run", name, "--input", f"{bell}=1"),
         somagent("artifacts", "last", bell),
         somagent("run", f"{bell}.capsule.yaml"),
+        somagent("runs", bell),
     ]
     for ended in printed:
         assert ended.out + ended.err

@@ -19,7 +19,7 @@ from somagent.operators.registry import load_operators
 
 SUFFIX = ".capsule.yaml"
 _LIBRARY = Path(__file__).parent / "library"
-_SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
+_SKIPPED = frozenset({"__pycache__", ".git", ".somagent", ".venv", "node_modules"})
 
 
 class NotReadable(Exception):

@@ -69,8 +69,8 @@ class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         ],
         Meta(
             description="Files and folders beside the capsule, found below $SOMAGENT_INCLUDE, which Python also"
-            " imports from. Of a folder, `__pycache__`, `*.pyc`, `.git`, `.venv` and `node_modules` are left out;"
-            " a link that leads out of the capsule's folder is an error",
+            " imports from. Of a folder, `__pycache__`, `*.pyc`, `.git`, `.somagent`, `.venv` and `node_modules`"
+            " are left out; a link that leads out of the capsule's folder is an error",
             extra_json_schema={HINTS: {INCLUDE: True, PLAIN: _INCLUDE_PLAIN}},
         ),
     ] = []

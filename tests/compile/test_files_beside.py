@@ -76,7 +76,7 @@ def test_what_cannot_travel_is_named(beside: Path, compiled: Compile, make: Call
 
 
 def test_what_tools_leave_behind_stays_behind(beside: Path, compiled: Compile) -> None:
-    for name in ("__pycache__/a.pyc", ".git/config", ".venv/x", "node_modules/y", "b.pyc"):
+    for name in ("__pycache__/a.pyc", ".git/config", ".venv/x", "node_modules/y", ".somagent/lease", "b.pyc"):
         path = beside / "Sub" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")

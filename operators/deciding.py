@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
+from somagent.operators.names import name_fault, person
 from somagent.operators.runner.records import Decision, Waiting
 
 
@@ -34,20 +35,21 @@ def question_of(waiting: Waiting) -> str:
 def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
     """Why this decision does not count, as a sentence without a full stop; empty when it does.
 
-    One that is tied to a question answers no other one.
+    One that is tied to a question answers no other one. Whatever the case and blanks of a name, it is one person's.
     Named reviewers and members of named groups may decide; when neither is named, anyone.
     """
-    if not decision.by.strip():
-        return "a decision needs a name"
+    if fault := name_fault(decision.by):
+        return fault
     if decision.question and decision.question != question_of(waiting):
         return f"{decision.by} answered another question; asked now: {waiting.title}"
     if waiting.due is not None and decision.at >= waiting.due:
         return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
-    if waiting.not_submitter and decision.by == submitter:
+    by = person(decision.by)
+    if waiting.not_submitter and by == person(submitter):
         return f"{decision.by} started the run, and its submitter may not decide"
     if not waiting.users and not waiting.groups:
         return ""
-    if decision.by in waiting.users or not set(waiting.groups).isdisjoint(decision.groups):
+    if by in map(person, waiting.users) or not {*map(person, waiting.groups)}.isdisjoint(map(person, decision.groups)):
         return ""
     allowed = [*waiting.users, *(f"members of {group}" for group in waiting.groups)]
     return f"{decision.by} is not among the reviewers: {', '.join(allowed)}"
@@ -68,7 +70,7 @@ def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, 
             continue
         if not decision.approve:
             return Outcome("rejected", (decision,))
-        approvals.setdefault(decision.by, decision)
+        approvals.setdefault(person(decision.by), decision)
         if len(approvals) >= waiting.count:
             return Outcome("approved", tuple(approvals.values()))
     if waiting.due is not None and now >= waiting.due:

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from somagent.capsule_compiler.model.quantities import duration_ms
 from somagent.operators.deciding import Outcome, objection, outcome, rejection
+from somagent.operators.names import person
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review.arguments import ReviewArguments
 from somagent.operators.runner.records import Decision, Waiting
@@ -82,10 +83,14 @@ def _check_possible(waiting: Waiting, submitter: str) -> None:
     """A question that nobody can answer must not wait for ever."""
     if not waiting.users or waiting.groups:
         return
-    able = [user for user in dict.fromkeys(waiting.users) if not (waiting.not_submitter and user == submitter)]
+    able: dict[str, str] = {}
+    for user in waiting.users:
+        able.setdefault(person(user), user)
+    if waiting.not_submitter:
+        able.pop(person(submitter), None)
     if len(able) < waiting.count:
         who = (
-            f"only {', '.join(able)} may give one"
+            f"only {', '.join(able.values())} may give one"
             if able
             else f"nobody may give one, since {submitter} started the run"
         )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan, digest_of
 from somagent.operators.deciding import objection, question_of
+from somagent.operators.names import person
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.rows import decode_attempt, encode
@@ -89,7 +90,7 @@ def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> 
 
 def _insert(db: sqlite3.Connection, run_id: str, decision: Decision) -> bool:
     insert = "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-    row = (run_id, decision.step, decision.item, decision.question, decision.by, encode(decision))
+    row = (run_id, decision.step, decision.item, decision.question, person(decision.by), encode(decision))
     return db.execute(insert, row).rowcount > 0
 
 

@@ -6,7 +6,7 @@
 3    the run is parked: it waits for people
 4    the run was cancelled
 5    the data directory cannot be used: held by another process, damaged, full, or not permitted
-130  stopped with Ctrl-C (143: by SIGTERM); the run can be gone on with
+130  stopped with Ctrl-C (143: by SIGTERM or a closed terminal); the run can be gone on with
 70   a fault of SomaGent itself
 """
 

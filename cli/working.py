@@ -34,7 +34,7 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
     async def main() -> RunView:
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, _stop, task, number, stopped_by)
         async with engine:
             run_id = await start()
@@ -106,4 +106,4 @@ def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by
 def _stopped(started: list[str], stopped_by: list[signal.Signals], arguments: Namespace) -> int:
     go_on = f"; go on with `{way_on(arguments, 'resume', started[0])}`" if started else ""
     sys.stderr.write(f"stopped; nothing recorded is lost{go_on}\n")
-    return Exit.TERMINATED if signal.SIGTERM in stopped_by else Exit.INTERRUPTED
+    return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.TERMINATED

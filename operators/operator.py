@@ -100,12 +100,16 @@ class Operator:
 
     `estimate` says what an attempt with these arguments will spend at
     the most; it is reserved before the attempt and settled after it.
+
+    `abandon` ends what an attempt of this key left running below the workspace when the process that ran it died; it
+    is for operators that start processes.
     """
 
     entry: OperatorEntry
     arguments: type[Struct]
     run: Callable[[Any, Step], Awaitable[Answer | Park]]
     estimate: Callable[[Any], Amounts] = field(default=lambda _: Amounts())
+    abandon: Callable[[StepKey, Path], Awaitable[None]] | None = None
 
 
 def arguments_schema(arguments: type[Struct]) -> dict[str, Any]:

@@ -6,8 +6,11 @@ the constitution and set the deadline before, and validates the outputs after.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.operators.operator import Answer, Operator, Step, arguments_schema
+from somagent.operators.runner.records import StepKey
 from somagent.operators.script.args import ScriptArgs
 
 __all__ = ["OPERATOR", "ScriptArgs"]
@@ -17,6 +20,12 @@ async def _run(args: ScriptArgs, step: Step) -> Answer:
     from somagent.operators.script.run import run  # noqa: PLC0415 - checking a capsule needs no processes
 
     return await run(args, step)
+
+
+async def _abandon(key: StepKey, workspace: Path) -> None:
+    from somagent.operators.script.processes import Family  # noqa: PLC0415 - needed after a death only
+
+    await Family(None, str(key), workspace).end()
 
 
 OPERATOR = Operator(
@@ -29,4 +38,5 @@ OPERATOR = Operator(
     ),
     arguments=ScriptArgs,
     run=_run,
+    abandon=_abandon,
 )

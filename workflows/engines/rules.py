@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,17 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
 
     outputs: dict[str, Any] = {}
     failure: Failure | None = None
+
+
+def check_operators(plan: Plan, ended: Iterable[tuple[str, int]], operators: Container[str]) -> None:
+    """Raises `EngineError` when a step that is left needs an operator that is not installed here any more."""
+    done = {step for step, item in ended if item == NO_ITEM}
+    for node in (*plan.nodes, *plan.finals):
+        if node.id not in done and node.operator not in operators:
+            raise EngineError(
+                f"step `{node.id}` needs the operator `{node.operator}`, which is not installed here; nothing was "
+                "recorded: install the package that brings it, then go on with the run"
+            )
 
 
 def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from somagent.capsule_compiler.plan import Plan, encode_plan, plan_digest
 from somagent.operators.operator import Operator
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.orphans import end_orphans
 from somagent.operators.runner.records import Decision, Phase, RunRecord, StepKey
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.clock import Clock
@@ -129,8 +130,11 @@ class LocalEngine:
                 lease = Lease(self._directory)
             try:
                 journal, now = self._writable(), self._clock.now()
-                journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
-                with contextlib.suppress(OSError):  # a dead process's script may still write there, until it is ended
+                journal.writer.epoch, orphans = await journal.write("lease", lambda db: _take_over(db, now))
+                for run_id in {key.run for key in orphans}:
+                    keys, plan = (key for key in orphans if key.run == run_id), await journal.plan(run_id)
+                    await end_orphans(plan, keys, self._operators, self._directory / "work")
+                with contextlib.suppress(OSError):  # what an operator that is not here any more left may write there
                     remove_tree(self._directory / "work")
             except BaseException:
                 lease.release()
@@ -172,6 +176,7 @@ class LocalEngine:
     async def _work(self, run: RunRecord) -> None:
         journal = self._writable()
         plan = await journal.plan(run.id)
+        rules.check_operators(plan, journal.rows.phases(run.id), self._operators)
         attempt = {
             "operators": self._operators,
             "workspace": self._directory / "work",
@@ -199,7 +204,8 @@ class LocalEngine:
 
     async def _mark(self, run_id: str, name: str, phase: Phase, outcome: rules.Outcome | None = None) -> None:
         """Writes how far the run as a whole is; then tells."""
-        journal, now = self._writable(), self._clock.now()
+        journal = self._writable()
+        now = max(self._clock.now(), journal.rows.run(run_id).started_at or datetime.min.replace(tzinfo=UTC))
         at = now.isoformat()
         end = (at, encode(outcome)) if outcome is not None else (None, None)
         epoch = journal.writer.epoch if phase == "Running" else 0
@@ -256,7 +262,7 @@ class LocalEngine:
         return self._journal
 
 
-def _take_over(db: sqlite3.Connection, now: datetime) -> int:
-    cut_off(db, now, "the process that ran it ended")
+def _take_over(db: sqlite3.Connection, now: datetime) -> tuple[int, list[StepKey]]:
+    orphans = cut_off(db, now, "the process that ran it ended")
     db.execute("UPDATE lease SET epoch = epoch + 1")
-    return int(db.execute("SELECT epoch FROM lease").fetchone()[0])
+    return int(db.execute("SELECT epoch FROM lease").fetchone()[0]), orphans

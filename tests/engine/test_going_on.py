@@ -1,0 +1,47 @@
+"""Going on with a run somewhere else, or at another time, than it was begun."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.protocol import EngineError
+
+
+def test_a_run_whose_operator_is_gone_is_refused_before_anything_is_recorded(
+    run_plan, make_plan, make_node, tmp_path, go
+):
+    gate = make_node("gate", operator="ask", gate=True)
+    parked = run_plan(make_plan(gate, make_node("after", "gate")))
+    directory = next(path.parent for path in tmp_path.rglob("journal.sqlite3"))
+
+    async def main():
+        async with LocalEngine(directory, {}) as engine:
+            with pytest.raises(EngineError, match=r"step `gate` needs the operator `ask`, which is not installed here"):
+                await engine.run(parked.run.id)
+            return engine.view(parked.run.id)
+
+    view = go(main())
+    assert view.phase == "Waiting"
+    assert [step.phase for step in view.steps] == ["Waiting", "Pending"]
+
+
+def test_a_clock_set_back_between_processes_never_makes_a_run_end_before_it_began(
+    make_engine, make_plan, make_node, clock, go
+):
+    gate = make_node("gate", operator="ask", gate=True)
+
+    async def main():
+        async with make_engine(clock) as engine:
+            run = await engine.submit(make_plan(gate), {}, submitter="ada", files={})
+            await engine.run(run)
+        clock.set_back(timedelta(hours=3))
+        async with make_engine(clock) as engine:
+            await engine.cancel(run, by="bob")
+            return await engine.run(run)
+
+    view = go(main())
+    assert view.phase == "Cancelled"
+    assert view.ended_at >= view.started_at

@@ -106,11 +106,11 @@ def _load_plug_in(name: str, points: Sequence[EntryPoint]) -> Operator:
         raise _LeftOut(f"operator `{name}` is left out: {packages} both bring one; remove one of the packages")
     try:
         operator = _load(points[0].value)
+    except KeyboardInterrupt:
+        raise  # most likely a real Ctrl-C; if not, the command has stopped all the same, and said so
     except BaseException as fault:  # whatever a foreign package raises when it is imported, `SystemExit` too
-        from somagent.operators.runner.operating import described, is_ctrl_c  # noqa: PLC0415 - brings asyncio along
+        from somagent.operators.runner.operating import described  # noqa: PLC0415 - brings asyncio along
 
-        if is_ctrl_c(fault):
-            raise
         reason = described(fault).splitlines()[0]
         raise _LeftOut(
             f"operator `{name}` of {packages} is left out: `{points[0].value}` fails with {reason}"

@@ -80,7 +80,8 @@ def test_a_run_that_lost_its_operator_says_so(here: Shell, words_installed: str)
     here.write("c.capsule.yaml", text.replace("script: {", "script: {", 1).replace("least: 2", "least: 9"))
     ended = here("run", "c.capsule.yaml", "--input", "text=a b", "--output", "json", PYTHONPATH=words_installed)
     again = here("retry", ended.json["id"], "count", "--output", "json")
-    assert "operator `words` is not installed here" in again.out
+    assert again.code == 2
+    assert "step `count` needs the operator `words`, which is not installed here" in again.err
 
 
 def test_a_broken_plug_in_is_one_line_on_every_command(here: Shell, words_installed: str) -> None:

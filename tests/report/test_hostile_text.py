@@ -16,6 +16,7 @@ EVIL = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &"
     " \u202etxt.exe\u2066 שלום \x1b[31m ]]> --> {{7*7}} `code` </style></title>"
 )
+EVIL_NAME = "".join(char for char in EVIL if char.isprintable())  # others are refused in a name
 
 SPEC = r"""
 description: "</title></style><script>alert('description')</script>"
@@ -50,7 +51,7 @@ outputs:
 def hostile(ran: Callable[..., Any], decide: Callable[..., Any]) -> Any:
     async def act(engine: LocalEngine, run_id: str) -> None:
         await engine.run(run_id)
-        await engine.signal(run_id, decide("asked", approve=False, by=EVIL, groups=[EVIL], comment=EVIL))
+        await engine.signal(run_id, decide("asked", approve=False, by=EVIL_NAME, groups=[EVIL], comment=EVIL))
         await engine.run(run_id)
 
     return ran(SPEC, inputs={"given": EVIL}, act=act)

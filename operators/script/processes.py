@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 GRACE_S = 2.0  # between TERM and KILL
 _LOOK_S = 0.01
+_LOOKS = 8  # on a machine where processes are born all the time
 _PATIENCE_S = 5.0  # for a killed process to be gone
 _LONG_S = 20.0  # pids of a step that ran longer may have wrapped around
 
@@ -44,7 +45,19 @@ class Family:
         self._started = time.monotonic()
 
     def alive(self) -> list[int]:
-        """Pids of the members that are neither gone nor zombies; never this process."""
+        """Pids of the members that are neither gone nor zombies; never this process.
+
+        A parent may end and its child be born between the two looks at `/proc`, the list of processes and each of
+        them; so nobody is there only when no process was born while looking.
+        """
+        for _ in range(_LOOKS):
+            born = _last_pid()
+            found = self._look_around()
+            if found or born == _last_pid():
+                break
+        return found
+
+    def _look_around(self) -> list[int]:
         try:
             names = os.listdir("/proc")  # noqa: PTH208 - hundreds of names
         except FileNotFoundError:
@@ -115,9 +128,8 @@ class Family:
         leader = self._leader
         if leader is None or time.monotonic() - self._started > _LONG_S:
             return pids
-        try:
-            last = _last_pid()
-        except OSError:
+        last = _last_pid()
+        if last is None:
             return pids
         if last >= leader:
             return [pid for pid in pids if leader <= pid <= last]
@@ -153,7 +165,10 @@ def _look(pid: int) -> _Process | None:
     return None if state in {b"Z", b"X"} else _Process(pid, int(parent), int(group), int(session))
 
 
-def _last_pid() -> int:
-    """The pid given out last; see proc_loadavg(5)."""
-    with open("/proc/loadavg", "rb") as file:  # noqa: PTH123
-        return int(file.read().rpartition(b" ")[2])
+def _last_pid() -> int | None:
+    """The pid given out last, see proc_loadavg(5); None where it cannot be known."""
+    try:
+        with open("/proc/loadavg", "rb") as file:  # noqa: PTH123
+            return int(file.read().rpartition(b" ")[2])
+    except OSError:
+        return None

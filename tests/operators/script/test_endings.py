@@ -204,3 +204,18 @@ def test_where_nothing_tells_of_a_processs_end_it_is_looked_for():
 def test_a_signal_without_a_name_is_told_by_its_number(script, number):
     failure = script.failure(f"kill -{number} $$; sleep 5")
     assert (failure.failure_class, failure.message) == ("error", f"killed by signal {number}")
+
+
+FORKING = """
+import os, time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+time.sleep(987)
+"""
+
+
+def test_a_child_that_is_born_while_its_parent_ends_is_not_overlooked(script, alive):
+    for _ in range(15):  # one look at the list of processes missed about every third
+        script(FORKING, shell="python")
+        assert alive(str(script.root)) == []

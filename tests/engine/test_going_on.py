@@ -21,11 +21,13 @@ def test_a_run_whose_operator_is_gone_is_refused_before_anything_is_recorded(
         async with LocalEngine(directory, {}) as engine:
             with pytest.raises(EngineError, match=r"step `gate` needs the operator `ask`, which is not installed here"):
                 await engine.run(parked.run.id)
-            return engine.view(parked.run.id)
+            assert engine.view(parked.run.id) == parked
+            await engine.cancel(parked.run.id, by="ada")
+            return await engine.run(parked.run.id)  # nothing of it is started any more
 
     view = go(main())
-    assert view.phase == "Waiting"
-    assert [step.phase for step in view.steps] == ["Waiting", "Pending"]
+    assert view.phase == "Cancelled"
+    assert [step.phase for step in view.steps] == ["Cancelled", "Omitted"]
 
 
 def test_a_clock_set_back_between_processes_never_makes_a_run_end_before_it_began(

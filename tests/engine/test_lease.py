@@ -8,12 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import encode_plan
+from somagent.operators.operator import Operator
+from somagent.operators.script.processes import Family
+from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.lease import Lease, holder
 from somagent.workflows.engines.protocol import DataDirectoryHeld
+
+ENTRY = OperatorEntry(name="note", summary="", arguments={})
+
+
+class Nothing(msgspec.Struct):
+    """No arguments."""
 
 
 @pytest.fixture
@@ -122,3 +134,62 @@ def test_a_process_whose_lease_was_taken_over_writes_nothing_more(make_engine, g
             return await new.run(run)
 
     assert go(main()).phase == "Succeeded"
+
+
+STUBBORN = """
+trap '' TERM
+sleep 40 &
+setsid sleep 41 &
+echo started > "$MARK"
+sleep 42
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes of a dead engine are found through /proc (Linux)")
+def test_what_a_killed_engine_left_running_is_ended_before_its_attempt_is_called_cut_off(  # noqa: PLR0917 -- fixtures
+    start, make_plan, make_node, make_engine, go, tmp_path
+):
+    arguments = {"run": STUBBORN, "env": {"MARK": str(tmp_path / "mark")}}
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(make_node("a", operator="script", arguments=arguments))))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json")
+    run = process.stdout.readline().strip()
+    while not (tmp_path / "mark").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    family = Family(None, f"{run}/a", tmp_path / "data" / "work")
+    assert len(family.alive()) == 4
+
+    async def main():
+        async with make_engine() as engine:
+            await engine.cancel(run, by="ada")
+            await engine.hold()
+            left = family.alive(), list((tmp_path / "data").glob("work/*"))
+            return left, await engine.run(run)
+
+    left, view = go(main())
+    assert left == ([], [])
+    assert (view.phase, view.steps[0].history[0].failure.failure_class) == ("Cancelled", "cut_off")
+
+
+def test_an_operator_that_cannot_end_its_orphans_keeps_nobody_from_going_on(tmp_path, make_plan, make_node, go, start):
+    async def fails(*_):
+        raise RuntimeError("no")
+
+    slow = make_node("slow", operator="note", arguments={"file": str(tmp_path / "marks"), "seconds": 60})
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(slow)))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json")
+    process.stdout.readline()
+    while not (tmp_path / "marks").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    note = Operator(ENTRY, Nothing, fails, abandon=fails)
+
+    async def main():
+        async with LocalEngine(tmp_path / "data", {"note": note}) as engine:
+            await engine.hold()
+            return engine.view(engine.runs()[0].id)
+
+    assert go(main()).steps[0].history[0].failure.failure_class == "cut_off"

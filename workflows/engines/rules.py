@@ -27,10 +27,10 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     failure: Failure | None = None
 
 
-def check_operators(plan: Plan, ended: Iterable[tuple[str, int]], operators: Container[str]) -> None:
-    """Raises `EngineError` when a step that is left needs an operator that is not installed here any more."""
+def check_operators(nodes: Iterable[Node], ended: Iterable[tuple[str, int]], operators: Container[str]) -> None:
+    """Raises `EngineError` when one of the nodes has not ended and its operator is not installed here any more."""
     done = {step for step, item in ended if item == NO_ITEM}
-    for node in (*plan.nodes, *plan.finals):
+    for node in nodes:
         if node.id not in done and node.operator not in operators:
             raise EngineError(
                 f"step `{node.id}` needs the operator `{node.operator}`, which is not installed here; nothing was "

@@ -130,10 +130,11 @@ class LocalEngine:
                 lease = Lease(self._directory)
             try:
                 journal, now = self._writable(), self._clock.now()
-                journal.writer.epoch, orphans = await journal.write("lease", lambda db: _take_over(db, now))
+                orphans = journal.rows.open_keys()  # ended first: if this dies too, the next one finds them again
                 for run_id in {key.run for key in orphans}:
                     keys, plan = (key for key in orphans if key.run == run_id), await journal.plan(run_id)
                     await end_orphans(plan, keys, self._operators, self._directory / "work")
+                journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
                 with contextlib.suppress(OSError):  # what an operator that is not here any more left may write there
                     remove_tree(self._directory / "work")
             except BaseException:
@@ -176,7 +177,8 @@ class LocalEngine:
     async def _work(self, run: RunRecord) -> None:
         journal = self._writable()
         plan = await journal.plan(run.id)
-        rules.check_operators(plan, journal.rows.phases(run.id), self._operators)
+        left = plan.finals if journal.rows.cancelled_by(run.id) else (*plan.nodes, *plan.finals)
+        rules.check_operators(left, journal.rows.phases(run.id), self._operators)
         attempt = {
             "operators": self._operators,
             "workspace": self._directory / "work",
@@ -262,7 +264,7 @@ class LocalEngine:
         return self._journal
 
 
-def _take_over(db: sqlite3.Connection, now: datetime) -> tuple[int, list[StepKey]]:
-    orphans = cut_off(db, now, "the process that ran it ended")
+def _take_over(db: sqlite3.Connection, now: datetime) -> int:
+    cut_off(db, now, "the process that ran it ended")
     db.execute("UPDATE lease SET epoch = epoch + 1")
-    return int(db.execute("SELECT epoch FROM lease").fetchone()[0]), orphans
+    return int(db.execute("SELECT epoch FROM lease").fetchone()[0])

@@ -93,8 +93,8 @@ class Journal:
             await self.write("settle", lambda db: budget_rows.settle(db, key, spent))
 
 
-def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None = None) -> list[StepKey]:
-    """Closes open attempts, of one run or of all, that nobody is at work on any more, and returns their steps.
+def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None = None) -> None:
+    """Closes open attempts, of one run or of all, that nobody is at work on any more.
 
     This is all of recovery: what is recorded stays, nothing is replayed, and a step whose attempt was cut off gets a
     new one with the same idempotency key. Only who holds the lease may call it.
@@ -105,10 +105,8 @@ def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None =
         (run_id,),
     ).fetchall()
     failure = Failure(failure_class="cut_off", message=why)
-    attempts = [decode_attempt(record) for (record,) in rows]
-    for attempt in attempts:
+    for attempt in (decode_attempt(record) for (record,) in rows):
         _close(db, replace(attempt, ended_at=max(at, attempt.started_at), phase="Failed", failure=failure))
-    return [attempt.key for attempt in attempts]
 
 
 def _begin(db: sqlite3.Connection, key: StepKey, at: datetime) -> Attempt:

@@ -111,6 +111,11 @@ class Rows:
         )
         return {attempt.key: attempt for attempt in self._records(decode_attempt, query, (run_id,))}
 
+    def open_keys(self) -> list[StepKey]:
+        """What attempts of runs that have not ended are at work on, or were when their process died."""
+        query = "SELECT run, step, item FROM attempts JOIN runs ON id = run WHERE ended_at IS NULL AND open"
+        return [StepKey(*row) for row in self._ask(query)]
+
     def fan_outs(self, run_id: str) -> dict[str, int]:
         return dict(self._ask("SELECT step, items FROM fan_outs WHERE run = ?", (run_id,)))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import EngineError
 
@@ -47,3 +48,24 @@ def test_a_clock_set_back_between_processes_never_makes_a_run_end_before_it_bega
     view = go(main())
     assert view.phase == "Cancelled"
     assert view.ended_at >= view.started_at
+
+
+def test_a_clock_set_back_between_processes_never_makes_a_step_end_before_what_it_needs(
+    make_engine, make_plan, make_node, clock, go
+):
+    steps = (make_node("before"), make_node("gate", "before", operator="ask", gate=True), make_node("after", "gate"))
+
+    async def main():
+        async with make_engine(clock) as engine:
+            run = await engine.submit(make_plan(*steps), {}, submitter="ada", files={})
+            parked = await engine.run(run)
+        clock.set_back(timedelta(hours=3))
+        async with make_engine(clock) as engine:
+            await engine.signal(run, Decision(step="gate", by="bob", approve=True, at=clock.now()))
+            return parked.steps[1].history[0].ended_at, await engine.run(run)
+
+    asked_at, view = go(main())
+    assert view.phase == "Succeeded"
+    times = [asked_at, view.steps[1].history[1].started_at, view.steps[1].ended_at]
+    times += [view.steps[2].started_at, view.steps[2].ended_at, view.ended_at]
+    assert times == sorted(times)

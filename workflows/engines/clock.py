@@ -40,3 +40,9 @@ class Clock:
             at = self._last
         self._last = at
         return at
+
+    def after(self, *times: datetime | None) -> Clock:
+        """A clock that goes on from the latest of these times, should the wall clock have been set back since."""
+        clock = Clock(self.now, self.monotonic, self.sleep)
+        clock._last = max((at for at in times if at is not None), default=clock._last)
+        return clock

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,18 +184,19 @@ class LocalEngine:
             "workspace": self._directory / "work",
             "log": lambda key, number: StepLog(reading.log_path(self._directory, key, number)),
         }
-        execution = Execution(run, plan, journal, clock=self._clock, slots=self._slots, attempt=attempt)
+        clock = self._clock.after(run.created_at, *journal.rows.times(run.id))
+        execution = Execution(run, plan, journal, clock=clock, slots=self._slots, attempt=attempt)
         self._executions[run.id] = execution
         try:
-            await self._mark(run.id, "start", "Running")
+            await self._mark(run.id, "start", "Running", clock.now())
             self._listener = self._listener or asyncio.create_task(self._listen(journal))
             phase, outcome = await execution.execute(), None
             if phase != "Waiting":
                 phase, outcome = await rules.outcome_of(plan, run, journal, phase)
-            await self._mark(run.id, "close", phase, outcome)
+            await self._mark(run.id, "close", phase, clock.now(), outcome)
         except BaseException:
             with contextlib.suppress(EngineError):  # the one that is on its way says what happened
-                await self._mark(run.id, "stop", "Pending")
+                await self._mark(run.id, "stop", "Pending", clock.now())
             raise
         finally:
             del self._executions[run.id]
@@ -204,10 +205,11 @@ class LocalEngine:
                 listener.cancel()
                 await asyncio.wait([listener])
 
-    async def _mark(self, run_id: str, name: str, phase: Phase, outcome: rules.Outcome | None = None) -> None:
+    async def _mark(
+        self, run_id: str, name: str, phase: Phase, now: datetime, outcome: rules.Outcome | None = None
+    ) -> None:
         """Writes how far the run as a whole is; then tells."""
         journal = self._writable()
-        now = max(self._clock.now(), journal.rows.run(run_id).started_at or datetime.min.replace(tzinfo=UTC))
         at = now.isoformat()
         end = (at, encode(outcome)) if outcome is not None else (None, None)
         epoch = journal.writer.epoch if phase == "Running" else 0

@@ -116,6 +116,14 @@ class Rows:
         query = "SELECT run, step, item FROM attempts JOIN runs ON id = run WHERE ended_at IS NULL AND open"
         return [StepKey(*row) for row in self._ask(query)]
 
+    def times(self, run_id: str) -> Iterator[datetime | None]:
+        """When things were written down in the run, in no order."""
+        yield self.run(run_id).started_at
+        for attempt in self.attempts(run_id):
+            yield from (attempt.started_at, attempt.ended_at)
+        for result in self.results(run_id):
+            yield result.ended_at
+
     def fan_outs(self, run_id: str) -> dict[str, int]:
         return dict(self._ask("SELECT step, items FROM fan_outs WHERE run = ?", (run_id,)))
 

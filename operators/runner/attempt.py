@@ -164,14 +164,11 @@ async def _reserve(work: Work, amounts: Amounts, course: Course) -> None:
     course.reserved = True
 
 
-async def settle(work: Work, spent: Amounts, course: Course) -> None:
-    """Accounts for what was spent, reserved or not."""
+async def account(work: Work, spent: Amounts, course: Course) -> None:
+    """Opens an account for what was spent without being reserved; it is settled with the end of the attempt."""
     budgets = _budgets(work)
-    if not budgets or (spent == _NOTHING and not course.reserved):
-        return
-    if not course.reserved:
+    if budgets and spent != _NOTHING and not course.reserved:
         await work.ledger.reserve(work.attempt.key, _NOTHING, budgets)
-    await work.ledger.settle(work.attempt.key, spent)
 
 
 async def _run(

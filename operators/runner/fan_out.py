@@ -53,7 +53,8 @@ async def close_fan_out(
 ) -> StepResult:
     """Records the step as a whole from the results of its items, which have all ended.
 
-    It fails when an item failed. Outputs stay with the items; the digests are over the lists of the items' digests.
+    It is cancelled when an item was, else it fails when an item failed. Outputs stay with the
+    items; the digests are over the lists of the items' digests.
     """
     recorded = await ledger.result(key)
     if recorded is not None:

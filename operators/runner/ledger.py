@@ -62,7 +62,11 @@ class Ledger(Protocol):
         ...
 
     async def end(self, attempt: Attempt) -> None:
-        """Closes an attempt that leaves no result: it failed and may be tried again, or it waits for people."""
+        """Closes an attempt that leaves no result: it failed and may be tried again, or it waits for people.
+
+        In the same transaction the key's reservation, if it has one, turns into what the attempt spent; what several
+        attempts spent adds up. So it is when `record` closes an attempt.
+        """
         ...
 
     async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
@@ -78,8 +82,4 @@ class Ledger(Protocol):
         Reserving again under the same key replaces what was reserved. Raises `BudgetExceeded`, whose message names
         the budget, what it allows, what is used and what was asked.
         """
-        ...
-
-    async def settle(self, key: StepKey, spent: Amounts) -> None:
-        """Turns the key's reservation into what was really spent; spending of several attempts adds up."""
         ...

@@ -1,8 +1,8 @@
 """The one sequence that every step goes through, whatever its operator and engine.
 
 Look up the key, `if`, begin the attempt, `require`, render and decode the arguments, ask the constitution, reserve,
-run with a hard deadline, check the outputs, record, settle. What is between the beginning and the end of an attempt is
-in `attempt`.
+run with a hard deadline, check the outputs, record and settle in one. What is between the beginning and the end of an
+attempt is in `attempt`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan, Retry
 from somagent.operators.operator import Answer, Operator, StepFailure
-from somagent.operators.runner.attempt import Course, Work, perform, settle
+from somagent.operators.runner.attempt import Course, Work, account, perform
 from somagent.operators.runner.bindings import Scope
 from somagent.operators.runner.guards import is_wanted
 from somagent.operators.runner.ledger import Ledger
@@ -100,9 +100,8 @@ async def _succeed(work: Work, course: Course, answer: Answer) -> StepResult:
         input_digest=course.input_digest,
         output_digest=digest_of_value(answer.outputs),
     )
-    recorded = await work.ledger.record(attempt, result)
-    await settle(work, answer.spent, course)
-    return recorded
+    await account(work, answer.spent, course)
+    return await work.ledger.record(attempt, result)
 
 
 async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | Attempt:
@@ -115,12 +114,12 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
         verdict=course.verdict,
         spent=fault.spent,
     )
+    await account(work, fault.spent, course)
     retry = work.node.node.retry
     failed = attempt.failed_before + 1
     if fault.failure_class != "denied" and fault.failure_class in retry.failures and failed < retry.attempts:
         attempt = replace(attempt, retry_at=retry_time(retry, failed, ended_at))
         await work.ledger.end(attempt)
-        await settle(work, fault.spent, course)
         return attempt
     result = StepResult(
         key=attempt.key,
@@ -133,9 +132,7 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
         spent=fault.spent,
         input_digest=course.input_digest,
     )
-    recorded = await work.ledger.record(attempt, result)
-    await settle(work, fault.spent, course)
-    return recorded
+    return await work.ledger.record(attempt, result)
 
 
 def failure_of(fault: StepFailure) -> Failure:

@@ -131,10 +131,10 @@ def test_a_process_that_dies_at_a_crash_point_loses_nothing(trial, everything, t
     assert names(before) & set(begun(marks)[repeats:]) == set()
 
 
-def test_what_was_reserved_is_settled_once_whenever_the_process_dies(trial, everything, tmp_path):
+def test_what_was_spent_is_settled_once_reserved_or_not_whenever_the_process_dies(trial, everything, tmp_path):
     plan = tmp_path / "plan.json"
     plan.write_bytes(encode_plan(everything))
-    for point in ("reserve.committed", "record.written", "record.committed", "settle.before", "end.committed"):
+    for point in ("reserve.committed", "record.written", "record.committed", "record.before", "end.committed"):
         for count in (1, 3):
             directory = tmp_path / f"{point}-{count}"
             first = trial(directory, plan, die_at=point, count=count)
@@ -142,8 +142,8 @@ def test_what_was_reserved_is_settled_once_whenever_the_process_dies(trial, ever
             with opened(directory) as rows:
                 budgets = rows._ask("SELECT step, item, open, reserved_tokens, spent_tokens FROM budgets", ())
             assert run == first["run"]
-            reserved = [row for row in budgets if row[0] in {"a", "many"}]
-            assert sorted(reserved) == [("a", -1, 0, 0, 5), *(("many", item, 0, 0, 2) for item in range(3))]
+            many = [("many", item, 0, 0, 2) for item in range(3)]
+            assert sorted(budgets) == [("a", -1, 0, 0, 5), ("b", -1, 0, 0, 1), ("last", -1, 0, 0, 1), *many]
 
 
 @pytest.mark.parametrize("moment", ["before", "written", "committed"])

@@ -159,9 +159,11 @@ def test_budgets_are_reserved_replaced_and_settled_over_attempts(tmp_path, go, a
                 BudgetExceeded, match="budget `run` allows 100 tokens, used so far: 90 tokens; `b` asked for 11 tokens"
             ):
                 await journal.reserve(b, Amounts(tokens=11), budgets)
-            await journal.settle(a, Amounts(tokens=20))
+            attempt = await journal.begin(a, AT)
+            await journal.end(replace(attempt, ended_at=AT, phase="Failed", spent=Amounts(tokens=20)))
             await journal.reserve(a, Amounts(tokens=70), budgets)
-            await journal.settle(a, Amounts(tokens=30))
+            attempt = await journal.begin(a, AT)
+            await journal.end(replace(attempt, ended_at=AT, phase="Failed", spent=Amounts(tokens=30)))
             await journal.reserve(b, Amounts(tokens=50), budgets)
             with pytest.raises(BudgetExceeded, match="100 tokens, used so far: 100 tokens"):
                 await journal.reserve(StepKey(a.run, "c"), Amounts(tokens=1), budgets)

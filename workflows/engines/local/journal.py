@@ -87,11 +87,6 @@ class Journal:
         if budgets:
             await self.write("reserve", lambda db: budget_rows.reserve(db, key, amounts, budgets))
 
-    async def settle(self, key: StepKey, spent: Amounts) -> None:
-        """Turns the key's reservation into what was spent; closing its attempt has done so already."""
-        if self.rows.has_reserved(key):
-            await self.write("settle", lambda db: budget_rows.settle(db, key, spent))
-
 
 def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None = None) -> None:
     """Closes open attempts, of one run or of all, that nobody is at work on any more.

@@ -135,9 +135,6 @@ class Rows:
         query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
         return self._records(_decode_decision, query, key)
 
-    def has_reserved(self, key: StepKey) -> bool:
-        return bool(self._ask("SELECT 1 FROM budgets WHERE run = ? AND step = ? AND item = ? AND open", key))
-
     def cancelled_by(self, run_id: str) -> str | None:
         found = self._ask("SELECT person FROM cancels WHERE run = ?", (run_id,))
         return found[0][0] if found else None

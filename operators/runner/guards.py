@@ -13,6 +13,10 @@ from somagent.operators.runner.records import RunRecord
 from somagent.operators.runner.remembered import Remembered
 
 
+class RequiredButFalse(StepFailure):
+    """`require` is false; another attempt reads the same values, so there is none."""
+
+
 async def is_wanted(node: ReadyNode, scope: Scope) -> bool:
     """Whether `if` is true, or absent; raises `StepFailure` when it has no value."""
     return node.guard is None or await _decide("if", node.guard, scope)
@@ -22,7 +26,7 @@ async def check_requirement(node: ReadyNode, scope: Scope) -> None:
     """Raises `StepFailure` when `require` is false or has no value."""
     if node.require is not None and not await _decide("require", node.require, scope):
         read = node.require.values_read(await scope.bindings(node.require.reads))
-        raise StepFailure("error", f"required, but false: `{node.require.text}`{read}")
+        raise RequiredButFalse("error", f"required, but false: `{node.require.text}`{read}")
 
 
 async def fan_out_items(node: ReadyNode, scope: Scope, run: RunRecord, remembered: Remembered) -> list[Any]:

@@ -73,7 +73,14 @@ def test_a_false_require_fails_and_shows_what_it_read(stage, go, node, plan):
     async def main():
         steps = plan(
             words(node, "a", "one two"),
-            words(node, "b", "x", require="steps.a.count >= inputs.least", needs=[Edge(step="a", kind="data")]),
+            words(
+                node,
+                "b",
+                "x",
+                require="steps.a.count >= inputs.least",
+                needs=[Edge(step="a", kind="data")],
+                retry=Retry(attempts=3, failures=["error"]),  # nothing would be another time
+            ),
             inputs={"least": COUNT},
         )
         await stage.start(steps, {"least": 3})

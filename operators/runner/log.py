@@ -46,4 +46,8 @@ class StepLog:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("ab", buffering=0)
-        self._file.write(content)
+        try:
+            self._file.write(content)
+        except OSError as refused:  # the system does not say which file it was
+            refused.filename = str(self.path)
+            raise

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.plan import Amounts, Budget, encode_plan
 from somagent.operators.runner.ledger import AttemptHeld, BudgetExceeded
 from somagent.operators.runner.records import Failure, RunRecord, StepKey, StepResult, Waiting
+from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.journal import Journal
 from somagent.workflows.engines.local.submission import prepare, write_run
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged
@@ -247,8 +248,30 @@ def test_damage_found_while_reading_is_said(tmp_path, go, a_run, where):
         async with opened(tmp_path) as journal:
             journal.rows.results(key.run)
 
-    with pytest.raises(JournalDamaged, match="is damaged"):
+    said = f"a record of run {key.run} that this SomaGent cannot read .*keep the journal"
+    with pytest.raises(JournalDamaged, match=said if where == "row" else "is damaged"):
         go(read())
+
+
+@pytest.mark.parametrize("trace", ["logs", "contents"])
+def test_a_journal_that_was_emptied_is_no_new_one(tmp_path, trace):
+    prepare(tmp_path)
+    Journal(tmp_path).close()
+    (tmp_path / "journal.sqlite3").write_bytes(b"")
+    (tmp_path / trace).mkdir(exist_ok=True)
+    engine = LocalEngine(tmp_path, {})
+    for look in (engine.runs, lambda: engine.view("r-1"), lambda: Journal(tmp_path)):
+        with pytest.raises(JournalDamaged, match=r"it is empty, although there were runs here.*mv "):
+            look()
+    assert (tmp_path / "journal.sqlite3").read_bytes() == b""
+
+
+def test_a_folder_where_the_journal_should_be_is_called_one(tmp_path):
+    (tmp_path / "journal.sqlite3").mkdir()
+    engine = LocalEngine(tmp_path, {})
+    for look in (engine.runs, lambda: engine.view("r-1"), lambda: Journal(tmp_path)):
+        with pytest.raises(EngineError, match=r"journal\.sqlite3 is a folder, not a journal; move it away"):
+            look()
 
 
 def test_time_in_rows_keeps_its_zone(tmp_path, go, a_run):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from somagent.capsule_compiler.plan import encode_plan
+from somagent.workflows.engines.local import LocalEngine
 
 
 @pytest.fixture
@@ -72,3 +74,47 @@ def test_a_directory_that_cannot_be_made_is_named(program, long_plan, tmp_path):
     refused = program("work", tmp_path / "file" / "data", long_plan)
     assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
     assert refused.stderr.startswith(f"EngineError: cannot write {tmp_path / 'file'}")
+
+
+def fill(disk: Path) -> None:
+    with suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_runs_are_read_from_a_full_disk(program, long_plan, small_disk, make_plan, make_node):
+    long_plan.write_bytes(encode_plan(make_plan(make_node("a"))))
+    done = program("work", small_disk / "data", long_plan)
+    fill(small_disk)
+    engine = LocalEngine(small_disk / "data", {})
+    assert [(run.id, run.phase) for run in engine.runs()] == [(done.stdout.split()[0], "Succeeded")]
+    assert engine.view(engine.runs()[0].id).steps[0].phase == "Succeeded"
+
+
+def test_a_step_that_fills_the_disk_with_its_own_files_fails_alone(program, small_disk, make_plan, make_node, tmp_path):
+    text = "dd if=/dev/zero of=big bs=4096 2>/dev/null || true; for n in {1..3000}; do echo line $n; done"
+    hungry = make_node("hungry", operator="script", arguments={"run": text})
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(hungry, make_node("other"))))
+    ended = program("work", small_disk / "data", tmp_path / "plan.json")
+    assert (ended.returncode, ended.stdout.split()[1:], ended.stderr) == (0, ["Failed"], "")
+    run = ended.stdout.split()[0]
+    hungry_view, other = LocalEngine(small_disk / "data", {}).view(run).steps
+    assert (hungry_view.failure.failure_class, other.phase) == ("error", "Succeeded")
+    assert hungry_view.failure.message == (
+        f"it filled the disk: No space left on device for `{small_disk}/data/logs/{run}/hungry.1.log`; "
+        "there is room again without its own files"
+    )
+
+
+def test_a_disk_that_stays_full_stops_the_run_and_names_the_file(program, small_disk, make_plan, make_node, tmp_path):
+    text = (
+        f"dd if=/dev/zero of={small_disk}/elsewhere bs=4096 2>/dev/null || true; for n in {{1..3000}}; do echo $n; done"
+    )
+    hungry = make_node("hungry", operator="script", arguments={"run": text})
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(hungry)))
+    stopped = program("work", small_disk / "data", tmp_path / "plan.json")
+    run = stopped.stdout.split()[0]
+    assert stopped.returncode == 3
+    assert stopped.stderr.startswith(
+        f"StorageFull: cannot write {small_disk}/data/logs/{run}/hungry.1.log: No space left"
+    )

@@ -80,7 +80,7 @@ class LocalEngine:
 
     async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
         """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
-        with storing():
+        with storing(self._directory):
             submission.store_files(self._writable().contents, plan, files)
         return await self._submit(plan, inputs, submitter)
 
@@ -125,7 +125,7 @@ class LocalEngine:
         async with self._holding:
             if self._lease is not None:
                 return
-            with storing():
+            with storing(self._directory):
                 submission.prepare(self._directory)
                 lease = Lease(self._directory)
             try:
@@ -154,7 +154,7 @@ class LocalEngine:
             raise EngineError(f"this process is at work on {run_id} already")
         if row.ended_at is None:
             try:
-                with storing():
+                with storing(self._directory):
                     await self._work(row.run)
             except StorageFull as error:
                 way_on = f"nothing recorded is lost; make room, then go on with: somagent resume {run_id}"
@@ -260,7 +260,7 @@ class LocalEngine:
 
     def _writable(self) -> Journal:
         if self._journal is None:
-            with storing():
+            with storing(self._directory):
                 submission.prepare(self._directory)
                 self._journal = Journal(self._directory, self._watches.tell, self._crash)
         return self._journal

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from somagent.operators.runner.folders import NO_ROOM
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
 
 # Reads that end early or cannot be done are damage; other I/O errors are failed writes.
 _DAMAGE = {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 def translated(error: sqlite3.Error, path: Path) -> EngineError:
@@ -20,7 +19,7 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     match code & 0xFF:
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR if code not in _DAMAGE:
-            return StorageFull(f"cannot write to {path}: {error}")
+            return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
@@ -39,15 +38,23 @@ def damaged(path: Path, why: str) -> JournalDamaged:
     )
 
 
+def unreadable(path: Path, run_id: str, why: str) -> JournalDamaged:
+    """Says which run has a record that cannot be read; the others are as they were."""
+    return JournalDamaged(
+        f"the journal {path} holds a record of run {run_id} that this SomaGent cannot read ({why}). Other runs are not "
+        "touched by it, so keep the journal, and run the capsule anew"
+    )
+
+
 @contextmanager
-def storing() -> Iterator[None]:
-    """Says it when the file system takes no more, or does not let us in."""
+def storing(where: Path) -> Iterator[None]:
+    """Says it when the file system takes no more, or does not let us in; `where` when it does not say itself."""
     try:
         yield
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        if error.errno in _NO_ROOM:
-            raise StorageFull(f"cannot write{where}: {error.strerror}") from error
+        message = f"cannot write {error.filename or where}: {error.strerror}"
+        if error.errno in NO_ROOM:
+            raise StorageFull(message) from error
         if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
-            raise EngineError(f"cannot write{where}: {error.strerror}") from error
+            raise EngineError(message) from error
         raise

@@ -13,7 +13,7 @@ import msgspec
 
 from somagent.capsule_compiler.plan import Plan, decode_plan
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
-from somagent.workflows.engines.local.faults import damaged, translated
+from somagent.workflows.engines.local.faults import translated, unreadable
 from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
 from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.rules import Outcome
@@ -39,7 +39,7 @@ _decode_decision = msgspec.json.Decoder(Decision).decode
 _decode_run = msgspec.json.Decoder(RunRecord).decode
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 
-_RUNS = "SELECT record, phase, epoch, started_at, ended_at, outcome FROM runs"
+_RUNS = "SELECT id, record, phase, epoch, started_at, ended_at, outcome FROM runs"
 
 
 class Rows:
@@ -77,7 +77,7 @@ class Rows:
 
     def plan(self, run_id: str) -> Plan:
         query = "SELECT content FROM plans JOIN runs ON plans.digest = runs.plan WHERE id = ?"
-        return self._decoded(decode_plan, self._one(run_id, query)[0])
+        return self._decoded(run_id, decode_plan, self._one(run_id, query)[0])
 
     def result(self, key: StepKey) -> StepResult | None:
         found = self._records(decode_result, "SELECT record FROM results WHERE run = ? AND step = ? AND item = ?", key)
@@ -140,14 +140,14 @@ class Rows:
         return found[0][0] if found else None
 
     def _run_row(self, row: tuple[Any, ...]) -> RunRow:
-        record, phase, epoch, started_at, ended_at, outcome = row
+        run_id, record, phase, epoch, started_at, ended_at, outcome = row
         return RunRow(
-            run=self._decoded(_decode_run, record),
+            run=self._decoded(run_id, _decode_run, record),
             phase=phase,
             epoch=epoch,
             started_at=datetime.fromisoformat(started_at) if started_at else None,
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
-            outcome=self._decoded(_decode_outcome, outcome) if outcome else Outcome(),
+            outcome=self._decoded(run_id, _decode_outcome, outcome) if outcome else Outcome(),
         )
 
     def _one(self, run_id: str, query: str) -> tuple[Any, ...]:
@@ -157,7 +157,7 @@ class Rows:
         return found[0]
 
     def _records(self, decode: Callable[[bytes], T], query: str, values: tuple[Any, ...]) -> list[T]:
-        return [self._decoded(decode, row[0]) for row in self._ask(query, values)]
+        return [self._decoded(values[0], decode, row[0]) for row in self._ask(query, values)]
 
     def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:
@@ -165,8 +165,8 @@ class Rows:
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
 
-    def _decoded(self, decode: Callable[[bytes], T], content: bytes) -> T:
+    def _decoded(self, run_id: str, decode: Callable[[bytes], T], content: bytes) -> T:
         try:
             return decode(content)
         except msgspec.DecodeError as error:
-            raise damaged(self.path, f"a row does not hold what was written: {error}") from error
+            raise unreadable(self.path, run_id, str(error)) from error

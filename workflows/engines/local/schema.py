@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from somagent.workflows.engines.local.faults import translated
+from somagent.workflows.engines.local.faults import damaged, translated
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, UnknownRun
 
 FILE_NAME = "journal.sqlite3"
 VERSION = 1
 _APPLICATION_ID = 0x536F6D61  # "Soma": tells `file` and us whose SQLite file this is
+_NO_FILES = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _BUSY_S = 10.0  # other processes write one row at a time; longer means that one of them is stuck
 
 # runs.epoch: the lease under which a process is at work on it; attempts.seq: order of the starts, whatever clocks say.
@@ -63,11 +63,31 @@ def open_reader(path: Path) -> sqlite3.Connection:
         if not _holds_journal(db, path):  # its maker is at it, or died
             raise UnknownRun(f"there are no runs in {path.parent}")
 
-    untouched = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-    return _open(path, "mode=ro&immutable=1" if untouched else "mode=ro", check)
+    try:
+        return _open(path, "mode=ro", check)
+    except EngineError as error:
+        # SQLite makes files beside a journal that it reads. Where none can be made and nobody writes, it needs none.
+        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF not in _NO_FILES or _has_wal(path):
+            raise
+        return _open(path, "mode=ro&immutable=1", check)
+
+
+def _has_wal(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _check_file(path: Path) -> None:
+    """Raises when the file cannot be a journal, or is empty although runs left their traces beside it."""
+    if path.is_dir():
+        raise EngineError(f"{path} is a folder, not a journal; move it away or use another data directory")
+    emptied = path.exists() and not path.stat().st_size and not _has_wal(path)
+    if emptied and any((path.parent / trace).exists() for trace in ("logs", "contents", "reports")):
+        raise damaged(path, "it is empty, although there were runs here")
 
 
 def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+    _check_file(path)
     try:
         uri = f"{path.absolute().as_uri()}?{mode}"
         db = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)

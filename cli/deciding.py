@@ -16,8 +16,8 @@ from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.runner.records import NO_ITEM, Decision
 from somagent.workflows.accounts import account
+from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.local.lease import holder
 from somagent.workflows.engines.protocol import DataDirectoryHeld, RunView
 
 

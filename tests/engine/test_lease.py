@@ -17,8 +17,8 @@ from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import encode_plan
 from somagent.operators.operator import Operator
 from somagent.operators.script.processes import Family
+from somagent.workflows.engines.lease import Lease, holder
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.local.lease import Lease, holder
 from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 ENTRY = OperatorEntry(name="note", summary="", arguments={})
@@ -101,7 +101,7 @@ def test_the_process_id_in_the_file_decides_nothing(tmp_path):
 def test_asking_who_holds_the_lease_never_keeps_it_from_a_runner(tmp_path):
     Lease(tmp_path).release()
     text = (
-        "import sys, pathlib; from somagent.workflows.engines.local.lease import Lease\n"
+        "import sys, pathlib; from somagent.workflows.engines.lease import Lease\n"
         "for _ in range(300): Lease(pathlib.Path(sys.argv[1])).release()"
     )
     with subprocess.Popen([sys.executable, "-c", text, str(tmp_path)]) as runner:

@@ -19,15 +19,17 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.orphans import end_orphans
 from somagent.operators.runner.records import Decision, Phase, RunRecord, StepKey
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.clock import Clock
+from somagent.workflows.engines.lease import Lease
 from somagent.workflows.engines.local import reading, submission
-from somagent.workflows.engines.local.execution import Execution, Slots
+from somagent.workflows.engines.local.execution import Execution
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.journal import Journal, cut_off
-from somagent.workflows.engines.local.lease import Lease
 from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.writer import Crash, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
+from somagent.workflows.engines.slots import Slots
 from somagent.workflows.engines.watching import Watch, Watches
 
 _LISTEN_S = 0.15  # how often a process at work looks whether another one wrote
@@ -81,7 +83,7 @@ class LocalEngine:
     async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
         """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
         with storing(self._directory):
-            submission.store_files(self._writable().contents, plan, files)
+            store_files(self._writable().contents, plan, files)
         return await self._submit(plan, inputs, submitter)
 
     async def retry_from(self, run_id: str, step: str) -> str:

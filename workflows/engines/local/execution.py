@@ -31,22 +31,9 @@ from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.journal import Journal
+from somagent.workflows.engines.slots import Slots
 
 T = TypeVar("T")
-
-
-class Slots:
-    """How many attempts may be at work at once, over all runs of an engine; runs get them in turn."""
-
-    def __init__(self, places: int) -> None:
-        self.free = places
-        self.runs: deque[Callable[[], None]] = deque()  # each starts what it can while there are places
-
-    def share(self) -> None:
-        """Lets every run start what it can, beginning with another one each time."""
-        self.runs.rotate(-1)
-        for fill in tuple(self.runs):
-            fill()
 
 
 @dataclass(slots=True, eq=False)

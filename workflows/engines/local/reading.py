@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from somagent.operators.runner.records import NO_ITEM, Phase, StepKey
-from somagent.workflows.engines.local.lease import holder
+from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local.rows import Rows, RunRow
 from somagent.workflows.engines.local.schema import FILE_NAME
 from somagent.workflows.engines.protocol import LogChunk, RunSummary, RunView, UnknownRun

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Plan, digest_of
+from somagent.capsule_compiler.plan import digest_of
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
-from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.rows import decode_attempt, encode
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
@@ -24,16 +23,6 @@ def prepare(directory: Path) -> None:
     ignore = directory / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n")
-
-
-def store_files(contents: Contents, plan: Plan, files: Mapping[str, bytes]) -> None:
-    """Keeps the files that the plan takes along; raises `EngineError` when one is missing or is another."""
-    for file in plan.files:
-        content = files.get(file.path)
-        if content is None:
-            raise EngineError(f"the capsule takes `{file.path}` along, but it was not given")
-        if contents.put_bytes(content) != file.digest:
-            raise EngineError(f"`{file.path}` changed since the capsule was compiled; compile it again")
 
 
 def write_run(

@@ -2,7 +2,7 @@
 
 The lock is `flock` on a file: the kernel frees it when its holder dies, so a stale lease needs no guess about whether
 a process id still means the same process. The id in the file is only there to be shown. The epoch, which counts the
-leases, is in the journal (see `writer`).
+leases, is in the journal (see `local.writer`).
 """
 
 from __future__ import annotations

@@ -105,9 +105,12 @@ class Contents:
         check_name(artifact.name)
         return self._copies.path(artifact)
 
-    def drop_copies(self) -> None:
-        """Removes the shared copies, when no step runs; they are made again when asked for."""
-        self._copies.drop()
+    def retire_copies(self, to: Path) -> None:
+        """Moves the shared copies away, when no step runs, to a new folder, all at once.
+
+        They are made again when asked for.
+        """
+        self._copies.retire(to)
 
     def _put_folder(self, path: Path, name: str) -> Artifact:
         found = scan_tree(path, name)

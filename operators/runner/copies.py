@@ -77,10 +77,12 @@ class SharedCopies:
                 known = self._known[key] = (path, _marks(path))
             return known[0]
 
-    def drop(self) -> None:
-        """Removes all copies, when nobody reads them any more; they are made again when asked for."""
+    def retire(self, to: Path) -> None:
+        """Moves all copies to the new folder `to`, when nobody reads them any more; none is fine."""
         self._known.clear()
-        remove_tree(self._root)
+        if self._root.exists():
+            to.parent.mkdir(parents=True, exist_ok=True)
+            self._root.rename(to)
 
     def _make(self, key: str, artifact: Artifact) -> Path:
         # The copy is renamed inside a folder of its own, because a read-only folder cannot be moved itself.

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import encode_plan
+from somagent.capsule_compiler.plan import Edge, Hole, Template, encode_plan
 from somagent.workflows.engines.local import LocalEngine
 
 
@@ -118,3 +119,21 @@ def test_a_disk_that_stays_full_stops_the_run_and_names_the_file(program, small_
     assert stopped.stderr.startswith(
         f"StorageFull: cannot write {small_disk}/data/logs/{run}/hungry.1.log: No space left"
     )
+
+
+def test_copies_of_artifacts_are_gone_when_no_run_is_at_work(run_plan, make_plan, make_node, tmp_path):
+    outputs = {"f": {"type": "artifact", "path": "f"}}
+    make = make_node("make", operator="script", arguments={"run": "mkdir f; echo 1 > f/one"}, outputs=outputs)
+    need = [Edge(step="make", kind="data")]
+    read = replace(
+        make_node("read", operator="script"),
+        needs=need,
+        arguments=Template(
+            value={"run": 'test "$(cat "$F/one")" = 1', "env": {"F": None}},
+            holes=[Hole(at=["env", "F"], cel="steps.make.f")],
+        ),
+    )
+    view = run_plan(make_plan(make, read))
+    assert view.phase == "Succeeded"
+    assert sorted(path.name for path in (tmp_path / "data" / "contents").iterdir()) == ["incoming", "objects"]
+    assert list((tmp_path / "data" / "work").iterdir()) == []

@@ -18,6 +18,7 @@ from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.orphans import end_orphans
 from somagent.operators.runner.records import Decision, Phase, RunRecord, StepKey
+from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.clock import Clock
@@ -202,6 +203,8 @@ class LocalEngine:
             raise
         finally:
             del self._executions[run.id]
+            if not self._executions:
+                await self._remove_copies(journal)
             if not self._executions and self._listener is not None:
                 listener, self._listener = self._listener, None
                 listener.cancel()
@@ -228,6 +231,14 @@ class LocalEngine:
         await journal.write(name, write, flush=name != "start")
         message = outcome.failure.message if outcome is not None and outcome.failure is not None else ""
         self._watches.tell(Event(at=now, key=StepKey(run_id, ""), kind="run", phase=phase, message=message))
+
+    async def _remove_copies(self, journal: Journal) -> None:
+        """Artifacts that steps read were copied for them; between runs they would only take room."""
+        retired = self._directory / "work" / f"copies-{os.urandom(4).hex()}"
+        with contextlib.suppress(OSError):
+            journal.contents.retire_copies(retired)
+            if retired.exists():
+                await in_thread(remove_tree, retired)
 
     async def _listen(self, journal: Journal) -> None:
         """Notices decisions and cancellations that other processes wrote, and due dates that passed."""

@@ -62,7 +62,14 @@ class FanOut(_Part, frozen=True, kw_only=True):
     items: Annotated[Template, Meta(description="Gives the list")]
     name: Annotated[str, Meta(description="What an item is called in expressions")]
     item_schema: Annotated[JsonSchema, Meta(description="JSON Schema of one item")]
+    index: Annotated[str, Meta(description="What the item's place in the list, from 0, is called in expressions")] = (
+        "index"
+    )
     max_parallel: Annotated[int, Meta(ge=0, description="Items at work at once; 0 = no limit of its own")] = 0
+    on_failure: Annotated[
+        Literal["fail", "collect"],
+        Meta(description="What a failed item does: fails the step, or stands in the result as an error"),
+    ] = "fail"
 
 
 class Retry(_Part, frozen=True, kw_only=True):
@@ -92,6 +99,9 @@ class Budget(_Part, frozen=True, kw_only=True):
     cost_micros: int | None = None
     currency: str = ""
     wall_clock_ms: int | None = None
+    on_exceed: Annotated[Literal["stop", "ask", "warn"], Meta(description="What happens when more would be spent")] = (
+        "stop"
+    )
 
 
 class Node(_Part, frozen=True, kw_only=True):
@@ -108,7 +118,12 @@ class Node(_Part, frozen=True, kw_only=True):
     gate: Annotated[bool, Meta(description="Opens only on allow or approve; skipped, it stays closed")] = False
     retry: Retry = Retry()
     timeout_ms: Annotated[int, Meta(ge=1, description="Hard deadline of one attempt")]
-    budget: Budget | None = None
+    budget: Annotated[Budget | None, Meta(description="Of the step; of a fan-out step, of each item")] = None
+    total_budget: Annotated[Budget | None, Meta(description="Of all items of a fan-out step together")] = None
+    capsule: Annotated[str, Meta(description="Digest of the sub-plan that the step runs; empty = none")] = ""
+    secrets: Annotated[
+        list[str], Meta(description="Secrets that the step was granted, by their names in the plan")
+    ] = []
     verdict: Annotated[StaticVerdict, Meta(description="The constitution's verdict as far as known before the run")] = (
         "allow"
     )
@@ -121,6 +136,14 @@ class RuleBook(_Part, frozen=True, kw_only=True):
     version: str
     digest: str
     document: Annotated[dict[str, Any], Meta(description="The parsed document")]
+
+
+class SecretUse(_Part, frozen=True, kw_only=True):
+    """Where the value of a secret comes from, and who may get it; the value itself is never in a plan."""
+
+    secret: Annotated[str, Meta(description="Name of the secret in the store of secrets")]
+    key: Annotated[str, Meta(description="Key inside the secret")]
+    grant_to: Annotated[list[str], Meta(description="Tools, capsules and steps that may get it, by name")]
 
 
 class CapsuleInfo(_Part, frozen=True, kw_only=True):
@@ -164,6 +187,10 @@ class Plan(_Part, frozen=True, kw_only=True):
     output_schemas: dict[str, JsonSchema] = {}
     budget: Budget | None = None
     files: list[IncludedFile] = []
+    secrets: Annotated[dict[str, SecretUse], Meta(description="Secrets by the name that expressions use")] = {}
+    capsules: Annotated[
+        dict[str, Plan], Meta(description="Sub-plans by their digest, each once, at the root only")
+    ] = {}
     catalogue: Annotated[str, Meta(description="Digest of the operator catalogue it was checked against")]
     source: SourceInfo = SourceInfo()
 

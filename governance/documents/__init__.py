@@ -5,6 +5,7 @@ Capsules and constitutions are read by the same bounded reader, and every mistak
 `somagent.capsule_compiler.diagnostics`.
 """
 
+from somagent.governance.documents.comments import comments
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
 from somagent.governance.documents.locate import in_document, locate
 from somagent.governance.documents.model_schema import model_schema
@@ -43,6 +44,7 @@ __all__ = [
     "ShapeCheck",
     "Source",
     "Span",
+    "comments",
     "decode_source",
     "in_document",
     "key_at",

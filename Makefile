@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test test-kubernetes check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -10,13 +10,16 @@ PYTEST_ARGS ?=
 BENCH ?= start compile engine kills
 
 help: ## list what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: .venv/core.ready ## run the library capsule repo-health on a repository (REPO=path, default: this one)
 	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
-	@.venv/bin/pytest --durations=15 $(PYTEST_ARGS)
+	@.venv/bin/pytest --durations=15 --ignore=tests/kubernetes $(PYTEST_ARGS)
+
+test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
+	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
 
 check: .venv/dev.ready ## lint, formatting, types, layers, and the library's capsules
 	@.venv/bin/ruff check .

@@ -133,12 +133,12 @@ def _tools(add: _Adder) -> None:
     explain = add("explain", help="explain a diagnostic's code with an example")
     explain.add_argument("code", nargs="?", metavar="CODE", help="such as CAP203; none lists all")
     _output(explain)
-    schema = add("schema", help="print the JSON Schema of capsules or plans")
+    schema = add("schema", help="print the JSON Schema or the Kubernetes definition of capsules")
     schema.add_argument(
         "kind",
         nargs="?",
         default="capsule",
-        choices=["capsule", "plan", "constitution"],
+        choices=["capsule", "plan", "constitution", "crd"],
         help="of what (default: capsule)",
     )
     completion = add("completion", help="print a script that completes this command in your shell")

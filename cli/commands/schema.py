@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 
+from somagent.capsule_compiler.crd import capsule_crd
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed
 from somagent.cli.printing import print_json
 from somagent.governance.constitution import ConstitutionFile
-from somagent.governance.documents import model_schema
+from somagent.governance.documents import model_schema, write_yaml
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the schema of this installation's capsules, of plans, or of constitutions."""
-    if arguments.kind == "capsule":
+    """Prints the JSON Schema of capsules, plans or constitutions, or the definition of capsules for Kubernetes."""
+    if arguments.kind == "crd":
+        sys.stdout.write(write_yaml(capsule_crd(installed().language.catalogue)))
+    elif arguments.kind == "capsule":
         print_json(installed().language.schema)
     else:
         print_json(model_schema(Plan if arguments.kind == "plan" else ConstitutionFile))

@@ -25,6 +25,7 @@ from somagent.governance.documents.shape import HINTS, Shape, shape_of
 from somagent.governance.documents.shape_check import BAD, ShapeCheck
 from somagent.governance.documents.source import Position, Source, Span
 from somagent.governance.documents.yaml_reader import decode_source, read_yaml
+from somagent.governance.documents.yaml_writer import write_yaml
 
 __all__ = [
     "BAD",
@@ -55,4 +56,5 @@ __all__ = [
     "read_yaml",
     "scalars",
     "shape_of",
+    "write_yaml",
 ]

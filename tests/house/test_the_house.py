@@ -21,6 +21,7 @@ TOP = {
     "Makefile",
     "README.md",
     "benchmarks",
+    "charts",
     "docs",
     "pyproject.toml",
     "requirements",

@@ -38,7 +38,9 @@ def capsule_crd(catalogue: Catalogue) -> JsonSchema:
     for name, most in zip(_MANY, (MAX_STEPS, MAX_FINALS), strict=True):
         steps = spec["properties"][name]
         steps["maxProperties"] = most
-        steps["additionalProperties"]["x-kubernetes-validations"] = [_one_operator(catalogue)]
+        steps["x-kubernetes-validations"] = [_names(definitions["Spec"]["properties"][name])]
+        steps["additionalProperties"]["x-kubernetes-validations"] = [_one_operator(catalogue), _FAN_OUT]
+    spec["properties"]["steps"]["minProperties"] = 1
     schema = {
         "type": "object",
         "description": definitions["Capsule"]["description"],
@@ -92,6 +94,21 @@ def _one_operator(catalogue: Catalogue) -> JsonSchema:
     }
 
 
+def _names(schema: JsonSchema) -> JsonSchema:
+    names = schema["propertyNames"]
+    return {
+        "rule": f"self.all(name, name.matches({names['pattern']!r}))",
+        "message": f"a name here is {names[HINTS]['noun']}",
+        "reason": "FieldValueInvalid",
+    }
+
+
+_FAN_OUT: JsonSchema = {
+    "rule": "has(self.forEach) || !(has(self.as) || has(self.maxParallel))",
+    "message": "`as` and `maxParallel` say something about `forEach`, which is not here",
+}
+
+
 class _Structural:
     """Turns the compiler's schema into a structural one."""
 
@@ -120,7 +137,7 @@ class _Structural:
         if kind == "array":
             items = self.value(schema.get("items", {}), depth)
             return about | {"type": "array", "items": items} | _bounds(schema)
-        return about | {"type": kind} | ({} if holes else _bounds(schema))
+        return about | {"type": kind} | (_or_expression(schema) if holes else _bounds(schema))
 
     def object(self, schema: JsonSchema, depth: int) -> JsonSchema:
         """The structural schema of an object with fields of its own."""
@@ -134,6 +151,12 @@ class _Structural:
         if not isinstance(values, dict):
             return {"type": "object", **_ANYTHING}
         return {"type": "object", "additionalProperties": self.value(values, depth)}
+
+
+def _or_expression(schema: JsonSchema) -> JsonSchema:
+    """What keeps text to its form where an expression may stand for it."""
+    form = f"^({'|'.join(schema['enum'])})$" if "enum" in schema else schema.get("pattern")
+    return {"pattern": rf"(?:{form})|\$\{{\{{"} if form else {}
 
 
 def _bounds(schema: JsonSchema) -> JsonSchema:

@@ -49,6 +49,12 @@ CODES: tuple[Code, ...] = (
         "too-many-mistakes",
         "Of very many mistakes only the first 500 are shown; mending them shows the rest.",
     ),
+    Code(
+        "CAP017",
+        "unreadable-to-kubectl",
+        "kubectl's YAML reader ends plain text between braces or brackets at a question mark and refuses the file.",
+        "warning",
+    ),
     Code("CAP101", "unknown-field", "The field does not exist; nothing is ignored silently."),
     Code("CAP102", "missing-field", "A field that must be there is not."),
     Code("CAP103", "wrong-type", "The value is of another kind than the field."),

@@ -6,6 +6,7 @@ tags, merge keys, duplicate keys, keys that are not text, and control characters
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from codecs import BOM_UTF8
@@ -57,6 +58,7 @@ FAULTS = frozenset(
         "key-not-text",
         "merge-key",
         "yaml-ambiguous",
+        "unreadable-to-kubectl",
         "number-not-finite",
         "number-too-large",
     }
@@ -107,6 +109,7 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._diagnostics: list[Diagnostic] = []
+        self._flow = 0  # how many `[ ]` and `{ }` are open
         self._plain: dict[str, Any] = {}  # what plain scalars mean that were read before and are sound
         self._parser: Any = CParser(source.text)
         self._next: Callable[[], Any] = self._parser.get_event
@@ -143,11 +146,14 @@ class _Reader:
             help_ = "keep such data in a file, and read it in a step"
             self._report("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", span, help=help_)
             raise _Unreadable
+        flow = bool(event.flow_style)
+        self._flow += flow
         if kind is SequenceStartEvent:
             sequence = SequenceNode(span)
             while type(event := self._next()) is not SequenceEndEvent:
                 sequence.items.append(self._node(event, levels_left - 1))
             sequence.span = Span(span.start, self._trimmed_end(span.start, event))
+            self._flow -= flow
             return sequence
         mapping = MappingNode(span)
         entries = mapping.entries
@@ -160,6 +166,7 @@ class _Reader:
             else:
                 self._entry(mapping, key, value)
         mapping.span = Span(span.start, self._trimmed_end(span.start, event))
+        self._flow -= flow
         return mapping
 
     def _expect_end(self) -> None:
@@ -237,6 +244,15 @@ class _Reader:
                 help="quote it and convert with int(...) in an expression",
             )
             value = 0
+        elif "?" in text and self._flow:
+            self._report(
+                "unreadable-to-kubectl",
+                "kubectl cannot read a `?` in plain text between `{ }` or `[ ]`",
+                span,
+                note="quote it",
+                help="quote the text; go-yaml, which kubectl reads with, ends plain text there at `?`",
+                edit=Edit(span, json.dumps(text, ensure_ascii=False), "quote it"),
+            )
         else:
             self._plain[text] = value
         return ScalarNode(value, text, span)

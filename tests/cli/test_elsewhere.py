@@ -47,14 +47,14 @@ def test_a_question_in_a_terminal_notices_a_cancellation(somagent: Shell, gated:
 
 
 def test_a_question_in_a_terminal_notices_that_its_time_is_over(somagent: Shell) -> None:
-    name = somagent.capsule("due", "  steps:\n    ask: { review: { title: Now?, due: 2s, onTimeout: reject } }\n")
+    name = somagent.capsule("due", "  steps:\n    ask: { review: { title: 'Now?', due: 2s, onTimeout: reject } }\n")
     with Terminal(somagent, "run", name) as screen:
         screen.until("[a/r/L] ")
         assert screen.ended() == 1
 
 
 def test_who_has_approved_is_not_asked_again(somagent: Shell) -> None:
-    name = somagent.capsule("two", "  steps:\n    ask: { review: { title: Both?, reviewers: { count: 2 } } }\n")
+    name = somagent.capsule("two", "  steps:\n    ask: { review: { title: 'Both?', reviewers: { count: 2 } } }\n")
     with Terminal(somagent, "run", name) as screen:
         screen.until("[a/r/L] ")
         screen.type("a\n")
@@ -98,7 +98,7 @@ def test_only_a_run_with_the_same_inputs_and_submitter_is_offered(somagent: Shel
 def test_a_decision_on_what_does_not_wait_says_what_does(somagent: Shell) -> None:
     name = somagent.capsule(
         "fan",
-        "  steps:\n    ask: { forEach: '${{ [1, 2] }}', review: { title: Each? } }\n",
+        "  steps:\n    ask: { forEach: '${{ [1, 2] }}', review: { title: 'Each?' } }\n",
     )
     run_id = somagent("run", name, "--output", "json").json["id"]
     for step, said in (

@@ -272,7 +272,7 @@ def test_of_several_approvals_it_is_said_who_gave_one_and_who_may(somagent: Shel
         "two",
         f"""\
   steps:
-    ask: {{ review: {{ title: Go on?, reviewers: {reviewers}, due: 1d }} }}
+    ask: {{ review: {{ title: 'Go on?', reviewers: {reviewers}, due: 1d }} }}
 """,
     )
     somagent("run", name, "--as", "cy")
@@ -290,7 +290,7 @@ def test_of_several_approvals_it_is_said_who_gave_one_and_who_may(somagent: Shel
 
 
 def test_after_the_due_date_only_resume_goes_on(somagent: Shell) -> None:
-    name = somagent.capsule("late", "  steps:\n    ask: { review: { title: Go on?, due: 2s } }\n")
+    name = somagent.capsule("late", "  steps:\n    ask: { review: { title: 'Go on?', due: 2s } }\n")
     assert somagent("run", name).code == 3
     time.sleep(2.1)
     assert "go on: somagent resume r-" in somagent("show", "last").out

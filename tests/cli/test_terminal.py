@@ -36,7 +36,7 @@ def test_ctrl_c_at_a_question_ends_the_command_and_not_the_run(somagent: Shell, 
 
 def test_who_may_not_decide_is_not_asked(somagent: Shell) -> None:
     name = somagent.capsule(
-        "others", "  steps:\n    ask: { review: { title: Go on?, reviewers: { users: [nobody-here] } } }\n"
+        "others", "  steps:\n    ask: { review: { title: 'Go on?', reviewers: { users: [nobody-here] } } }\n"
     )
     with Terminal(somagent, "run", name) as screen:
         assert screen.ended() == 3

@@ -129,9 +129,9 @@ spec: { version: 1.0.0, otherwise: allow }
 @pytest.mark.parametrize(
     ("steps", "found"),
     [
-        ("    gate: { if: inputs.ask, review: { title: Go? } }\n", []),
+        ("    gate: { if: inputs.ask, review: { title: 'Go?' } }\n", []),
         (
-            "    gate: { if: inputs.ask, review: { title: Go? } }\n    next: { needs: [gate], script: { run: x } }\n",
+            "    gate: { if: inputs.ask, review: { title: 'Go?' } }\n    next: { needs: [gate], script: { run: x } }\n",
             [("gate-may-skip", "if")],
         ),
         (
@@ -149,7 +149,7 @@ spec: { version: 1.0.0, otherwise: allow }
         (
             (
                 "    gate: { policy: { set: rules, onReview: pass } }\n"
-                "    ask: { review: { title: Go?, verdict: '${{ steps.gate.verdict }}' } }\n"
+                "    ask: { review: { title: 'Go?', verdict: '${{ steps.gate.verdict }}' } }\n"
                 "    next: { needs: [gate], script: { run: x } }\n"
             ),
             [("verdict-unreviewed", "gate")],
@@ -157,7 +157,7 @@ spec: { version: 1.0.0, otherwise: allow }
         (
             (
                 "    gate: { policy: { set: rules, onReview: pass } }\n"
-                "    ask: { review: { title: Go?, verdict: '${{ steps.gate.verdict }}' } }\n"
+                "    ask: { review: { title: 'Go?', verdict: '${{ steps.gate.verdict }}' } }\n"
                 "    next: { needs: [ask], script: { run: x } }\n"
             ),
             [],

@@ -232,7 +232,7 @@ def test_a_skipped_step_and_one_behind_a_closed_gate_are_told_apart(ran: Callabl
         inputs: { wanted: { type: boolean, default: false } }
         steps:
           extra: { if: inputs.wanted, script: { run: 'true' } }
-          gate: { if: inputs.wanted, review: { title: Really? } }
+          gate: { if: inputs.wanted, review: { title: 'Really?' } }
           behind: { needs: [gate], script: { run: 'true' } }
         """.replace("\n        ", "\n"),
         inputs={"wanted": False},

@@ -124,7 +124,7 @@ def test_a_fan_out_of_a_hundred_is_one_box_with_its_count_and_a_hundred_rows(
 
 def _many(count: int) -> str:
     steps = "\n".join(
-        f"  s{n}: {{ {f'needs: [s{n // 2}, s{n // 3}], ' if n > 5 else ''}review: {{ title: Go?, verdict: allow }} }}"
+        f"  s{n}: {{ {f'needs: [s{n // 2}, s{n // 3}], ' if n > 5 else ''}review: {{ title: 'Go?', verdict: allow }} }}"
         for n in range(count)
     )
     return f"steps:\n{steps}\n"

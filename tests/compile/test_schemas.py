@@ -11,12 +11,13 @@ import jsonschema_rs
 import pytest
 
 from somagent.capsule_compiler.catalogue import Catalogue, OperatorEntry
+from somagent.capsule_compiler.crd import capsule_crd
 from somagent.capsule_compiler.diagnostics import CODES, Code
 from somagent.capsule_compiler.diagnostics.examples import example_of
 from somagent.capsule_compiler.language import Language, prepare_language
 from somagent.capsule_compiler.plan import Plan, encode_plan
 from somagent.capsule_compiler.schema import capsule_schema
-from somagent.governance.documents import decode_source, model_schema, read_yaml
+from somagent.governance.documents import decode_source, model_schema, read_yaml, write_yaml
 from somagent.governance.documents.resolve import other_meaning
 from somagent.operators.registry import load_operators
 
@@ -39,6 +40,12 @@ def test_the_committed_capsule_schema_is_that_of_the_core_operators(
     repository: Path, language: Language, golden: Golden
 ) -> None:
     golden(repository / "docs" / "reference" / "capsule.schema.json", pretty(language.schema))
+
+
+def test_the_committed_kubernetes_definition_is_that_of_the_core_operators(
+    repository: Path, language: Language, golden: Golden
+) -> None:
+    golden(repository / "charts" / "somagent" / "crds" / "capsule.yaml", write_yaml(capsule_crd(language.catalogue)))
 
 
 def test_the_committed_plan_schema_is_that_of_the_model(repository: Path, golden: Golden) -> None:

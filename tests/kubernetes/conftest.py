@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 import uuid
@@ -16,33 +17,40 @@ Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Kubectl:
-    """Runs kubectl against the cluster; the answer is not checked."""
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A configuration for the cluster whose namespace is this session's own; the cluster knows the committed CRD."""
     if "KUBECONFIG" not in os.environ:
         pytest.skip("needs a Kubernetes API server and kubectl: set KUBECONFIG (CONTRIBUTING.md says how to get one)")
-
-    def kubectl(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    return kubectl
+    path = tmp_path_factory.mktemp("cluster") / "kubeconfig"
+    shutil.copy(os.environ["KUBECONFIG"], path)
+    kubectl = _kubectl(path)
+    namespace = f"capsules-{uuid.uuid4().hex[:8]}"
+    for command in (
+        ["apply", "--server-side", "--force-conflicts", "-f", str(CRD)],
+        ["create", "namespace", namespace],
+        ["config", "set-context", "--current", "--namespace", namespace],
+    ):
+        done = kubectl(*command)
+        assert done.returncode == 0, done.stderr
+    _until_published(kubectl)
+    yield path
+    kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture(scope="session")
-def kubectl(cluster: Kubectl) -> Iterator[Kubectl]:
-    """The same, in a namespace of its own, when the server knows the committed definition of capsules."""
-    applied = cluster("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-    assert applied.returncode == 0, applied.stderr
-    namespace = f"capsules-{uuid.uuid4().hex[:8]}"
-    assert cluster("create", "namespace", namespace).returncode == 0
+def kubectl(kubeconfig: Path) -> Kubectl:
+    """Runs kubectl in the session's namespace; the answer is not checked."""
+    return _kubectl(kubeconfig)
 
-    def inside(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return cluster("--namespace", namespace, *arguments, stdin=stdin)
 
-    _until_published(inside)
-    yield inside
-    cluster("delete", "namespace", namespace, "--wait=false")
+def _kubectl(kubeconfig: Path) -> Kubectl:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        return subprocess.run(
+            ["kubectl", *arguments], capture_output=True, text=True, timeout=120, check=False, env=environment
+        )
+
+    return run
 
 
 def _until_published(kubectl: Kubectl) -> None:

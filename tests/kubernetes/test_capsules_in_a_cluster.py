@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from somagent.capsule_compiler.crd import capsule_crd
 from somagent.capsule_compiler.diagnostics import CODES, Code
 from somagent.capsule_compiler.diagnostics.examples import example_of
-from somagent.governance.documents import decode_source, read_yaml, write_yaml
-from somagent.operators.registry import load_operators
+from somagent.governance.documents import decode_source, read_yaml
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 REPOSITORY = Path(__file__).parents[2]
-CRD = REPOSITORY / "charts" / "somagent" / "crds" / "capsule.yaml"
 EXAMPLES = [code for code in CODES if example_of(code).kind == "capsule"]
 REFUSED = Path(__file__).parent / "refused.txt"
 GOOD = sorted(
@@ -34,10 +31,6 @@ def dry_run(kubectl: Kubectl, *files: Path) -> tuple[str, str]:
     names = [part for file in files for part in ("-f", str(file))]
     done = kubectl("create", "--dry-run=server", "--validate=strict", "-o", "name", *names)
     return done.stdout, done.stderr
-
-
-def test_the_committed_definition_is_that_of_the_core_operators(golden: Callable[[Path, str], None]) -> None:
-    golden(CRD, write_yaml(capsule_crd(load_operators(search=[]).catalogue)))
 
 
 def test_the_server_finds_the_schema_structural_and_the_rules_cheap_enough(kubectl: Kubectl) -> None:

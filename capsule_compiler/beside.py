@@ -22,6 +22,8 @@ def read_policies(draft: Draft) -> Draft:
     found: list[Diagnostic] = []
     policies: dict[str, Constitution] = {}
     for name, path in draft.capsule.spec.uses.policies.items():
+        if not path.startswith("./"):
+            continue  # a package
         at: Path = ("spec", "uses", "policies", name)
         files = _read(draft, path.removeprefix("./"), at, found)
         if len(files) != 1:

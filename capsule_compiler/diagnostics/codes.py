@@ -1,8 +1,9 @@
 """The one list of codes. A number never changes its meaning and is never used again.
 
-CAP0 the text, CAP1 its form, CAP2 names, CAP3 expressions and types, CAP4 order and guards, CAP5 files beside the
-capsule, CAP6 constitutions. Each code has a folder `examples/NUMBER-NAME/` with a capsule that fails by this code only
-(`fails.capsule.yaml`), the same capsule mended (`fixed.capsule.yaml`) and how the failure is shown (`fails.txt`).
+CAP0 the text, CAP1 its form, CAP2 names, CAP3 expressions and types, CAP4 order and guards, CAP5 what comes
+from outside the file, CAP6 constitutions. Each code has a folder `examples/NUMBER-NAME/` with a capsule that fails by
+this code only (`fails.capsule.yaml`), the same capsule mended (`fixed.capsule.yaml`) and how the failure is shown
+(`fails.txt`).
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ CODES: tuple[Code, ...] = (
     Code("CAP502", "file-beside-missing", "A file that the capsule names cannot be read."),
     Code("CAP503", "include-too-large", "Included files are kept with every run; together they are at most 16 MiB."),
     Code("CAP504", "policy-set-wrong", "The constitution that the capsule uses has mistakes of its own."),
+    Code("CAP505", "unknown-package", "No source of packages has a package of this name."),
     Code("CAP601", "denied-by-constitution", "The constitution denies the step whatever happens in the run."),
     Code("CAP602", "constitution-rule-id-twice", "Rules are told apart by their ids."),
     Code("CAP603", "constitution-principle-id-twice", "Principles are told apart by their ids."),

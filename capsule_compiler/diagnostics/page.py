@@ -13,7 +13,7 @@ _GROUPS = {
     "CAP2": "Names",
     "CAP3": "Expressions and types",
     "CAP4": "Order and guards",
-    "CAP5": "Files beside the capsule",
+    "CAP5": "Files and packages that a capsule uses",
     "CAP6": "Constitutions",
 }
 _HEAD = """\

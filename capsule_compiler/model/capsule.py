@@ -36,13 +36,15 @@ PackageName = Annotated[
 Version = Annotated[
     str, _form(r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$", "a version like `1.3.0`", "Semantic version", "1.3.0")
 ]
-BesidePath = Annotated[
+VERSION_RANGE = r"(\^|~|=|>=)[0-9]+(\.[0-9]+(\.[0-9]+(-[0-9A-Za-z.-]+)?)?)?"
+PackageUse = Annotated[
     str,
     _form(
-        r"^\./[^\\]+\.ya?ml$",
-        "a path beside the capsule like `./constitution.yaml`",
-        "A file beside the capsule",
-        "./constitution.yaml",
+        rf"^(\./[^\\]+\.ya?ml|[a-z0-9-]+/[a-z0-9-]+(@{VERSION_RANGE})?)$",
+        "a path beside the capsule like `./release.yaml`, or a package like `acme/release@^1.2` (ranges ^ ~ = >=)",
+        "A file beside the capsule, or a package and the versions of it that will do",
+        "acme/release@^1.2",
+        "./release.yaml",
     ),
 ]
 FailureName = Literal["transient", "rate_limit", "timeout", "invalid_output", "error"]
@@ -101,10 +103,40 @@ class Defaults(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_
     retry: RetrySpec | UnsetType = UNSET
 
 
+class SecretUse(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A secret, by the place where its value is kept, and who may get it. The value is never in a capsule."""
+
+    secret: Annotated[
+        str,
+        _form(
+            r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+            "the name of a secret like `git-writer`",
+            "Name of the secret in the store of secrets",
+            "git-writer",
+        ),
+    ]
+    key: Annotated[
+        str,
+        _form(r"^[-._A-Za-z0-9]{1,253}$", "a key like `token`", "Key inside the secret", "token"),
+    ]
+    grant_to: Annotated[
+        list[Name],
+        Meta(
+            min_length=1,
+            description="Who may get it: tools and capsules under `uses`, and script steps, by name",
+            examples=[["repo"]],
+        ),
+    ]
+
+
 class Uses(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Everything from outside the file, once."""
 
-    policies: Annotated[dict[Name, BesidePath], Meta(description="Policy sets for `policy` steps")] = {}
+    personas: Annotated[dict[Name, PackageUse], Meta(description="Personas that models answer as")] = {}
+    tools: Annotated[dict[Name, PackageUse], Meta(description="Tools that steps and personas may use")] = {}
+    policies: Annotated[dict[Name, PackageUse], Meta(description="Policy sets for `policy` steps")] = {}
+    capsules: Annotated[dict[Name, PackageUse], Meta(description="Capsules that `capsule` steps run")] = {}
+    secrets: Annotated[dict[Name, SecretUse], Meta(description="Secrets, and who may get them")] = {}
 
 
 class Step(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.capsule_compiler.environment import RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
 from somagent.capsule_compiler.templates import TemplateReader
+from somagent.capsule_compiler.uses import find_packages
 from somagent.capsule_compiler.value_types import REF
 from somagent.governance.cel.lexer import KEYWORDS, RESERVED
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, nearest
@@ -26,6 +27,7 @@ def check_names(draft: Draft) -> Draft:
     """Resolves what is named, and reads the expressions, whose names the types decide on."""
     if draft.capsule is None:
         return draft
+    draft = find_packages(draft)
     draft = read_policies(draft)
     draft = read_includes(draft)
     found: list[Diagnostic] = []

@@ -21,12 +21,13 @@ test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
 
-check: .venv/dev.ready ## lint, formatting, types, layers, and the library's capsules
+check: .venv/dev.ready ## lint, layout, types, layers, and the library's capsules
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy -p somagent --exclude /library/
 	@MYPYPATH=workflows/library/repo-health .venv/bin/mypy -p repo_health
 	@.venv/bin/lint-imports
+	@.venv/bin/somagent fmt --check workflows cli/templates governance docs/examples
 	@.venv/bin/somagent check workflows/library/*/*.capsule.yaml workflows/library/*/constitution.yaml
 
 bench: .venv/bench.ready ## print the benchmarks' tables (BENCH="compile engine", default: all)

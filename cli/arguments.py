@@ -57,6 +57,12 @@ def _author(add: _Adder) -> None:
     check.add_argument("files", nargs="+", metavar="FILE", help="capsule or constitution; `-` reads standard input")
     _constitution(check)
     _output(check)
+    fmt = add("fmt", help="give capsules and constitutions their one layout")
+    fmt.add_argument(
+        "files", nargs="*", metavar="FILE", help="file or folder (default: this folder); `-` reads standard input"
+    )
+    fmt.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file has another layout")
+    fmt.add_argument("--diff", action="store_true", help="write nothing; show what would change, and exit as `--check`")
     plan = add("plan", help="show what a capsule would do, in which order, and what the constitution says")
     plan.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
     _constitution(plan)

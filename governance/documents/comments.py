@@ -30,8 +30,13 @@ def comments(source: Source) -> tuple[Span, ...]:
 
 def _comments(text: str) -> Iterator[Span]:
     at = 0
+    sign = text.find("#")  # the next one that may begin a comment
     for token in _tokens(text):
-        start, end = token.start_mark.index, token.end_mark.index
+        end = token.end_mark.index
+        if end <= sign:
+            at = end
+            continue
+        start = token.start_mark.index
         if start > at:
             yield from _between(text, at, start)
         if type(token) is ScalarToken and token.style is not None and token.style in "|>":
@@ -40,14 +45,17 @@ def _comments(text: str) -> Iterator[Span]:
             if comment:
                 yield Span(*comment.span())
         at = max(at, end)
+        sign = text.find("#", at)
+        if sign < 0:
+            return
     # The end of the stream is a token too: behind it there is nothing.
 
 
 def _tokens(text: str) -> Iterator[Any]:
     parser = CParser(text)
     try:
-        while parser.check_token():
-            yield parser.get_token()
+        while token := parser.get_token():
+            yield token
     except yaml.YAMLError:
         return
     finally:

@@ -1,0 +1,266 @@
+"""Prints a tree with the comments between its parts.
+
+Two blanks indent; a flow collection stays on its line while it fits there and has no comment inside, else it becomes
+a block; at most one blank line in a row, none at the beginning of a block. A comment at the end of a line stays there,
+one on a line of its own goes with what follows, or with the block whose end it is indented to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from somagent.governance.documents.formatting import scalars
+from somagent.governance.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from somagent.governance.documents.source import Span
+
+WIDTH = 120
+_STEP = 2
+
+
+class _Note(NamedTuple):
+    """A comment; `alone` on its line or behind something."""
+
+    start: int
+    text: str
+    column: int
+    alone: bool
+    blank: bool  # there is a blank line above
+
+
+class _Stop(NamedTuple):
+    """Where the next part of a collection around this one begins."""
+
+    start: int
+    column: int
+
+
+class _Part(NamedTuple):
+    """An entry or an item: where it begins, where its head ends, the head, and the value."""
+
+    start: int
+    head_end: int
+    head: str
+    long: str  # a key that needs a line of its own
+    value: Node
+
+
+class Printer:
+    """Prints one document. Comments are taken one after the other, so their order stays."""
+
+    def __init__(self, text: str, comments: Sequence[Span]) -> None:
+        self._text = text
+        self._notes = [self._note(span) for span in comments]
+        self._starts = [note.start for note in self._notes]
+        self._at = 0  # the first comment that has not been printed
+        self._out: list[str] = []
+        self._kept = -1  # length of the output after a value that ends with its own blank lines
+
+    def document(self, root: Node) -> str:
+        """The text of the document."""
+        part = _Part(root.span.start, root.span.start, "", "", root)
+        stop = _Stop(len(self._text), -1)
+        if self._flat(root, 0) is not None or isinstance(root, ScalarNode) or self._is_flow(root):
+            self._leading(part.start, 0, first=True)
+        self._value(part, -_STEP, stop, in_flow=False)
+        self._leading(len(self._text), 0, first=not self._out)
+        return "\n".join(self._out) + "\n"
+
+    def _value(self, part: _Part, indent: int, stop: _Stop, *, in_flow: bool) -> None:
+        """Prints a part's head and value; `indent` is the head's."""
+        value = part.value
+        flat = self._flat(value, scalars.width(part.head) + 1)
+        if flat is not None or isinstance(value, ScalarNode):
+            self._short(part, flat, indent, stop)
+            return
+        flow = in_flow or self._is_flow(value)
+        parts = list(self._parts(value, indent + _STEP))
+        inside = self._next(parts[0].start)
+        note = self._take() if inside and not inside.alone else None
+        if note is None and flow and not self._next(value.span.end):
+            note = self._same_line(value.span.end, stop)
+        if part.long:
+            self._out.append(part.long)
+        line = len(self._out)
+        dash = part.head.endswith("-")
+        if part.head and (note or not dash):
+            self._out.append(_with(part.head, note))
+        elif note:
+            self._out.append(_with("", note).strip())
+        self._children(value, parts, indent + _STEP, stop, first=not (dash and note), flow=flow)
+        if dash and not note:
+            self._out[line] = f"{part.head} {self._out[line][indent + _STEP :]}"
+
+    def _children(
+        self, node: Node, parts: Sequence[_Part], indent: int, stop: _Stop, *, first: bool, flow: bool
+    ) -> None:
+        column = self._column(parts[0].start)
+        ends = _Stop(node.span.end - 1, -1) if flow else stop
+        for number, part in enumerate(parts):
+            first = self._leading(part.start, indent, first=first)
+            if not first and self._blank_above(part.start):
+                self._blank()
+            after = parts[number + 1].start if number + 1 < len(parts) else -1
+            self._value(part, indent, _Stop(after, column) if after >= 0 else ends, in_flow=flow)
+            first = False
+        if flow:
+            self._leading(node.span.end, indent, first=False)
+            note = self._same_line(node.span.end, stop)
+            if note:
+                self._out.append(" " * indent + note.text)
+            return
+        while (own := self._next(stop.start)) and own.column >= column and own.column > stop.column:
+            self._own_line(own, indent)
+            self._at += 1
+
+    def _short(self, part: _Part, flat: str | None, indent: int, stop: _Stop) -> None:
+        """A value without parts: what is said before it stands above, what is said behind it stays there."""
+        value = part.value
+        notes = list(self._take_before(value.span.end))
+        note = self._same_line(value.span.end, stop)
+        notes += [note] if note else []
+        last = notes.pop() if notes and not notes[-1].alone else None
+        pad = " " * max(indent, 0)
+        self._out += [pad + one.text for one in notes]
+        if part.long:
+            self._out.append(part.long)
+        literal = None
+        if flat is not None:
+            lines = [flat]
+        elif isinstance(value, ScalarNode) and scalars.is_literal(self._text, value):
+            literal = scalars.literal_of(self._text, value)
+            lines = [literal.header]
+        else:
+            lines = scalars.lines_of(self._text[value.span.start : value.span.end])
+        inner = " " * (indent + _STEP)
+        lines = [_joined(part.head, lines[0]), *(inner + line if line else "" for line in lines[1:])]
+        lines[-1] = _with(lines[-1], last)
+        self._out += lines
+        if literal:
+            deep = inner or "  "
+            self._out += [deep + line if line else "" for line in literal.lines]
+            self._kept = len(self._out) if literal.keeps else self._kept
+
+    def _parts(self, node: Node, indent: int) -> Iterator[_Part]:
+        pad = " " * indent
+        if isinstance(node, MappingNode):
+            for key, value in node.entries.values():
+                written, long = scalars.key_of(self._text, key)
+                head, above = (f"{pad}:", f"{pad}? {written}") if long else (f"{pad}{written}:", "")
+                yield _Part(key.span.start, key.span.end, head, above, value)
+        elif isinstance(node, SequenceNode):
+            block = self._text[node.span.start] == "-" and not self._is_flow(node)
+            at = node.span.start
+            for item in node.items:
+                start = self._dash(at) if block else item.span.start
+                yield _Part(start, start + 1 if block else start, f"{pad}-", "", item)
+                at = self._end(item)
+
+    def _flat(self, node: Node, before: int) -> str | None:
+        """A value on one line, when it can stand there behind `before` columns."""
+        if isinstance(node, ScalarNode):
+            return self._line(node)
+        if not self._is_flow(node):
+            return None
+        flat = self._flow_line(node)
+        return flat if flat is None or flat in {"{}", "[]"} or before + scalars.width(flat) <= WIDTH else None
+
+    def _flow_line(self, node: Node) -> str | None:
+        if isinstance(node, ScalarNode):
+            return self._line(node)
+        if isinstance(node, SequenceNode):
+            parts = [self._flow_line(item) for item in node.items]
+            opening, closing = "[", "]"
+        else:
+            parts = [self._pair(key, value) for key, value in node.entries.values()]
+            opening, closing = ("{ ", " }") if parts else ("{", "}")
+        if parts and self._commented(node):
+            return None
+        body = ", ".join(part for part in parts if part is not None)
+        return None if None in parts else f"{opening}{body.rstrip() if closing == ' }' else body}{closing}"
+
+    def _pair(self, key: ScalarNode, value: Node) -> str | None:
+        written, long = scalars.key_of(self._text, key)
+        flat = self._flow_line(value)
+        return None if flat is None or long else f"{written}: {flat}"
+
+    def _line(self, node: ScalarNode) -> str | None:
+        written = scalars.raw(self._text, node)
+        return None if "\n" in written or scalars.is_literal(self._text, node) else written
+
+    def _is_flow(self, node: Node) -> bool:
+        return self._text[node.span.start : node.span.start + 1] in {"[", "{"}
+
+    def _commented(self, node: Node) -> bool:
+        return bisect_left(self._starts, node.span.start) != bisect_left(self._starts, node.span.end)
+
+    def _dash(self, at: int) -> int:
+        """The `-` from `at` on, comments left out."""
+        text = self._text
+        while text[at] != "-":
+            at = text.find("\n", at) if text[at] == "#" else at + 1
+        return at
+
+    def _end(self, node: Node) -> int:
+        """Where a value ends; the marks of blocks come later, behind comments."""
+        while not isinstance(node, ScalarNode) and not self._is_flow(node):
+            node = node.items[-1] if isinstance(node, SequenceNode) else list(node.entries.values())[-1].value
+        return node.span.end
+
+    def _note(self, span: Span) -> _Note:
+        text = self._text
+        line = text.rfind("\n", 0, span.start) + 1
+        alone = not text[line : span.start].strip(" \t")
+        written = text[span.start : span.end].rstrip()
+        return _Note(span.start, written, span.start - line, alone, self._blank_above(span.start))
+
+    def _column(self, at: int) -> int:
+        return at - self._text.rfind("\n", 0, at) - 1
+
+    def _blank_above(self, at: int) -> bool:
+        text = self._text
+        line = text.rfind("\n", 0, at) + 1
+        if not line or text[line:at].strip(" \t"):
+            return False
+        return not text[text.rfind("\n", 0, line - 1) + 1 : line].strip()
+
+    def _next(self, before: int) -> _Note | None:
+        return self._notes[self._at] if self._at < len(self._notes) and self._starts[self._at] < before else None
+
+    def _take(self) -> _Note:
+        self._at += 1
+        return self._notes[self._at - 1]
+
+    def _take_before(self, end: int) -> Iterator[_Note]:
+        while self._next(end):
+            yield self._take()
+
+    def _same_line(self, end: int, stop: _Stop) -> _Note | None:
+        """The comment behind what ends at `end`."""
+        note = self._next(stop.start)
+        return self._take() if note and "\n" not in self._text[end : note.start] else None
+
+    def _leading(self, before: int, indent: int, *, first: bool) -> bool:
+        """Prints the comments before a place, each on its line; whether the place is still the first of its block."""
+        for note in self._take_before(before):
+            self._own_line(note, indent, first=first)
+            first = False
+        return first
+
+    def _own_line(self, note: _Note, indent: int, *, first: bool = False) -> None:
+        if note.blank and not first:
+            self._blank()
+        self._out.append(" " * indent + note.text)
+
+    def _blank(self) -> None:
+        if self._kept != len(self._out):
+            self._out.append("")
+
+
+def _joined(head: str, value: str) -> str:
+    return f"{head} {value}" if head and value else head or value
+
+
+def _with(line: str, note: _Note | None) -> str:
+    return f"{line} {note.text}" if note else line

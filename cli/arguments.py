@@ -68,6 +68,16 @@ def _author(add: _Adder) -> None:
     _constitution(plan)
     _output(plan)
 
+    graph = add("graph", help="draw the steps of a capsule: Mermaid, DOT or SVG")
+    graph.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
+    graph.add_argument(
+        "--format",
+        choices=["mermaid", "dot", "svg"],
+        help="how it is drawn (default: what the name after `-o` says, else mermaid)",
+    )
+    graph.add_argument("-o", "--to", metavar="FILE", help="where to (default: standard output)")
+    _constitution(graph)
+
 
 def _run(add: _Adder) -> None:
     run = add("run", help="run a capsule")

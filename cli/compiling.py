@@ -32,7 +32,7 @@ def governing(arguments: Namespace) -> Constitution:
     path = arguments.constitution
     source, constitution, diagnostics = capsules.read_constitution(Path(path) if path else None)
     if constitution is None:
-        _tell(source, diagnostics, arguments.output)
+        _tell(source, diagnostics, getattr(arguments, "output", "text"))
         raise UserError(f"`{source.name}` cannot govern: it has mistakes", Exit.FAILED)
     return constitution
 
@@ -42,8 +42,8 @@ def planned(arguments: Namespace, installation: capsules.Installation) -> tuple[
     path = capsules.find_capsule(arguments.capsule)
     compilation = capsules.compile_file(path, installation, governing(arguments))
     if compilation.plan is None:
-        _tell(compilation.source, compilation.diagnostics, arguments.output)
-        wanted = {"run": "was not run", "plan": "has no plan"}[arguments.command]
+        _tell(compilation.source, compilation.diagnostics, getattr(arguments, "output", "text"))
+        wanted = {"run": "was not run", "plan": "has no plan", "graph": "has no graph"}[arguments.command]
         raise UserError(f"`{arguments.capsule}` has mistakes and {wanted}", Exit.FAILED)
     _tell(compilation.source, compilation.diagnostics, "text")
     return compilation.plan, compilation

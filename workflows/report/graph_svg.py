@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
-from unicodedata import east_asian_width
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from somagent.operators.runner.records import Phase
+from somagent.workflows.drawing.picture import CHAR, HEIGHT, MARGIN, MORE, SMALL, WIDTH, Picture, fit
 from somagent.workflows.engines.protocol import RunView, StepView
-from somagent.workflows.report.layout import Segment, Vertex, draw, layer_of
 from somagent.workflows.report.markup import Html, join, tag
 from somagent.workflows.report.timing import RunTimes
 from somagent.workflows.report.words import EFFECTS, PHASES, counted, duration
@@ -17,13 +16,7 @@ from somagent.workflows.report.words import EFFECTS, PHASES, counted, duration
 MOST_STEPS = 1_000
 """More boxes than this are no picture any more; the timeline and the tables say it better."""
 
-_WIDTH, _HEIGHT, _MORE = 256, 56, 20  # a box, and what a fan-out's box is higher
-_GAP, _BETWEEN = 30, 52
-_MARGIN = 16
 _LEAST = 3  # of a bar's part, so that one of a thousand is seen
-_PAGE = 1140  # a drawing this wide needs no scrolling on a desk
-_CHAR = 7.25  # a character of a step's name, which is monospaced
-_SMALL = 6.2  # about a character of the second line
 
 
 def graph(view: RunView, times: RunTimes) -> Html:
@@ -48,31 +41,15 @@ class _Picture:
         self.view, self.times = view, times
         self.steps = {step.id: step for step in view.steps}
         self.number = {step.id: number for number, step in enumerate(view.steps)}
-        self.kinds = _edges(view)
         self.critical = {(a.step, b.step) for a, b in pairwise(times.chain)}
-        names = [node.id for node in view.plan.nodes if node.id in self.steps]
-        layers = layer_of(names, list(self.kinds))
-        self.down = _goes_down(layers)
         self.third = {step.id: list(self._third_line(step)) for step in view.steps}
         self.third = {name: line for name, line in self.third.items() if line}
-        drawn = draw(layers, list(self.kinds), box=_WIDTH if self.down else _HEIGHT + _MORE, gap=_GAP)
+        names = [node.id for node in view.plan.nodes if node.id in self.steps]
         finals = [node.id for node in view.plan.finals if node.id in self.steps]
-        self.extent = max(drawn.extent, _WIDTH) if finals else drawn.extent
-        aside = (self.extent - drawn.extent) / 2
-        self.centres: dict[Vertex, float] = {vertex: at + aside for vertex, at in drawn.centres.items()}
-        self.centres.update(dict.fromkeys(finals, self.extent / 2))
-        self.layers: list[Sequence[Vertex]] = [*drawn.layers, *([name] for name in finals)]
-        self.first_final = len(drawn.layers)
-        after = list(pairwise(finals))
-        self.kinds.update(dict.fromkeys(after, "order"))
-        self.routes = {**drawn.routes, **{edge: edge for edge in after}}
-        self.place = {vertex: number for number, layer in enumerate(self.layers) for vertex in layer}
-        self.bands = list(self._bands())
+        self.picture = Picture(names, finals, _edges(view), self._high)
 
     def svg(self) -> Html:
-        along = self.bands[-1][1] + _MARGIN
-        across = self.extent + 2 * _MARGIN
-        width, height = (across, along) if self.down else (along, across)
+        width, height = self.picture.size
         counts = Counter(step.phase for step in self.view.steps)
         said = ", ".join(f"{number} {phase}" for phase, number in counts.items())
         return tag(
@@ -87,7 +64,7 @@ class _Picture:
             _MARKERS,
             self._finally_line(width, height),
             *self._edges(),
-            *(self._box(step) for step in self.view.steps if step.id in self.centres),
+            *(self._box(step) for step in self.view.steps if self.picture.has(step.id)),
             width=round(width),
             height=round(height),
             viewBox=f"0 0 {round(width)} {round(height)}",
@@ -95,74 +72,46 @@ class _Picture:
             aria_labelledby="drawing-title drawing-text",
         )
 
-    def _bands(self) -> Iterator[tuple[float, float]]:
-        """Start and end of each layer along the drawing."""
-        at: float = _MARGIN
-        for number, layer in enumerate(self.layers):
-            at += 18 if number == self.first_final and number else 0
-            high = max((self._high(vertex) for vertex in layer if isinstance(vertex, str)), default=_HEIGHT)
-            end = at + (high if self.down else _WIDTH)
-            yield at, end
-            at = end + (_BETWEEN if self.down else _BETWEEN + 20)
-
     def _high(self, vertex: str) -> int:
-        return _HEIGHT + (_MORE if vertex in self.third else 0)
+        return HEIGHT + (MORE if vertex in self.third else 0)
 
     def _edges(self) -> Iterator[Html]:
         """Every segment once; a segment that several edges share is drawn as the strongest of them."""
-        drawn: dict[Segment, tuple[str, bool]] = {}
-        for edge, kind in self.kinds.items():
-            route = self.routes[edge]
-            for segment in pairwise(route):
-                known, critical = drawn.get(segment, ("order", False))
-                drawn[segment] = ("data" if "data" in {known, kind} else "order", critical or edge in self.critical)
-        for (start, end), (kind, critical) in sorted(drawn.items(), key=lambda item: item[1][1]):
+        drawn = [
+            (
+                *segment,
+                "data" if any(self.picture.kinds[edge] == "data" for edge in edges) else "order",
+                any(edge in self.critical for edge in edges),
+            )
+            for segment, edges in self.picture.segments().items()
+        ]
+        for start, end, kind, critical in sorted(drawn, key=lambda one: one[3]):
             style = f"edge {kind}{' critical' if critical else ''}"
             marker = f"url(#arrow{'-critical' if critical else ''})" if isinstance(end, str) else None
-            yield tag("path", class_=style, d=self._path(start, end), marker_end=marker)
-
-    def _path(self, start: Vertex, end: Vertex) -> str:
-        """A curve between two layers; at a way point it goes on straight through the layer."""
-        a, b = self.centres[start] + _MARGIN, self.centres[end] + _MARGIN
-        out, into = self._border(start, far=True), self._border(end, far=False)
-        middle = (out + into) / 2
-        points = [(a, out), (a, middle), (b, middle), (b, into)]
-        if not isinstance(end, str):
-            points.append((b, self.bands[self.place[end]][1]))
-        first, *curve = [f"{x:.1f} {y:.1f}" if self.down else f"{y:.1f} {x:.1f}" for x, y in points]
-        return f"M{first}C{' '.join(curve[:3])}" + "".join(f"L{point}" for point in curve[3:])
-
-    def _border(self, vertex: Vertex, *, far: bool) -> float:
-        start, end = self.bands[self.place[vertex]]
-        if isinstance(vertex, str) and self.down:
-            middle, half = (start + end) / 2, self._high(vertex) / 2
-            start, end = middle - half, middle + half
-        return end if far else start - 2 if isinstance(vertex, str) else start
+            yield tag("path", class_=style, d=self.picture.path(start, end), marker_end=marker)
 
     def _finally_line(self, width: float, height: float) -> Html:
-        if self.first_final >= len(self.bands) or not self.first_final:
+        at = self.picture.before_finals()
+        if at is None:
             return Html("")
-        at = (self.bands[self.first_final - 1][1] + self.bands[self.first_final][0]) / 2
         label = "finally: runs when all else has ended"
-        if self.down:
-            line = tag("line", x1=_MARGIN, x2=round(width - _MARGIN), y1=at, y2=at, class_="divider")
-            return join([line, tag("text", label, x=_MARGIN, y=at + 15, class_="small")])
-        line = tag("line", y1=_MARGIN, y2=round(height - _MARGIN), x1=at, x2=at, class_="divider")
-        return join([line, tag("text", label, x=at + 6, y=_MARGIN + 2, class_="small")])
+        if self.picture.down:
+            line = tag("line", x1=MARGIN, x2=round(width - MARGIN), y1=at, y2=at, class_="divider")
+            return join([line, tag("text", label, x=MARGIN, y=at + 15, class_="small")])
+        line = tag("line", y1=MARGIN, y2=round(height - MARGIN), x1=at, x2=at, class_="divider")
+        return join([line, tag("text", label, x=at + 6, y=MARGIN + 2, class_="small")])
 
     def _box(self, step: StepView) -> Html:
-        start, end = self.bands[self.place[step.id]]
         high = self._high(step.id)
-        centre = self.centres[step.id] + _MARGIN
-        x, y = (centre - _WIDTH / 2, (start + end - high) / 2) if self.down else (start, centre - high / 2)
+        x, y = self.picture.corner(step.id)
         return tag(
             "a",
             tag("title", _tooltip(step, self._took(step))),
-            tag("rect", x=4, y=4, width=_WIDTH, height=high, rx=9, class_="behind") if step.items else Html(""),
-            tag("rect", width=_WIDTH, height=high, rx=9, class_="box"),
+            tag("rect", x=4, y=4, width=WIDTH, height=high, rx=9, class_="behind") if step.items else Html(""),
+            tag("rect", width=WIDTH, height=high, rx=9, class_="box"),
             Html(f'<path class="stripe" d="M4.5 12v{high - 24}"/>'),
             Html(f'<use href="#i-{PHASES[step.phase][0]}" x="14" y="11" width="16" height="16"/>'),
-            tag("text", _fit(step.id, (_WIDTH - 50) / _CHAR), x=38, y=24, class_="name"),
+            tag("text", fit(step.id, (WIDTH - 50) / CHAR), x=38, y=24, class_="name"),
             *self._second_line(step),
             *self.third.get(step.id, ()),
             href=f"#s{self.number[step.id]}",
@@ -171,7 +120,7 @@ class _Picture:
         )
 
     def _second_line(self, step: StepView) -> Iterator[Html]:
-        room = _WIDTH - 38 - 12.0
+        room = WIDTH - 38 - 12.0
         if step.verdict is not None:
             wide = len(step.verdict.effect) * 6 + 14
             room -= wide + 8
@@ -180,12 +129,12 @@ class _Picture:
                 tag("rect", width=wide, height=17, rx=8.5),
                 tag("text", step.verdict.effect, x=wide / 2, y=12.2),
                 class_=f"badge p-{EFFECTS[step.verdict.effect][0]}",
-                transform=f"translate({_WIDTH - wide - 11} 31)",
+                transform=f"translate({WIDTH - wide - 11} 31)",
             )
         words = [step.operator, self._took(step)]
         if not step.items and step.attempts > 1:
             words.append(f"{step.attempts} attempts")
-        yield tag("text", _fit(" · ".join(filter(None, words)), room / _SMALL), x=38, y=43.5, class_="small")
+        yield tag("text", fit(" · ".join(filter(None, words)), room / SMALL), x=38, y=43.5, class_="small")
 
     def _took(self, step: StepView) -> str:
         """In a few words; what did not run says its phase instead."""
@@ -210,9 +159,9 @@ def _item_line(step: StepView) -> Iterator[Html]:
     counts: Counter[Phase] = Counter(item.phase for item in step.items)
     other = [f"{counts[phase]} {phase.lower()}" for phase in PHASES if phase != "Succeeded" and counts[phase]]
     words = [counted(len(step.items), "item"), *other]
-    yield tag("text", _fit(", ".join(words), (_WIDTH - 134) / _SMALL), x=38, y=63, class_="small")
+    yield tag("text", fit(", ".join(words), (WIDTH - 134) / SMALL), x=38, y=63, class_="small")
     whole = 72 - _LEAST * len(counts)
-    at = _WIDTH - 84.0
+    at = WIDTH - 84.0
     for phase in PHASES:
         if counts[phase]:
             wide = _LEAST + whole * counts[phase] / len(step.items)
@@ -231,22 +180,6 @@ def _edges(view: RunView) -> dict[tuple[str, str], str]:
                 kinds[edge.step, node.id] = edge.kind
         earlier.add(node.id)
     return kinds
-
-
-def _goes_down(layers: Mapping[str, int]) -> bool:
-    """Down when that fits the page's width, else whichever way is less wide."""
-    rows = Counter(layers.values())
-    across = max(rows.values(), default=0) * (_WIDTH + _GAP)
-    return across <= _PAGE or across <= len(rows) * (_WIDTH + _BETWEEN)
-
-
-def _fit(value: str, room: float) -> str:
-    """The text within `room` characters; those of East Asia are two wide."""
-    most = max(int(room), 3)
-    if not value.isascii():
-        wide = accumulate(2 if east_asian_width(character) in "WF" else 1 for character in value)
-        most = max(most - sum(1 for width, count in zip(wide, range(1, most + 1), strict=False) if width > count), 3)
-    return value if len(value) <= most else value[: most - 1] + "…"
 
 
 def _tooltip(step: StepView, took: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from somagent.capsule_compiler.diagnostics.allow import allow
 from somagent.capsule_compiler.draft import Draft, FilesBeside, Given
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.passes import PASSES
@@ -34,7 +35,7 @@ def compile_capsule(
             draft = one_pass(draft)
             if len(draft.diagnostics) >= MAX_MISTAKES:
                 break
-    diagnostics = sorted(draft.diagnostics, key=lambda one: (one.span, one.name))
+    diagnostics = sorted(allow(source, draft.diagnostics), key=lambda one: (one.span, one.name))
     return Compilation(source, draft.plan, tuple(_bounded(diagnostics)), draft.contents)
 
 

@@ -123,4 +123,4 @@ def _as_plain(node: ScalarNode, expression: str) -> Edit | None:
     if "\n" in expression:
         return None
     quoted = "'" + expression.replace("'", "''") + "'"
-    return Edit(node.span, quoted, "take the braces away")
+    return Edit(node.span, quoted, "take the braces away", safe=True)

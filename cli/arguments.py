@@ -55,6 +55,13 @@ def _author(add: _Adder) -> None:
     new.add_argument("--force", action="store_true", help="overwrite a file that is there")
     check = add("check", help="find every mistake in capsules and constitutions")
     check.add_argument("files", nargs="+", metavar="FILE", help="capsule or constitution; `-` reads standard input")
+    check.add_argument(
+        "--format", choices=["text", "json", "sarif", "github"], help="how mistakes are printed (default: text)"
+    )
+    check.add_argument("--fix", action="store_true", help="mend what can only be meant in one way, in the files")
+    check.add_argument("--diff", action="store_true", help="show what `--fix` would change, and write nothing")
+    check.add_argument("--unsafe-fixes", action="store_true", help="with these: take guesses (`did you mean`) too")
+    check.add_argument("--deny-warnings", action="store_true", help="exit with 1 for warnings too")
     _constitution(check)
     _output(check)
     fmt = add("fmt", help="give capsules and constitutions their one layout")

@@ -60,7 +60,11 @@ def find_capsule(name: str) -> Path:
 
 def compile_file(path: Path, installation: Installation, constitution: Constitution) -> Compilation:
     """Compiles a capsule file; raises `NotReadable`."""
-    content = read_bytes(path)
+    return compile_content(path, read_bytes(path), installation, constitution)
+
+
+def compile_content(path: Path, content: bytes, installation: Installation, constitution: Constitution) -> Compilation:
+    """Compiles a content as if it were that of the capsule file at `path`."""
     return compile_capsule(
         str(path),
         content,

@@ -1,9 +1,9 @@
 """The one list of codes. A number never changes its meaning and is never used again.
 
 CAP0 the text, CAP1 its form, CAP2 names, CAP3 expressions and types, CAP4 order and guards, CAP5 what comes
-from outside the file, CAP6 constitutions. Each code has a folder `examples/NUMBER-NAME/` with a capsule that fails by
-this code only (`fails.capsule.yaml`), the same capsule mended (`fixed.capsule.yaml`) and how the failure is shown
-(`fails.txt`).
+from outside the file, CAP6 constitutions, CAP8 comments that allow warnings. Each code has a folder
+`examples/NUMBER-NAME/` with a capsule that fails by this code only (`fails.capsule.yaml`), the same capsule mended
+(`fixed.capsule.yaml`) and how the failure is shown (`fails.txt`).
 """
 
 from __future__ import annotations
@@ -149,6 +149,19 @@ CODES: tuple[Code, ...] = (
     Code("CAP607", "constitution-attribute-keyword", "The keyword says nothing about attributes of this type."),
     Code("CAP608", "constitution-attribute-required", "`required` names a member that the attribute does not declare."),
     Code("CAP609", "constitution-attribute-value", "A `default` or `enum` value that the attribute itself refuses."),
+    Code(
+        "CAP801", "allow-unused", "An allowance that is not needed would hide the next warning of its kind.", "warning"
+    ),
+    Code("CAP802", "allow-unknown", "An allowance names codes, by number or by name.", "warning"),
+    Code(
+        "CAP803",
+        "allow-of-error",
+        "Only warnings can be allowed; an error keeps the capsule from having a meaning, and what is said about "
+        "allowances is mended there.",
+        "warning",
+    ),
+    Code("CAP804", "allow-without-reason", "Whoever reads an allowance later wants to know why.", "warning"),
+    Code("CAP805", "allow-malformed", "A comment that begins with `somagent:` is an instruction.", "warning"),
 )
 
 _BY_NAME = {code.name: code for code in CODES}

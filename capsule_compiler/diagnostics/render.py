@@ -77,7 +77,8 @@ def to_record(source: Source, one: Diagnostic) -> dict[str, Any]:
     if one.labels:
         record["labels"] = [_label(source, label) for label in one.labels]
     if one.edit:
-        record["edit"] = {"title": one.edit.title, "text": one.edit.text, **_place(source, one.edit.span)}
+        edit = one.edit
+        record["edit"] = {"title": edit.title, "text": edit.text, "safe": edit.safe, **_place(source, edit.span)}
     return record
 
 

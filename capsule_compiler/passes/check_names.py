@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,9 +19,10 @@ from somagent.capsule_compiler.templates import TemplateReader
 from somagent.capsule_compiler.uses import find_packages
 from somagent.capsule_compiler.value_types import REF
 from somagent.governance.cel.lexer import KEYWORDS, RESERVED
-from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, nearest
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span, nearest
 
 NOT_NAMES = KEYWORDS | RESERVED
+_BETWEEN = re.compile(r"\s*,\s*|\s*\n[ ]*-\s+")  # two items of a list, with nothing else there
 
 
 def check_names(draft: Draft) -> Draft:
@@ -72,7 +74,8 @@ def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     for index, name in enumerate(step.spec.needs):
         span = draft.span((*step.path, "needs", index))
         if name in seen:
-            yield Diagnostic("need-twice", f"`{name}` is needed twice", span, help="remove one")
+            edit = _without_item(draft, (*step.path, "needs"), index)
+            yield Diagnostic("need-twice", f"`{name}` is needed twice", span, help="remove one", edit=edit)
         elif name == step.id:
             yield Diagnostic("need-itself", f"step `{name}` cannot need itself", span, help="remove it")
         elif step.final:
@@ -93,6 +96,13 @@ def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
                 edit=Edit(span, near, f"rename to `{near}`") if near else None,
             )
         seen.add(name)
+
+
+def _without_item(draft: Draft, at: Path, index: int) -> Edit | None:
+    """Takes an item that is not the first out of its list; comments are kept, or nothing is offered."""
+    before, item = draft.span((*at, index - 1)), draft.span((*at, index))
+    between = draft.source.text[before.end : item.start]
+    return Edit(Span(before.end, item.end), "", "remove it", safe=True) if _BETWEEN.fullmatch(between) else None
 
 
 def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:

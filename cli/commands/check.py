@@ -1,80 +1,80 @@
-"""`somagent check`: every mistake in capsules and constitutions, at once."""
+"""`somagent check`: every mistake in capsules and constitutions, at once, and those that mend themselves, mended."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from pathlib import Path
+from collections.abc import Sequence
 
-from somagent.capsule_compiler.compile import Compilation, compile_capsule
-from somagent.capsule_compiler.diagnostics import is_error, render_all
-from somagent.capsule_compiler.draft import FileBeside
-from somagent.cli.compiling import checked, governing, installed
-from somagent.cli.exits import Exit
-from somagent.cli.printing import colored, print_json, visible
-from somagent.governance.constitution import Constitution, load_constitution
-from somagent.governance.documents import Diagnostic, MappingNode, Source, decode_source, read_yaml
-from somagent.workflows import capsules
+from somagent.cli import fixing, formats
+from somagent.cli.checking import STANDARD_INPUT, Checker, Found
+from somagent.cli.compiling import governing, installed
+from somagent.cli.exits import Exit, UserError
+from somagent.cli.printing import print_json
+from somagent.workflows.capsules import NotReadable
 
 
 def run(arguments: Namespace) -> int:
-    """Exit 0 when no file has an error."""
-    installation = installed()
-    constitution = governing(arguments)
-    records = []
-    failed = False
-    for name in arguments.files:
-        source, diagnostics, good = _check(name, installation, constitution)
-        wrong = any(is_error(one) for one in diagnostics)
-        failed = failed or wrong
-        if arguments.output == "json":
-            records.append(checked(name, source, diagnostics))
-            continue
-        sys.stdout.write(render_all(source, diagnostics, color=colored(sys.stdout)))
-        if not wrong:
-            print(visible(f"ok: {source.name} ({good})"))
-    if arguments.output == "json":
-        print_json(records)
-    return Exit.FAILED if failed else Exit.OK
+    """Exit 0 when no file has an error (with `--deny-warnings`: nor a warning), 1 when one has, 2 for a file unread."""
+    if arguments.unsafe_fixes and not (arguments.fix or arguments.diff):
+        raise UserError("`--unsafe-fixes` goes with `--fix` or `--diff`")
+    checker = Checker(installed(), governing(arguments))
+    found: list[Found] = []
+    unread: dict[str, str] = {}
+    for name in dict.fromkeys(arguments.files):
+        try:
+            found.append(checker.file(name))
+        except NotReadable as error:
+            unread[name] = str(error)
+    if arguments.diff:
+        return _diff(found, unread, checker, arguments)
+    if arguments.fix:
+        found = [_fixed(one, checker, unread, arguments) for one in found]
+    _show(found, unread, arguments)
+    if unread:
+        return Exit.USAGE
+    return Exit.FAILED if any(_fails(one, arguments) for one in found) else Exit.OK
 
 
-def _check(
-    name: str, installation: capsules.Installation, constitution: Constitution
-) -> tuple[Source, tuple[Diagnostic, ...], str]:
-    """The source, its diagnostics, and a few words on what it is."""
-    if name == "-":
-        content, path = sys.stdin.buffer.read(), Path("-")
-        compilation = compile_capsule(
-            "-", content, language=installation.language, constitution=constitution, files=_nothing_beside
-        )
-        return _of_capsule(compilation)
-    path = Path(name)
-    content = capsules.read_bytes(path)
-    source, found = decode_source(name, content)
-    if not found and _is_constitution(source):
-        loaded, mistakes = load_constitution(source)
-        count = len(loaded.step_rules) + len(loaded.input_rules) if loaded else 0
-        return source, tuple(mistakes), f"constitution, {_many(count, 'rule')}"
-    return _of_capsule(capsules.compile_file(path, installation, constitution))
+def _fails(one: Found, arguments: Namespace) -> bool:
+    return one.wrong or bool(arguments.deny_warnings and one.diagnostics)
 
 
-def _of_capsule(compilation: Compilation) -> tuple[Source, tuple[Diagnostic, ...], str]:
-    plan = compilation.plan
-    count = len(plan.nodes) + len(plan.finals) if plan else 0
-    return compilation.source, compilation.diagnostics, f"capsule, {_many(count, 'step')}"
+def _show(found: Sequence[Found], unread: dict[str, str], arguments: Namespace) -> None:
+    if arguments.format is None and arguments.output == "json":
+        print_json(formats.records(found, unread))
+        return
+    form = arguments.format or "text"
+    piped = arguments.fix and any(one.name == STANDARD_INPUT for one in found)
+    formats.show(found, unread, form, sys.stderr if piped else sys.stdout)
+    if form == "text" and not (arguments.fix or piped):
+        sys.stdout.write(formats.hint(found))
 
 
-def _is_constitution(source: Source) -> bool:
-    if "Constitution" not in source.text:
-        return False
-    root, _ = read_yaml(source)
-    kind = root.entries.get("kind") if isinstance(root, MappingNode) else None
-    return kind is not None and kind.value.plain() == "Constitution"
+def _diff(found: Sequence[Found], unread: dict[str, str], checker: Checker, arguments: Namespace) -> int:
+    changed = False
+    for one in found:
+        mended, applied = fixing.mend(one, checker, unsafe=arguments.unsafe_fixes)
+        if applied:
+            changed = True
+            sys.stdout.write(fixing.diff(one, mended))
+    formats.tell_unread(unread)
+    if unread:
+        return Exit.USAGE
+    return Exit.FAILED if changed else Exit.OK
 
 
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
-
-
-def _nothing_beside(path: str) -> list[FileBeside]:
-    raise FileNotFoundError(2, "a capsule from standard input has no files beside it", path)
+def _fixed(one: Found, checker: Checker, unread: dict[str, str], arguments: Namespace) -> Found:
+    """The file after it was mended; one that cannot be written is told, and stays as it was."""
+    mended, applied = fixing.mend(one, checker, unsafe=arguments.unsafe_fixes)
+    if one.name == STANDARD_INPUT:
+        sys.stdout.buffer.write(mended.content)
+        sys.stdout.buffer.flush()
+    elif applied:
+        try:
+            fixing.write(one, mended)
+        except UserError as error:
+            unread[one.name] = str(error)
+            return one
+    sys.stderr.write(fixing.told(one.name, applied))
+    return mended

@@ -35,7 +35,7 @@ _VERBS |= {"-": "subtract", "*": "multiply", "/": "divide", "%": "divide"}
 def wrap(expr: Expr, function: str) -> Edit:
     """The edit that makes an expression of another type: 2 becomes 2.0, anything else goes into `function(...)`."""
     if function == "double" and isinstance(expr, Literal) and expr.raw.isdecimal():
-        return Edit(expr.span, f"{expr.raw}.0", f"write {expr.raw}.0")
+        return Edit(expr.span, f"{expr.raw}.0", f"write {expr.raw}.0", safe=True)
     return Edit(expr.span, f"{function}({write(expr)})", f"wrap it in {function}(...)")
 
 

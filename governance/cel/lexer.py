@@ -55,6 +55,8 @@ _NUMBERS = frozenset({"int", "float", "uint"})
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
 
+_OPERATOR = frozenset("<>=!&|")
+
 
 def next_token(text: str, start: int, end: int) -> Token:
     """The token at or after `start`; blanks and `//` comments are passed over. Raises `SyntaxFault`."""
@@ -96,5 +98,6 @@ def _unreadable(text: str, start: int, end: int) -> Diagnostic:
     instead = _INSTEAD.get(character)
     if instead is None:
         return Diagnostic("expression-syntax", f"`{shown}` has no meaning in an expression", span)
-    edit = Edit(span, instead, f"write `{instead}`")
+    alone = text[max(0, start - 1) : start] not in _OPERATOR and text[start + 1 : start + 2] not in _OPERATOR
+    edit = Edit(span, instead, f"write `{instead}`", safe=character in "=&|" and alone)
     return Diagnostic("expression-syntax", f"`{shown}` is not an operator", span, note=f"use `{instead}`", edit=edit)

@@ -117,7 +117,7 @@ class _Parser:
         found = "the end" if self.token.kind == "end" else f"`{self.token.text}`"
         word = _WORDS.get(self.token.text) if self.token.kind == "name" else None
         if word:
-            edit = Edit(self.token.span, word, f"write `{word}`")
+            edit = Edit(self.token.span, word, f"write `{word}`", safe=word != "!")
             return self.fault(
                 "expression-syntax", f"{found} is not an operator: use `{word}`", self.token.span, edit=edit
             )

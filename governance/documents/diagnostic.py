@@ -20,11 +20,16 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change of the text that would mend the mistake: the span's text becomes `text`."""
+    """A change of the text that would mend the mistake: the span's text becomes `text`.
+
+    A `safe` one keeps the meaning, or gives the only one that the text can have; all others are guesses, which a person
+    looks at first.
+    """
 
     span: Span
     text: str
     title: str
+    safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

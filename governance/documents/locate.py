@@ -76,7 +76,7 @@ class _Places:
         if edit is None:
             return None
         text = _written(edit.text, self._raw[:1], self._node.text)
-        return None if text is None else Edit(self.of(edit.span), text, edit.title)
+        return None if text is None else replace(edit, span=self.of(edit.span), text=text)
 
 
 def _written(text: str, opening: str, around: str) -> str | None:

@@ -183,9 +183,9 @@ def _way_out(node: Node, shape: Shape) -> tuple[str, Edit | None]:
     if isinstance(node, ScalarNode):
         fits = shape.pattern is None or shape.pattern.search(node.text)
         if str in shape.types and node.text and fits:
-            return "quote it", Edit(node.span, f'"{node.text}"', "quote it")
+            return "quote it", Edit(node.span, f'"{node.text}"', "quote it", safe=True)
         if type(node.value) is str and type(_unquoted(node.text)) in shape.types:
-            return "take the quotes away", Edit(node.span, node.text, "take the quotes away")
+            return "take the quotes away", Edit(node.span, node.text, "take the quotes away", safe=True)
         if SequenceNode in shape.types and type(node.value) is str:
             return f"write a list: `[{_brief(node.text)}]`", None
     if MappingNode in shape.types:

@@ -190,7 +190,7 @@ class _Reader:
                     f"the key `{name}` is read as {_kind(key.value)}; a key must be text",
                     key.span,
                     help="quote it",
-                    edit=Edit(key.span, f'"{name}"', "quote the key"),
+                    edit=Edit(key.span, f'"{name}"', "quote the key", safe=True),
                 )
         elif name == "<<" and self._source.text[key.span.start] == "<":
             self._report("merge-key", "merge keys are not allowed", key.span, help="write the fields out")
@@ -234,7 +234,7 @@ class _Reader:
                 span,
                 note="quote it",
                 help=_unambiguous(text, other),
-                edit=Edit(span, f'"{text}"', "quote it"),
+                edit=Edit(span, f'"{text}"', "quote it", safe=_surely_text(text, value)),
             )
         elif type(value) is int and not -MAX_EXACT_INT <= value <= MAX_EXACT_INT:
             self._report(
@@ -285,6 +285,11 @@ def _unambiguous(text: str, other: OtherMeaning) -> str:
     if other.words == "a boolean":
         return f'write "{text}" for the text, {str(text.lower() in {"y", "yes", "on"}).lower()} for the boolean'
     return f'write "{text}" for the text; a number is written with digits alone and does not begin with 0'
+
+
+def _surely_text(text: str, value: object) -> bool:
+    """Whether nobody can have meant a boolean or a number."""
+    return type(value) is str and (text in {"y", "n", "Y", "N"} or ":" in text)
 
 
 def _kind(value: object) -> str:

@@ -52,6 +52,7 @@ def test_check_as_json_gives_the_diagnostics_as_data(somagent: Shell) -> None:
         "edit": {
             "title": "rename to `script`",
             "text": "script",
+            "safe": False,
             "line": 6,
             "column": 10,
             "endLine": 6,

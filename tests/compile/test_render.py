@@ -128,5 +128,13 @@ def test_a_record_has_all_that_is_shown() -> None:
         "note": "did you mean `coverage`?",
         "help": "h",
         "labels": [{"text": "l", "line": 1, "column": 1, "endLine": 1, "endColumn": 2}],
-        "edit": {"title": "rename", "text": "coverage", "line": 2, "column": 4, "endLine": 2, "endColumn": 11},
+        "edit": {
+            "title": "rename",
+            "text": "coverage",
+            "safe": False,
+            "line": 2,
+            "column": 4,
+            "endLine": 2,
+            "endColumn": 11,
+        },
     }

@@ -1,0 +1,141 @@
+"""Applies the edits that diagnostics offer, round by round, until there is nothing left to mend.
+
+The edits of a round do not overlap; where two would, the first in the text is taken, and the other has its turn in the
+next round, if it is still needed. No round is believed: the mended text is checked again, and an edit after which the
+text cannot be read, means something else, or still has its mistake is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from somagent.capsule_compiler.diagnostics.codes import code_of, is_error
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Position, Source, read_yaml
+
+ROUNDS = 100
+_SINGLY = 50  # edits that are tried one by one when they do not go together
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A text and what was found in it; `meaning` is the digest of what it means when it has no error."""
+
+    source: Source
+    diagnostics: Sequence[Diagnostic]
+    meaning: str | None = None
+
+
+Check = Callable[[str], Checked]
+
+
+class Applied(NamedTuple):
+    """An edit that was made, and where in the text as it then was."""
+
+    code: str
+    title: str
+    message: str
+    position: Position
+
+
+class Mended(NamedTuple):
+    """The mended text, checked, and what was done to it."""
+
+    checked: Checked
+    applied: tuple[Applied, ...]
+
+
+class _Offer(NamedTuple):
+    diagnostic: Diagnostic
+    edit: Edit
+
+    @property
+    def key(self) -> tuple[str, str, Edit]:
+        """By which a refused one is known again."""
+        return self.diagnostic.name, self.diagnostic.message, self.edit
+
+
+def offers(diagnostics: Sequence[Diagnostic], *, unsafe: bool) -> int:
+    """How many diagnostics have an edit that `fix` would try."""
+    return len(_offers(diagnostics, unsafe=unsafe))
+
+
+def _offers(diagnostics: Sequence[Diagnostic], *, unsafe: bool) -> list[_Offer]:
+    return [_Offer(one, one.edit) for one in diagnostics if one.edit is not None and (unsafe or one.edit.safe)]
+
+
+def fix(first: Checked, check: Check, *, unsafe: bool = False) -> Mended:
+    """Applies every safe edit, and with `unsafe` the guesses too, until nothing changes."""
+    now = first
+    applied: list[Applied] = []
+    refused: set[tuple[str, str, Edit]] = set()
+    seen = {first.source.text}
+    for _ in range(ROUNDS):
+        chosen = list(_chosen(_offers(now.diagnostics, unsafe=unsafe), refused))
+        if not chosen:
+            break
+        after = check(_edited(now.source.text, chosen))
+        if not _better(now, after, chosen):
+            after, chosen = _those_that_hold(now, check, chosen, refused)
+        if not chosen:
+            continue
+        if after.source.text in seen:
+            break
+        seen.add(after.source.text)
+        applied += (_applied(now.source, one) for one in chosen)
+        now = after
+    return Mended(now, tuple(applied))
+
+
+def _chosen(offered: Iterable[_Offer], refused: set[tuple[str, str, Edit]]) -> Iterator[_Offer]:
+    wanted = [one for one in offered if one.key not in refused]
+    end = -1
+    for one in sorted(wanted, key=lambda one: (one.edit.span, not one.edit.safe, one.diagnostic.name, one.edit.text)):
+        if one.edit.span.start >= end and not (one.edit.span.start == end == one.edit.span.end):
+            yield one
+            end = max(one.edit.span.end, one.edit.span.start)
+
+
+def _those_that_hold(
+    now: Checked, check: Check, chosen: Sequence[_Offer], refused: set[tuple[str, str, Edit]]
+) -> tuple[Checked, list[_Offer]]:
+    holding: list[_Offer] = []
+    best = now
+    for one in chosen[:_SINGLY]:
+        after = check(_edited(now.source.text, [*holding, one]))
+        if _better(now, after, [*holding, one]):
+            holding.append(one)
+            best = after
+        else:
+            refused.add(one.key)
+    return best, holding
+
+
+def _better(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> bool:
+    """The mistakes are gone, the text can be read if it could, and what had a meaning still has it."""
+    counts = Counter(map(_said, before.diagnostics))
+    counts.subtract(map(_said, after.diagnostics))
+    all_known = len(before.diagnostics) < MAX_MISTAKES
+    if all_known and not all(counts[_said(one.diagnostic)] > 0 for one in chosen):
+        return False
+    if before.meaning is not None:
+        safe = all(one.edit.safe for one in chosen)
+        return after.meaning == before.meaning if safe else not any(map(is_error, after.diagnostics))
+    return read_yaml(after.source)[0] is not None or read_yaml(before.source)[0] is None
+
+
+def _said(one: Diagnostic) -> tuple[str, str]:
+    return one.name, one.message
+
+
+def _edited(text: str, chosen: Sequence[_Offer]) -> str:
+    for one in reversed(chosen):
+        text = text[: one.edit.span.start] + one.edit.text + text[one.edit.span.end :]
+    return text
+
+
+def _applied(source: Source, one: _Offer) -> Applied:
+    code = code_of(one.diagnostic.name).number
+    return Applied(code, one.edit.title, one.diagnostic.message, source.position(one.edit.span.start))

@@ -1,0 +1,109 @@
+"""Checking one named file, capsule or constitution, again and again while it is mended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from somagent.capsule_compiler.compile import compile_capsule
+from somagent.capsule_compiler.diagnostics import is_error
+from somagent.capsule_compiler.diagnostics.allow import allow
+from somagent.capsule_compiler.draft import FileBeside
+from somagent.capsule_compiler.plan import Plan, plan_digest
+from somagent.governance.constitution import Constitution, load_constitution
+from somagent.governance.documents import Diagnostic, MappingNode, Source, decode_source, read_yaml
+from somagent.workflows import capsules
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to say about one file."""
+
+    name: str
+    content: bytes
+    source: Source
+    diagnostics: Sequence[Diagnostic]
+    kind: str  # a few words on what it is
+    plan: Plan | None = None  # of a capsule without an error
+    digest: str | None = None  # of a constitution without an error
+
+    @property
+    def meaning(self) -> str | None:
+        """The digest of what it means, when it has no error."""
+        return plan_digest(self.plan) if self.plan else self.digest
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it has an error."""
+        return any(is_error(one) for one in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Checks files as this installation and a constitution have it."""
+
+    installation: capsules.Installation
+    constitution: Constitution
+
+    def file(self, name: str) -> Found:
+        """Checks the file at a path, or standard input; raises `NotReadable`."""
+        if name == STANDARD_INPUT:
+            return self.content(name, sys.stdin.buffer.read())
+        name = from_here(name)
+        return self.content(name, capsules.read_bytes(Path(name)))
+
+    def content(self, name: str, content: bytes) -> Found:
+        """Checks a content as if it were that of the file."""
+        source, faults = decode_source(name, content)
+        if not faults and _is_constitution(source):
+            return _of_constitution(name, content, source)
+        if name == STANDARD_INPUT:
+            compilation = compile_capsule(
+                name,
+                content,
+                language=self.installation.language,
+                constitution=self.constitution,
+                files=_nothing_beside,
+            )
+        else:
+            compilation = capsules.compile_content(Path(name), content, self.installation, self.constitution)
+        plan = compilation.plan
+        kind = f"capsule, {_many(len(plan.nodes) + len(plan.finals) if plan else 0, 'step')}"
+        return Found(name, content, compilation.source, compilation.diagnostics, kind, plan)
+
+
+def from_here(name: str) -> str:
+    """A path as seen from the current folder when it is inside, else as it was given."""
+    path = Path(name)
+    try:
+        return str(path.relative_to(Path.cwd())) if path.is_absolute() else name
+    except (ValueError, OSError):
+        return name
+
+
+def _of_constitution(name: str, content: bytes, source: Source) -> Found:
+    loaded, mistakes = load_constitution(source)
+    diagnostics = sorted(allow(source, mistakes), key=lambda one: (one.span, one.name))
+    count = len(loaded.step_rules) + len(loaded.input_rules) if loaded else 0
+    kind = f"constitution, {_many(count, 'rule')}"
+    return Found(name, content, source, diagnostics, kind, digest=loaded.digest if loaded else None)
+
+
+def _is_constitution(source: Source) -> bool:
+    if "Constitution" not in source.text:
+        return False
+    root, _ = read_yaml(source)
+    kind = root.entries.get("kind") if isinstance(root, MappingNode) else None
+    return kind is not None and kind.value.plain() == "Constitution"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _nothing_beside(path: str) -> list[FileBeside]:
+    raise FileNotFoundError(2, "a capsule from standard input has no files beside it", path)

@@ -251,7 +251,7 @@ class _Reader:
                 span,
                 note="quote it",
                 help="quote the text; go-yaml, which kubectl reads with, ends plain text there at `?`",
-                edit=Edit(span, json.dumps(text, ensure_ascii=False), "quote it"),
+                edit=Edit(span, json.dumps(text, ensure_ascii=False), "quote it", safe=True),
             )
         else:
             self._plain[text] = value

@@ -16,7 +16,7 @@ SPEC = """\
     agree:
       needs: [build, build]{twice}
       if: {condition}
-      review: {{ title: Go on? }}
+      review: {{ title: Go on }}
     go: {{ needs: [agree], script: {{ run: x }} }}
 """
 TWICE, SKIPS = ("need-twice", "build"), ("gate-may-skip", "if")
@@ -76,7 +76,7 @@ def test_a_text_of_several_lines_is_allowed_from_where_it_begins(mistakes: Mista
     ],
 )
 def test_a_text_allows_nothing(mistakes: Mistakes, title: str) -> None:
-    moved = spec().replace("      review: { title: Go on? }\n", "")
+    moved = spec().replace("      review: { title: Go on }\n", "")
     assert mistakes(moved.replace("      if:", f"      review:\n        title: {title}\n      if:")) == [TWICE, SKIPS]
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from somagent.cli.exits import UserError
 
 DATA_DIRECTORY = ".somagent"
+TEMPLATES = ("minimal", "repository-job", "review-flow", "fan-out")  # files in `templates`
 _TEXTS = ("input", "person", "group", "comment")  # kept with runs; all else are names of files, runs and steps
 _Adder = Callable[..., argparse.ArgumentParser]
 
@@ -50,8 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _author(add: _Adder) -> None:
-    new = add("new", help="write a small working capsule")
+    new = add("new", help="write a working capsule to begin with")
     new.add_argument("name", nargs="?", default="hello", help="name of the capsule (default: hello)")
+    new.add_argument("--template", choices=TEMPLATES, default="minimal", help="what it begins as (default: minimal)")
+    new.add_argument("--list", action="store_true", help="list the templates and what each does")
     new.add_argument("--force", action="store_true", help="overwrite a file that is there")
     check = add("check", help="find every mistake in capsules and constitutions")
     check.add_argument("files", nargs="+", metavar="FILE", help="capsule or constitution; `-` reads standard input")

@@ -1,23 +1,30 @@
-"""`somagent new`: a small capsule that works, to change into your own."""
+"""`somagent new`: a capsule that works, to change into your own."""
 
 from __future__ import annotations
 
 import json
 import re
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
-from somagent.cli.arguments import DATA_DIRECTORY
+from somagent.cli.arguments import DATA_DIRECTORY, TEMPLATES
 from somagent.cli.compiling import installed
 from somagent.cli.exits import UserError
+from somagent.governance.documents import Source, node_at, read_yaml
 from somagent.workflows import capsules
 
-_TEMPLATE = Path(__file__).parent.parent / "templates" / "minimal.capsule.yaml"
+_FOLDER = Path(__file__).parent.parent / "templates"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_AFTERWARDS: Mapping[str, str] = {"review-flow": "somagent approve last agree --as NAME"}
 
 
 def run(arguments: Namespace) -> int:
     """Writes NAME.capsule.yaml, and the schema that editors complete and check it with."""
+    if arguments.list:
+        for template in TEMPLATES:
+            print(f"{template:<16} {_description(template)}")
+        return 0
     name: str = arguments.name.removesuffix(capsules.SUFFIX)
     if not _NAME.fullmatch(name):
         raise UserError(f"`{name}` is not a DNS name like `repo-health`: small letters, digits and hyphens")
@@ -25,9 +32,7 @@ def run(arguments: Namespace) -> int:
     if path.exists() and not arguments.force:
         raise UserError(f"`{path}` is there already; `--force` overwrites it")
     try:
-        path.write_text(
-            _TEMPLATE.read_text(encoding="utf-8").replace("name: hello ", f"name: {name} ", 1), encoding="utf-8"
-        )
+        path.write_text(_text(arguments.template).replace("name: hello ", f"name: {name} ", 1), encoding="utf-8")
         schema = Path(DATA_DIRECTORY) / "capsule.schema.json"
         schema.parent.mkdir(exist_ok=True)
         schema.write_text(json.dumps(installed().language.schema, indent=1) + "\n", encoding="utf-8")
@@ -39,4 +44,16 @@ def run(arguments: Namespace) -> int:
     print(f"wrote {path}")
     print(f"  try: somagent check {path}")
     print(f"       somagent run {path}")
+    if arguments.template in _AFTERWARDS:
+        print(f"       {_AFTERWARDS[arguments.template]}")
     return 0
+
+
+def _text(template: str) -> str:
+    return (_FOLDER / f"{template}{capsules.SUFFIX}").read_text(encoding="utf-8")
+
+
+def _description(template: str) -> str:
+    root, _ = read_yaml(Source(template, _text(template)))
+    node = node_at(root, ("spec", "description")) if root is not None else None
+    return str(node.plain()) if node is not None else ""

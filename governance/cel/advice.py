@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Literal, Name, Select
 from somagent.governance.cel.types import (
@@ -205,6 +206,15 @@ def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
         edit = wrap(expr, wants.name)
         return Diagnostic("type-mismatch", message, expr.span, help=f"write {edit.text}", edit=edit)
     return Diagnostic("type-mismatch", message, expr.span, help=truth(found) if wants == BOOL else "")
+
+
+def suggesting(diagnostic: Diagnostic, name: str) -> Diagnostic:
+    """The diagnostic of an unknown name, with another suggestion."""
+    edit = diagnostic.edit
+    if edit is None:
+        return diagnostic
+    text = f'"{name}"' if edit.text.startswith('"') else write_field(name)
+    return replace(diagnostic, note=f"did you mean `{name}`?", edit=replace(edit, text=text, title=f"write `{name}`"))
 
 
 def _suggest(

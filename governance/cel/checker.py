@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from somagent.governance.cel import advice
 from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
@@ -41,8 +42,9 @@ from somagent.governance.cel.types import (
     show,
 )
 from somagent.governance.cel.writer import write, write_target
-from somagent.governance.documents import Diagnostic, Label
+from somagent.governance.documents import Diagnostic, Label, Span, nearest_first
 
+_MOST_TRIED = 8  # unknown names of an expression, and near names for each
 _KEYS = (BOOL, INT, STRING, DYN, ERROR)
 _LITERALS: dict[type, Type] = {bool: BOOL, int: INT, float: DOUBLE, str: STRING, type(None): NULL}
 
@@ -60,16 +62,51 @@ def check(expr: Expr, scope: Mapping[str, Type], *, wanted: Type | None = None) 
 
     All mistakes are reported, each once: what was already reported fits everywhere.
     """
-    checker = _Checker(scope)
-    found = checker.check(expr)
-    if wanted is not None:
-        checker.want(expr, wanted)
+    found, checker = _checked(expr, scope, wanted, {})
+    if checker.unknown:
+        _prefer_what_fits(checker, lambda instead: len(_checked(expr, scope, wanted, instead)[1].diagnostics))
     return Checked(checker.inference.finish(found), tuple(checker.diagnostics))
 
 
+def _checked(
+    expr: Expr, scope: Mapping[str, Type], wanted: Type | None, instead: Mapping[Span, str]
+) -> tuple[Type, _Checker]:
+    checker = _Checker(scope, instead)
+    found = checker.check(expr)
+    if wanted is not None:
+        checker.want(expr, wanted)
+    return found, checker
+
+
+def _prefer_what_fits(checker: _Checker, mistakes_with: Callable[[Mapping[Span, str]], int]) -> None:
+    """Of several near names, suggests the nearest with which the rest of the expression is right.
+
+    That is found by checking the expression once more with each, so it holds wherever the name stands.
+    """
+    before = len(checker.diagnostics)
+    for unknown in checker.unknown[:_MOST_TRIED]:
+        names = nearest_first(unknown.name, unknown.known)[:_MOST_TRIED]
+        fits = (name for name in names if mistakes_with({unknown.span: name}) < before)
+        best = next(fits, None) if len(names) > 1 else None
+        if best is not None:
+            old = checker.diagnostics[unknown.at]
+            checker.diagnostics[unknown.at] = advice.suggesting(old, best)
+
+
+class _Unknown(NamedTuple):
+    """A name that nothing has, where something near it was suggested."""
+
+    at: int  # in the list of diagnostics
+    span: Span
+    name: str
+    known: tuple[str, ...]
+
+
 class _Checker:
-    def __init__(self, scope: Mapping[str, Type]) -> None:
+    def __init__(self, scope: Mapping[str, Type], instead: Mapping[Span, str]) -> None:
         self.scope = scope
+        self.instead = instead  # names that are tried, by the place of what is written there
+        self.unknown: list[_Unknown] = []
         self.variables: list[tuple[str, Type]] = []
         self.inference = Inference()
         self.diagnostics: list[Diagnostic] = []
@@ -78,6 +115,11 @@ class _Checker:
     def report(self, diagnostic: Diagnostic) -> Type:
         self.diagnostics.append(diagnostic)
         return ERROR
+
+    def report_unknown(self, diagnostic: Diagnostic, name: str, known: Iterable[str]) -> Type:
+        if diagnostic.edit is not None:
+            self.unknown.append(_Unknown(len(self.diagnostics), diagnostic.span, name, tuple(known)))
+        return self.report(diagnostic)
 
     def check(self, expr: Expr) -> Type:
         found = self.inference.resolve(self.type_of(expr))
@@ -124,20 +166,23 @@ class _Checker:
         return self.inference.finish(type_)
 
     def name(self, expr: Name) -> Type:
+        written = self.instead.get(expr.span, expr.name)
         for name, type_ in reversed(self.variables):
-            if name == expr.name:
+            if name == written:
                 return type_
-        if expr.name in self.scope:
-            return self.scope[expr.name]
+        if written in self.scope:
+            return self.scope[written]
         known = {*self.scope, *(name for name, _ in self.variables)}
-        return self.report(advice.unknown_name(expr, known, FUNCTIONS))
+        return self.report_unknown(advice.unknown_name(expr, known, FUNCTIONS), expr.name, known)
 
     def field(self, expr: Select, operand: Type) -> Type:
         match operand:
             case ObjectType(fields):
-                if expr.field in fields:
-                    return fields[expr.field].type
-                return self.report(advice.unknown_field(operand, expr.field, expr.field_span))
+                field = fields.get(self.instead.get(expr.field_span, expr.field))
+                if field is not None:
+                    return field.type
+                fault = advice.unknown_field(operand, expr.field, expr.field_span)
+                return self.report_unknown(fault, expr.field, fields)
             case MapType(_, value):
                 return value
             case TypeVariable():
@@ -151,10 +196,10 @@ class _Checker:
     def index(self, expr: Index) -> Type:
         operand, key = self.check(expr.operand), self.check(expr.index)
         if isinstance(operand, ObjectType) and isinstance(expr.index, Literal) and isinstance(expr.index.value, str):
-            field = operand.fields.get(expr.index.value)
+            field = operand.fields.get(self.instead.get(expr.index.span, expr.index.value))
             if field is None:
                 fault = advice.unknown_field(operand, expr.index.value, expr.index.span, quoted=True)
-                return self.report(fault)
+                return self.report_unknown(fault, expr.index.value, operand.fields)
             return field.type
         if operand == DYN:
             return DYN
@@ -230,7 +275,7 @@ class _Checker:
         return result
 
     def call(self, expr: Call) -> Type:
-        name, target = expr.function, expr.target
+        name, target = self.instead.get(expr.function_span, expr.function), expr.target
         table = FUNCTIONS if target is None else METHODS
         if name not in table:
             return self.missing_function(expr)
@@ -270,7 +315,7 @@ class _Checker:
         else:
             self.check_parts(expr)
             known = {*FUNCTIONS, "has"} if expr.target is None else {*METHODS, *MACROS}
-            self.report(advice.unknown_function(name, expr.function_span, known))
+            self.report_unknown(advice.unknown_function(name, expr.function_span, known), name, known)
         return ERROR
 
     def check_parts(self, expr: Expr) -> None:

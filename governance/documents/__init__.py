@@ -9,7 +9,7 @@ from somagent.governance.documents.comments import comments
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
 from somagent.governance.documents.locate import in_document, locate
 from somagent.governance.documents.model_schema import model_schema
-from somagent.governance.documents.nearest import nearest
+from somagent.governance.documents.nearest import nearest, nearest_first
 from somagent.governance.documents.nodes import (
     Entry,
     MappingNode,
@@ -52,6 +52,7 @@ __all__ = [
     "locate",
     "model_schema",
     "nearest",
+    "nearest_first",
     "node_at",
     "read_yaml",
     "scalars",

@@ -16,23 +16,37 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     delete, replace, swap of neighbours), without regard to case. Work is bounded: of more than 300 names that could be
     near, the first 300 are compared.
     """
-    limit = min(3, max(1, (len(word) + 1) // 3)) if len(word) > 2 else 0
-    if len(word) > _LONGEST:
-        return None
-    folded = word.lower()
-    letters = frozenset(folded)
-    shortest, longest = len(word) - limit, len(word) + limit
-    possible = sorted(
-        name for name in names if shortest <= len(name) <= longest and len(letters.difference(name.lower())) <= limit
-    )
+    limit = _limit(word)
     best: str | None = None
-    for name in possible[:_MOST]:
-        distance = _distance(folded, name.lower(), limit)
+    for name in _possible(word, names, limit):
+        distance = _distance(word.lower(), name.lower(), limit)
         if distance <= limit:
             best, limit = name, distance - 1
         if limit < 0:
             break
     return best
+
+
+def nearest_first(word: str, names: Iterable[str]) -> list[str]:
+    """All names that are as near as `nearest` asks, the nearest first, then in alphabetical order."""
+    limit = _limit(word)
+    distances = ((_distance(word.lower(), name.lower(), limit), name) for name in _possible(word, names, limit))
+    return [name for distance, name in sorted(distances) if distance <= limit]
+
+
+def _limit(word: str) -> int:
+    return min(3, max(1, (len(word) + 1) // 3)) if len(word) > 2 else 0
+
+
+def _possible(word: str, names: Iterable[str], limit: int) -> list[str]:
+    if len(word) > _LONGEST:
+        return []
+    letters = frozenset(word.lower())
+    shortest, longest = len(word) - limit, len(word) + limit
+    possible = sorted(
+        name for name in names if shortest <= len(name) <= longest and len(letters.difference(name.lower())) <= limit
+    )
+    return possible[:_MOST]
 
 
 def _distance(a: str, b: str, limit: int) -> int:

@@ -6,7 +6,6 @@ tags, merge keys, duplicate keys, keys that are not text, and control characters
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from codecs import BOM_UTF8
@@ -251,7 +250,7 @@ class _Reader:
                 span,
                 note="quote it",
                 help="quote the text; go-yaml, which kubectl reads with, ends plain text there at `?`",
-                edit=Edit(span, json.dumps(text, ensure_ascii=False), "quote it", safe=True),
+                edit=Edit(span, _quoted(text), "quote it", safe=True),
             )
         else:
             self._plain[text] = value
@@ -285,6 +284,12 @@ def _unambiguous(text: str, other: OtherMeaning) -> str:
     if other.words == "a boolean":
         return f'write "{text}" for the text, {str(text.lower() in {"y", "yes", "on"}).lower()} for the boolean'
     return f'write "{text}" for the text; a number is written with digits alone and does not begin with 0'
+
+
+def _quoted(text: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        text = text.replace(plain, escaped)
+    return f'"{text}"'
 
 
 def _surely_text(text: str, value: object) -> bool:

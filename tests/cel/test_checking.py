@@ -223,3 +223,59 @@ def test_types_are_values():
 def test_many_types_have_a_short_name():
     assert cel.show(ObjectType({name: Field(INT) for name in "abcdef"})) == "object(a, b, c, d, ...)"
     assert cel.show(MapType(STRING, ListType(ARTIFACT))) == "map(string, list(artifact))"
+
+
+NEAR = {
+    "steps": ObjectType(
+        {
+            "test": Field(
+                ObjectType(
+                    {"coverag": Field(STRING), "coverages": Field(ListType(DOUBLE)), "coverage_": Field(DOUBLE)},
+                    "step `test`",
+                    "output",
+                    "unknown-output",
+                )
+            ),
+            "text": Field(ObjectType({"words": Field(INT)}, "step `text`", "output", "unknown-output")),
+        },
+        "the capsule",
+        "step",
+        "unknown-step",
+    ),
+    "named": STRING,
+    "names": ListType(STRING),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "near"),
+    [
+        ("steps.test.coverage >= 0.7", None, "coverage_"),
+        ("steps.test.coverage == 'full'", None, "coverag"),
+        ("size(steps.test.coverage) > 1", None, "coverag"),
+        ("steps.test.coverage.all(x, x > 0.5)", None, "coverages"),
+        ("steps.test['coverage'] + 1.0", None, "coverage_"),
+        ("steps.test.coverage", DOUBLE, "coverage_"),
+        ("true ? steps.test.coverage : 1.0", None, "coverage_"),
+        ("[1.0].filter(x, x > steps.test.coverage)", None, "coverage_"),
+        ("steps.tet.words > 1", None, "text"),
+        ("steps.tet.coverag == 'x'", None, "test"),
+        ("name.startsWith('a')", None, "named"),
+        ("name.exists(x, x == 'a')", None, "names"),
+        ("has(steps.test.coverage)", None, "coverag"),  # every type does
+        ("steps.test.coverage + true", None, "coverag"),  # no type does: the nearest
+    ],
+)
+def test_of_names_that_are_near_the_one_of_the_right_type_is_suggested(
+    text: str, wanted: cel.Type | None, near: str
+) -> None:
+    checked = cel.check(cel.parse(text), NEAR, wanted=wanted)
+    one = checked.diagnostics[0]
+    assert one.note == f"did you mean `{near}`?"
+    assert one.edit is not None
+    assert one.edit.text.strip('"') == near
+
+
+def test_each_of_several_unknown_names_has_its_own_suggestion() -> None:
+    found = cel.check(cel.parse("steps.test.coverage > 0.5 && steps.test.coverage == 'x'"), NEAR).diagnostics
+    assert [one.note for one in found] == ["did you mean `coverage_`?", "did you mean `coverag`?"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from somagent.governance.documents import nearest
+from somagent.governance.documents import nearest, nearest_first
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,10 @@ def test_thousands_of_alike_names_take_milliseconds() -> None:
     for _ in range(10):
         nearest("stpe_4999x", known)
     assert time.process_time() - start < 2
+
+
+@given(names, st.lists(names, max_size=6, unique=True))
+def test_near_names_come_in_the_order_of_their_distance(word: str, known: list[str]) -> None:
+    found = nearest_first(word, known)
+    assert found == sorted(found, key=lambda name: (edits(word, name), name))
+    assert found[:1] == [name for name in [nearest(word, known)] if name]

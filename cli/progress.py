@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from somagent.cli.printing import MARKS, console_for, duration, printable
 from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
 from somagent.workflows.engines.protocol import Event, RunView
+from somagent.workflows.engines.views import items_words
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -51,7 +52,7 @@ class Row:
     started: datetime | None = None
     ended: datetime | None = None
     items: int | None = None
-    items_ended: int = 0
+    items_ended: list[Phase] = field(default_factory=list)
     attempt: int = 0
     note: str = ""
 
@@ -65,7 +66,7 @@ class Rows:
             row = Row(step.id, step.operator, step.phase, step.started_at, step.ended_at, attempt=step.attempts)
             if step.items:
                 row.items = len(step.items)
-                row.items_ended = sum(item.phase in ENDED for item in step.items)
+                row.items_ended = [item.phase for item in step.items if item.phase in ENDED]
             self.rows[step.id] = row
 
     def take(self, event: Event) -> Row | None:
@@ -84,7 +85,7 @@ class Rows:
         elif event.kind == "retry":
             row.note = event.message
         elif event.kind == "result" and of_item:
-            row.items_ended += 1
+            row.items_ended.append(event.phase)
         elif event.kind == "result":
             row.phase, row.ended, row.note = event.phase, event.at, event.message
             return row
@@ -113,7 +114,7 @@ class Lines:
         """Writes a line when a step has ended, waits, or is tried again."""
         row = self._rows.take(event)
         if row is not None:
-            items = f"  {row.items_ended}/{row.items} items" if row.items is not None else ""
+            items = f"  {items_words(row.items_ended, row.items)}" if row.items is not None else ""
             self._line(row.id, row.phase, items + _note(row.note))
         elif event.kind in {"waiting", "retry"}:
             key = event.key
@@ -188,7 +189,7 @@ class LiveTable:
 def _details(row: Row) -> str:
     parts = []
     if row.items is not None:
-        parts.append(f"{row.items_ended}/{row.items}")
+        parts.append(items_words(row.items_ended, row.items))
     if row.attempt > 1:
         parts.append(f"attempt {row.attempt}")
     if row.started is not None:

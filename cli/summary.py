@@ -13,6 +13,7 @@ from somagent.cli.printing import MARKS, between, console_for, printable, visibl
 from somagent.cli.way_on import way_on
 from somagent.operators.runner.records import artifact_of
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.views import items_words
 
 _MOST_STEPS = 40
 
@@ -55,6 +56,8 @@ def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None
     console.print(line)
     if view.failure is not None:
         console.print(Text(f"  {printable(view.failure.message, 400)}"))
+    for warning in view.warnings[:_MOST_STEPS]:
+        console.print(Text(f"  beyond the budget: {printable(warning, 400)}", style="yellow"))
     for hint in _next(view, arguments):
         console.print(f"  {visible(hint)}")
     if report:
@@ -67,8 +70,7 @@ def _note(step: StepView) -> str:
     if step.waiting is not None and step.phase == "Waiting":
         return printable(step.waiting.title)
     if step.items:
-        done = sum(item.phase == "Succeeded" for item in step.items)
-        return f"{done}/{len(step.items)} items"
+        return items_words((item.phase for item in step.items), len(step.items))
     return ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,26 +11,25 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
+from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.governance.verdict import Verdict
 from somagent.operators.deciding import question_of
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.bindings import Scope
 from somagent.operators.runner.border import checked_amounts
+from somagent.operators.runner.budgeting import NOTHING, Ask, Leave, accounts_of, leave_to_spend
 from somagent.operators.runner.expressions import ReadyTemplate, brief
 from somagent.operators.runner.folders import has_room, remove_tree
 from somagent.operators.runner.governing import ask
 from somagent.operators.runner.guards import check_requirement, fan_out_items
-from somagent.operators.runner.ledger import BudgetExceeded, Ledger
+from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.operating import NoRoom, described, is_ctrl_c, operate
 from somagent.operators.runner.ready import ReadyNode
 from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, RunRecord, StepKey, Waiting
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import digest_of_value
-
-_NOTHING = Amounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Course:
     verdict: Verdict | None = None
     input_digest: str = ""
     reserved: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 async def perform(work: Work, course: Course) -> Answer | Waiting:
@@ -66,6 +66,7 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
         await check_requirement(work.node, work.scope)
     else:
         items = await fan_out_items(work.node, work.scope, work.run, work.ledger.contents.remembered)
+        more[node.fan_out.index] = key.item
         more[node.fan_out.name] = items[key.item]
     rendered = await _arguments(work.node.arguments, work.scope, more)
     arguments = msgspec.to_builtins(rendered)
@@ -83,11 +84,13 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
         raise StepFailure("denied", consent.denial)
     if consent.waiting is not None:
         return consent.waiting
-    await _reserve(work, _estimate(operator, decoded), course)
-    end = await _run(work, operator, decoded, *_own(work.attempt.asked, decisions))
+    leave = await _leave(work, _estimate(operator, decoded), decisions, course)
+    if isinstance(leave, Waiting):
+        return leave
+    end = await _run(work, operator, decoded, leave, _own(work.attempt.asked, decisions))
     if isinstance(end, Park):
         course.verdict = end.verdict or course.verdict
-        return replace(end.waiting, constitution=False)
+        return replace(end.waiting, constitution=False, budgets=[])
     if end.outputs or node.outputs:
         try:
             work.node.output_check(end.outputs)
@@ -98,7 +101,7 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
 
 def _own(asked: Waiting | None, decisions: Sequence[Decision]) -> tuple[tuple[Decision, ...], Waiting | None]:
     """What the operator is told: the decisions on its own last question, and that question."""
-    if asked is None or asked.constitution:
+    if asked is None or asked.constitution or asked.budgets:
         return (), None
     question = question_of(asked)
     return tuple(decision for decision in decisions if decision.question == question), asked
@@ -145,37 +148,32 @@ def _decode(arguments: Any, operator: Operator) -> Any:
     return decoded
 
 
-def _budgets(work: Work) -> list[tuple[str, Budget]]:
-    """Every budget that the step spends from; each item of a fan-out step has the step's budget for itself."""
-    step, item = work.attempt.key.step, work.attempt.key.item
-    own = step if item == NO_ITEM else f"{step}/{item}"
-    named = (("run", work.plan.budget), (own, work.node.node.budget))
-    return [(name, budget) for name, budget in named if budget is not None]
-
-
-async def _reserve(work: Work, amounts: Amounts, course: Course) -> None:
-    budgets = _budgets(work)
-    if not budgets or amounts == _NOTHING:
-        return
-    try:
-        await work.ledger.reserve(work.attempt.key, amounts, budgets)
-    except BudgetExceeded as fault:
-        raise StepFailure("budget", str(fault)) from None
-    course.reserved = True
+async def _leave(work: Work, amounts: Amounts, decisions: tuple[Decision, ...], course: Course) -> Leave | Waiting:
+    asked = Ask(work.attempt, work.node.node, work.plan, work.run, work.ledger, decisions, work.now(), work.node.final)
+    end = await leave_to_spend(asked, amounts)
+    if isinstance(end, Leave):
+        course.reserved, course.warnings = end.reserved, end.warnings
+    return end
 
 
 async def account(work: Work, spent: Amounts, course: Course) -> None:
     """Opens an account for what was spent without being reserved; it is settled with the end of the attempt."""
-    budgets = _budgets(work)
-    if budgets and spent != _NOTHING and not course.reserved:
-        await work.ledger.reserve(work.attempt.key, _NOTHING, budgets)
+    if spent != NOTHING and not course.reserved and not work.node.node.capsule:
+        key, node = work.attempt.key, work.node.node
+        accounts = await accounts_of(key, node, work.plan, work.run, work.ledger)
+        await work.ledger.reserve(key, NOTHING, accounts)
 
 
 async def _run(
-    work: Work, operator: Operator, arguments: Any, decisions: tuple[Decision, ...], asked: Waiting | None
+    work: Work,
+    operator: Operator,
+    arguments: Any,
+    leave: Leave,
+    own: tuple[tuple[Decision, ...], Waiting | None],
 ) -> Answer | Park:
-    """Runs the operator in a folder of its own until the deadline."""
-    limit = timeout_of(work.node.node)
+    """Runs the operator in a folder of its own until the deadline: its timeout, or its budget of time if it is less."""
+    timeout = timedelta(milliseconds=work.node.node.timeout_ms)
+    limit = timeout if leave.left is None else min(timeout, leave.left)
     key = work.attempt.key
     folder = work.workspace / _folder_name(key, work.attempt.number)
     remove_tree(folder)  # left by a process that died
@@ -190,12 +188,18 @@ async def _run(
         log=log,
         contents=work.ledger.contents,
         deadline=work.now() + limit,
-        decisions=decisions,
-        asked=asked,
+        decisions=own[0],
+        asked=own[1],
         now=work.now,
     )
     try:
+        for warning in leave.warnings:
+            log.line(f"[somagent] {warning}")
         return await operate(operator, arguments, step, limit)
+    except StepFailure as fault:
+        if fault.failure_class == "timeout" and limit < timeout:
+            raise StepFailure("budget", leave.limit, spent=fault.spent, verdict=fault.verdict) from None
+        raise
     except NoRoom as refused:
         await _clear(folder)
         if not has_room(work.workspace):
@@ -207,14 +211,6 @@ async def _run(
     finally:
         await _clear(folder)
         log.close()
-
-
-def timeout_of(node: Node) -> timedelta:
-    """How long an attempt may take: the step's timeout, or its budget of wall clock time if that is shorter."""
-    limit = node.timeout_ms
-    if node.budget is not None and node.budget.wall_clock_ms is not None:
-        limit = min(limit, node.budget.wall_clock_ms)
-    return timedelta(milliseconds=limit)
 
 
 def _folder_name(key: StepKey, number: int) -> str:

@@ -1,23 +1,36 @@
-"""What expressions see: the run, its inputs, and of earlier steps just those that are asked for."""
+"""What expressions see: the run, its inputs, and of earlier steps just those that are asked for.
+
+Nothing of it changes between the attempts of a step: steps are read when they have ended, and what the run has spent
+is what had been settled when the step was first reached.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC
+from typing import Any, NamedTuple
 
 import msgspec
 
+from somagent.capsule_compiler.plan import Amounts
 from somagent.capsule_compiler.value_types import ARTIFACT
 from somagent.governance.cel import BorderError, Value, from_json
 from somagent.operators.operator import StepFailure
 from somagent.operators.runner.artifacts import read_artifact
 from somagent.operators.runner.contents import ContentError
-from somagent.operators.runner.expressions import SKIPPED, Reads
+from somagent.operators.runner.expressions import RAN, Reads
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.ready import ReadyNode, ReadyPlan
-from somagent.operators.runner.records import RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import NO_ITEM, RunRecord, StepKey, StepResult
 from somagent.operators.runner.values import fetch
 
 _OBJECT_FACTOR = 4  # Python's objects need about so many times the bytes of their JSON
+
+
+class _Seen(NamedTuple):
+    """A step that has ended, and whether it has outputs."""
+
+    value: Value
+    ran: bool
 
 
 class Scope:
@@ -31,13 +44,13 @@ class Scope:
 
     async def bindings(self, reads: Reads, **more: Value) -> dict[str, Value]:
         """Values of all names that `reads` has, and `more`; raises `StepFailure` when content is lost."""
+        steps = {step: await self._step(step) for step in self._steps(reads)}
         found: dict[str, Value] = {
             "inputs": self._inputs(),
-            "steps": {step: await self._step(step) for step in self._steps(reads)},
-            "run": {"id": self._run.id, "submitter": self._run.submitter},
+            "steps": {step: seen.value for step, seen in steps.items()},
+            "run": await self._run_members(reads.run),
+            RAN: {step: True for step, seen in steps.items() if seen.ran},
         }
-        if reads.phase and self._node is not None and self._node.final:
-            found["run"] = {"id": self._run.id, "submitter": self._run.submitter, "phase": await self._phase()}
         return found | more
 
     def _steps(self, reads: Reads) -> frozenset[str]:
@@ -55,28 +68,54 @@ class Scope:
             remembered.put(key, inputs, size_of(inputs))
         return inputs
 
-    async def _step(self, step: str) -> Value:
+    async def _run_members(self, read: frozenset[str]) -> Value:
+        members: dict[Any, Value] = {"id": self._run.id, "submitter": self._run.submitter}
+        if "startedAt" in read:
+            at = await self._ledger.started_at(self._run.id) or self._run.created_at
+            members["startedAt"] = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if "spend" in read:
+            key = StepKey(self._run.id, self._node.node.id if self._node is not None else "")
+            members["spend"] = _spend(await self._ledger.spent_until(key))
+        if "phase" in read and self._node is not None and self._node.final:
+            members["phase"] = await self._phase()
+        return members
+
+    async def _step(self, step: str) -> _Seen:
         remembered = self._ledger.contents.remembered
         key = ("step", self._run.id, step)
-        value: Value = remembered.get(key)
-        if value is None:
-            value = await self._outputs(step)
-            remembered.put(key, value, size_of(value))
-        return value
+        seen: _Seen | None = remembered.get(key)
+        if seen is None:
+            seen = await self._outputs(step)
+            remembered.put(key, seen, size_of(seen.value))
+        return seen
 
-    async def _outputs(self, step: str) -> Value:
+    async def _outputs(self, step: str) -> _Seen:
         result = await self._ledger.result(StepKey(self._run.id, step))
         if result is None:
             raise RuntimeError(f"step `{step}` of run {self._run.id} is read before it has ended")
-        if result.phase != "Succeeded":
-            return SKIPPED
+        ran = result.phase == "Succeeded"
         node = self._ready.nodes[step]
-        if node.node.fan_out is None:
-            return self._typed_outputs(node, result)
+        if node.node.fan_out is None or not ran:
+            return _Seen(self._members(node, result), ran)
         items = await self._ledger.item_results(self._run.id, step)
-        return [self._typed_outputs(node, item) for item in items]
+        return _Seen([self._members(node, item) for item in items], ran)
 
-    def _typed_outputs(self, node: ReadyNode, result: StepResult) -> Value:
+    def _members(self, node: ReadyNode, result: StepResult) -> Value:
+        """What is known of how it went, and its outputs, or the error of an item that failed."""
+        members: dict[Any, Value] = {
+            "status": result.phase,
+            "attempts": result.attempts,
+            "spend": _spend(result.spent),
+        }
+        if result.phase == "Succeeded":
+            return members | self._typed_outputs(node, result)
+        if result.failure is not None and result.key.item != NO_ITEM:
+            why = result.failure
+            error: Value = {"class": why.failure_class, "message": why.message, "attempts": result.attempts}
+            return members | {"error": error}
+        return members
+
+    def _typed_outputs(self, node: ReadyNode, result: StepResult) -> dict[Any, Value]:
         try:
             outputs = fetch(result.outputs, self._ledger.contents)
         except ContentError as fault:
@@ -95,6 +134,10 @@ class Scope:
         if "Cancelled" in phases:
             return "Cancelled"
         return "Failed" if phases & {"Failed", "Omitted"} else "Succeeded"
+
+
+def _spend(spent: Amounts) -> Value:
+    return {"tokens": spent.tokens, "costMicros": spent.cost_micros}
 
 
 def _typed(value: Any, types: dict[str, Any], name: str, what: str) -> Value:

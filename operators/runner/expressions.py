@@ -25,14 +25,12 @@ from somagent.governance.documents import Span
 from somagent.operators.operator import StepFailure
 
 _SHOWN_VALUES = 4
-_RAN = "steps that ran"  # a name that no expression can spell
 _SHOWN_CHARACTERS = 80
 
+RAN = "steps that ran"
+"""A name that no expression can spell: the steps that have outputs. In `steps` the others are there, too."""
+
 Bindings = Mapping[str, Value]
-
-
-SKIPPED: dict[Any, Value] = {}
-"""What `steps.STEP` is when the step has no outputs because it did not run; told apart from others by identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Reads:
 
     steps: frozenset[str]
     all_steps: bool  # `steps` as a whole
-    phase: bool  # `run.phase`
+    run: frozenset[str]  # members of `run`
     others: frozenset[str]
 
     def __or__(self, other: Reads) -> Reads:
@@ -49,31 +47,30 @@ class Reads:
         return Reads(
             self.steps | other.steps,
             self.all_steps or other.all_steps,
-            self.phase or other.phase,
+            self.run | other.run,
             self.others | other.others,
         )
 
 
-NOTHING = Reads(frozenset(), all_steps=False, phase=False, others=frozenset())
+NOTHING = Reads(frozenset(), all_steps=False, run=frozenset(), others=frozenset())
+_RUN = frozenset({"id", "submitter", "startedAt", "spend", "phase"})
 
 
 class Expression:
     """One expression; `evaluate` raises `StepFailure` that shows it."""
 
-    __slots__ = ("_asked", "_compiled", "_references", "reads", "text")
+    __slots__ = ("_compiled", "_references", "reads", "text")
 
     def __init__(self, text: str) -> None:
         expr = parse(text)
         self.text = text
         self._references = references(expr)
         self.reads = _reads(self._references)
-        self._asked = any(r.guarded and r.names[0] == "steps" and len(r.names) == 2 for r in self._references)
-        self._compiled: Callable[[Bindings], Value] = compile_expr(_ask_apart(expr) if self._asked else expr)
+        asks = any(r.guarded and r.names[0] == "steps" and len(r.names) == 2 for r in self._references)
+        self._compiled: Callable[[Bindings], Value] = compile_expr(_ask_apart(expr) if asks else expr)
 
     def evaluate(self, bindings: Bindings) -> Value:
         """The value."""
-        if self._asked:
-            bindings = {**bindings, _RAN: _ran(bindings)}
         try:
             return self._compiled(bindings)
         except EvaluationError as fault:
@@ -162,10 +159,10 @@ def _copy(value: Any) -> Any:
 
 
 def _ask_apart(expr: Any) -> Any:
-    """`has(steps.STEP)` asked of the steps that ran: in `steps` a skipped step is there, without any output."""
+    """`has(steps.STEP)` asked of the steps that ran: in `steps` a skipped step is there, with its status alone."""
     match expr:
         case Has(operand=Name(name="steps", span=span)):
-            return structs.replace(expr, operand=Name(_RAN, span))
+            return structs.replace(expr, operand=Name(RAN, span))
         case Macro(variable="steps"):
             return structs.replace(expr, target=_ask_apart(expr.target))
         case tuple() if not isinstance(expr, Span):
@@ -175,30 +172,29 @@ def _ask_apart(expr: Any) -> Any:
     return structs.replace(expr, **{name: _ask_apart(getattr(expr, name)) for name in expr.__struct_fields__})
 
 
-def _ran(bindings: Bindings) -> Value:
-    steps = bindings.get("steps")
-    return {name: True for name, one in steps.items() if one is not SKIPPED} if isinstance(steps, dict) else {}
-
-
 def _reads(found: tuple[Reference, ...]) -> Reads:
     steps: set[str] = set()
     others: set[str] = set()
-    all_steps = phase = False
+    run: set[str] = set()
+    all_steps = False
     for reference in found:
         root, *members = reference.names
         if root == "steps":
             steps.update(members[:1])
             all_steps = all_steps or not members
         elif root == "run":
-            phase = phase or members[:1] in ([], ["phase"])
+            run.update(members[:1] or _RUN)
         elif root != "inputs":
             others.add(root)
-    return Reads(frozenset(steps), all_steps=all_steps, phase=phase, others=frozenset(others))
+    return Reads(frozenset(steps), all_steps=all_steps, run=frozenset(run), others=frozenset(others))
 
 
 def _shown(reference: Reference, bindings: Bindings) -> str:
     value: Any = bindings
-    for name in reference.names:
+    names = reference.names
+    if reference.guarded and len(names) == 2 and names[0] == "steps":
+        names = (RAN, names[1])
+    for name in names:
         if not isinstance(value, Mapping) or name not in value:
             return "false" if reference.guarded else "absent"
         value = value[name]

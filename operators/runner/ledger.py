@@ -6,9 +6,9 @@ the local engine's journal (`somagent.workflows.engines.local`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from somagent.capsule_compiler.plan import Amounts, Budget, Plan
 from somagent.operators.runner.contents import Contents
@@ -19,8 +19,37 @@ class AttemptHeld(Exception):
     """Somebody else is at work on this step; two attempts at once are refused."""
 
 
+class Account(NamedTuple):
+    """Where amounts are set aside and booked: under a budget of the run `owner`, the step's own or one above it."""
+
+    owner: str
+    name: str  # `run`, STEP, STEP/ITEM, or STEP/* for all items
+    label: str  # as people are told, and unlike any other of the step
+    budget: Budget
+
+
+class Exceeded(NamedTuple):
+    """A limit that a reservation goes beyond, each amount in words."""
+
+    budget: str
+    on_exceed: str
+    limit: str
+    used: str
+    asked: str
+    by: str
+
+    def __str__(self) -> str:
+        """A sentence without a full stop."""
+        more = f"; `{self.by}` asked for {self.asked}" if self.asked else ""
+        return f"budget `{self.budget}` allows {self.limit}, used so far: {self.used}{more}"
+
+
 class BudgetExceeded(Exception):
-    """The reservation does not fit what is left."""
+    """The reservation does not fit what is left; `exceeded` has every limit that is in the way."""
+
+    def __init__(self, exceeded: Sequence[Exceeded]) -> None:
+        super().__init__("; ".join(map(str, exceeded)))
+        self.exceeded = tuple(exceeded)
 
 
 class Ledger(Protocol):
@@ -45,6 +74,14 @@ class Ledger(Protocol):
 
     async def item_results(self, run_id: str, step: str) -> Sequence[StepResult]:
         """The recorded results of a fan-out step's items, in the order of the items."""
+        ...
+
+    async def started_at(self, run_id: str) -> datetime | None:
+        """When the run was first worked on; None when it has not been."""
+        ...
+
+    async def spent_until(self, key: StepKey) -> Amounts:
+        """What the run had spent when it was first asked for this step; from then on always the same answer."""
         ...
 
     async def decisions(self, key: StepKey) -> Sequence[Decision]:
@@ -76,10 +113,16 @@ class Ledger(Protocol):
         """
         ...
 
-    async def reserve(self, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
-        """Sets `amounts` aside under each named budget (`run`, or a step's id) before they are spent.
+    async def attempts(self, run_id: str, step: str = "") -> Sequence[Attempt]:
+        """All attempts of the run, or of one step and its items, in the order of their starts."""
+        ...
 
-        Reserving again under the same key replaces what was reserved. Raises `BudgetExceeded`, whose message names
-        the budget, what it allows, what is used and what was asked.
+    async def reserve(
+        self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
+    ) -> Sequence[Exceeded]:
+        """Sets `amounts` aside in each account before they are spent, in all or in none.
+
+        Reserving again under the same key replaces what was reserved. Returns the limits that it goes beyond, because
+        they only warn or because their label is in `beyond`; raises `BudgetExceeded` for all others.
         """
         ...

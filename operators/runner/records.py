@@ -86,6 +86,7 @@ class Failure(_Record, frozen=True, kw_only=True):
 
     failure_class: FailureClass
     message: str
+    child: Annotated[str, Meta(description="Run of the step's capsule that failed")] = ""
 
 
 class Waiting(_Record, frozen=True, kw_only=True):
@@ -100,6 +101,8 @@ class Waiting(_Record, frozen=True, kw_only=True):
     due: datetime | None = None
     on_timeout: Literal["reject", "approve"] = "reject"
     constitution: Annotated[bool, Meta(description="The constitution asks, not the step itself")] = False
+    budgets: Annotated[list[str], Meta(description="Budgets that ask, not the step itself")] = []
+    child: Annotated[str, Meta(description="Run of the step's capsule in which people are asked")] = ""
 
 
 class Decision(_Record, frozen=True, kw_only=True):
@@ -133,6 +136,8 @@ class Attempt(_Record, frozen=True, kw_only=True):
     waiting: Annotated[Waiting | None, Meta(description="What it asked people, when it parked")] = None
     asked: Annotated[Waiting | None, Meta(description="What the last attempt that parked asked")] = None
     spent: Amounts = Amounts()
+    spent_before: Annotated[Amounts, Meta(description="What the earlier attempts spent")] = Amounts()
+    warnings: Annotated[list[str], Meta(description="Budgets that it went beyond, each in words")] = []
     retry_at: Annotated[datetime | None, Meta(description="When the next attempt may start")] = None
 
 
@@ -147,10 +152,19 @@ class StepResult(_Record, frozen=True, kw_only=True):
     outputs: Annotated[dict[str, Any], Meta(description="Values; one above 64 KiB is `{'$content': DIGEST}`")] = {}
     failure: Failure | None = None
     verdict: Verdict | None = None
-    spent: Amounts = Amounts()
+    spent: Annotated[Amounts, Meta(description="By all attempts; of a fan-out step, by all items")] = Amounts()
+    given_up: Annotated[bool, Meta(description="It was stopped with the run, before it ended by itself")] = False
     input_digest: Annotated[str, Meta(description="sha256 of the canonical arguments")] = ""
     output_digest: Annotated[str, Meta(description="sha256 of the canonical outputs")] = ""
     items: Annotated[int | None, Meta(description="For a fan-out step: how many items its list had")] = None
+
+
+class Parent(_Record, frozen=True, kw_only=True):
+    """The step, or the item of one, whose capsule a run is."""
+
+    run: str
+    step: str
+    item: int = NO_ITEM
 
 
 class RunRecord(_Record, frozen=True, kw_only=True):
@@ -163,3 +177,4 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     inputs: Annotated[dict[str, Any], Meta(description="Validated, defaults filled in")]
     created_at: datetime
     retry_of: Annotated[str, Meta(description="The run whose results it took over, if it did")] = ""
+    parent: Annotated[Parent | None, Meta(description="What it is a part of, if it is")] = None

@@ -17,6 +17,7 @@ from somagent.capsule_compiler.plan import Plan, Retry
 from somagent.operators.operator import Answer, Operator, StepFailure
 from somagent.operators.runner.attempt import Course, Work, account, perform
 from somagent.operators.runner.bindings import Scope
+from somagent.operators.runner.budgeting import Refused
 from somagent.operators.runner.guards import RequiredButFalse, is_wanted
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.log import StepLog
@@ -87,7 +88,14 @@ def retry_time(retry: Retry, failed: int, at: datetime) -> datetime:
 
 async def _succeed(work: Work, course: Course, answer: Answer) -> StepResult:
     ended_at = work.now()
-    attempt = replace(work.attempt, ended_at=ended_at, phase="Succeeded", verdict=course.verdict, spent=answer.spent)
+    attempt = replace(
+        work.attempt,
+        ended_at=ended_at,
+        phase="Succeeded",
+        verdict=course.verdict,
+        spent=answer.spent,
+        warnings=course.warnings,
+    )
     result = StepResult(
         key=attempt.key,
         phase="Succeeded",
@@ -96,7 +104,7 @@ async def _succeed(work: Work, course: Course, answer: Answer) -> StepResult:
         ended_at=ended_at,
         outputs=put_away(answer.outputs, work.ledger.contents),
         verdict=answer.verdict or course.verdict,
-        spent=answer.spent,
+        spent=attempt.spent_before.plus(answer.spent),
         input_digest=course.input_digest,
         output_digest=digest_of_value(answer.outputs),
     )
@@ -113,11 +121,12 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
         failure=failure_of(fault),
         verdict=course.verdict,
         spent=fault.spent,
+        warnings=course.warnings,
     )
     await account(work, fault.spent, course)
     retry = work.node.node.retry
     failed = attempt.failed_before + 1
-    settled = fault.failure_class == "denied" or isinstance(fault, RequiredButFalse)
+    settled = fault.failure_class == "denied" or isinstance(fault, RequiredButFalse | Refused)
     if not settled and fault.failure_class in retry.failures and failed < retry.attempts:
         attempt = replace(attempt, retry_at=retry_time(retry, failed, ended_at))
         await work.ledger.end(attempt)
@@ -130,7 +139,7 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
         ended_at=ended_at,
         failure=attempt.failure,
         verdict=fault.verdict or course.verdict,
-        spent=fault.spent,
+        spent=attempt.spent_before.plus(fault.spent),
         input_digest=course.input_digest,
     )
     return await work.ledger.record(attempt, result)

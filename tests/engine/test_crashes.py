@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Budget, FanOut, Hole, Node, Plan, Retry, Template, encode_plan
 from somagent.operators.runner.records import StepKey
@@ -82,7 +83,7 @@ def names(keys: set[StepKey]) -> set[str]:
 
 @pytest.fixture
 def everything(make_plan, make_node, tmp_path) -> Plan:
-    """A chain, a fan-out, a failure after retries, a skip, an omission, budgets, outputs and a final."""
+    """A chain, a fan-out with a failed item, a failure after retries, a skip, an omission, budgets, and a final."""
 
     def note(step, *needs, value=0, always="", tokens=0, more_tokens=0, **fields):
         arguments = {"file": str(tmp_path / "marks"), "value": value, "always": always}
@@ -91,16 +92,23 @@ def everything(make_plan, make_node, tmp_path) -> Plan:
         return make_node(step, *needs, operator="note", arguments=arguments, outputs=outputs, **fields)
 
     fan = FanOut(items=Template(value=[5, 6, 7]), name="n", item_schema={"type": "integer"}, max_parallel=2)
+    fan = replace(fan, on_failure="collect")
+    failing = Hole(at=["always"], cel="n == 6 ? 'error' : ''")
+    spent = Hole(at=["value"], cel="run.spend.tokens")
     retry = Retry(attempts=3, failures=["transient"])
+
+    def with_hole(node, hole):
+        return replace(node, arguments=replace(node.arguments, holes=[hole]))
+
     return make_plan(
         note("a", value=1, tokens=5),
         note("b", "a", value=2, more_tokens=1),
-        note("many", "a", value=3, tokens=2, fan_out=fan),
+        with_hole(note("many", "a", value=3, tokens=2, fan_out=fan), failing),
         note("bad", "b", always="transient", retry=retry),
         note("off", "b", guard="false"),
         note("omitted", "bad"),
         note("last", "many", "off", value=4, more_tokens=1),
-        finals=[note("tell", value=9)],
+        finals=[with_hole(note("tell", value=9), spent)],
         budget=Budget(tokens=100),
     )
 
@@ -116,7 +124,7 @@ def test_a_process_that_dies_at_a_crash_point_loses_nothing(trial, everything, t
     marks.unlink()
     first = trial(cut, plan, die_at=point, count=count)
     name = point.split(".")[0]
-    if count > 1 and name in {"lease", "submit", "start", "open", "close"}:
+    if count > 1 and name in {"lease", "submit", "start", "open", "close", "spent"}:
         assert first["phase"] == "Failed"  # it is reached once only
         return
     assert first["phase"] == "killed"
@@ -140,10 +148,12 @@ def test_what_was_spent_is_settled_once_reserved_or_not_whenever_the_process_die
             first = trial(directory, plan, die_at=point, count=count)
             run = trial(directory, plan, first["run"])["run"]
             with opened(directory) as rows:
-                budgets = rows._ask("SELECT step, item, open, reserved_tokens, spent_tokens FROM budgets", ())
+                accounts = rows._ask("SELECT budget, reserved_tokens, spent_tokens FROM accounts", ())
+                assert rows._ask("SELECT * FROM reservations", ()) == []
+                told = rows.result(StepKey(run, "tell"))
             assert run == first["run"]
-            many = [("many", item, 0, 0, 2) for item in range(3)]
-            assert sorted(budgets) == [("a", -1, 0, 0, 5), ("b", -1, 0, 0, 1), ("last", -1, 0, 0, 1), *many]
+            assert accounts == [("run", 0, 11)]
+            assert told.outputs == {"value": 11}
 
 
 @pytest.mark.parametrize("moment", ["before", "written", "committed"])

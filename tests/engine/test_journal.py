@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import pytest
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Budget, encode_plan
-from somagent.operators.runner.ledger import AttemptHeld, BudgetExceeded
+from somagent.operators.runner.ledger import Account, AttemptHeld, BudgetExceeded
 from somagent.operators.runner.records import Failure, RunRecord, StepKey, StepResult, Waiting
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.journal import Journal
+from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.submission import prepare, write_run
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged
 
@@ -153,7 +154,7 @@ def test_budgets_are_reserved_replaced_and_settled_over_attempts(tmp_path, go, a
         async with opened(tmp_path) as journal:
             a = await a_run(journal)
             b = StepKey(a.run, "b")
-            budgets = [("run", budget)]
+            budgets = [Account(a.run, "run", "run", budget)]
             await journal.reserve(a, Amounts(tokens=60), budgets)
             await journal.reserve(a, Amounts(tokens=90), budgets)
             with pytest.raises(
@@ -283,3 +284,35 @@ def test_time_in_rows_keeps_its_zone(tmp_path, go, a_run):
             return journal.rows.result(key).ended_at
 
     assert go(main()) == AT + timedelta(microseconds=1)
+
+
+BUDGETS_OF_VERSION_1 = """
+CREATE TABLE budgets (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL, budget TEXT NOT NULL,
+    open INTEGER NOT NULL, reserved_tokens INTEGER NOT NULL, reserved_cost INTEGER NOT NULL,
+    spent_tokens INTEGER NOT NULL, spent_cost INTEGER NOT NULL, PRIMARY KEY (run, step, item, budget)) WITHOUT ROWID;
+DROP TABLE accounts; DROP TABLE reservations; DROP TABLE spends; DROP TABLE children;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date_by_whoever_opens_it(tmp_path, go, a_run):
+    async def main():
+        async with opened(tmp_path) as journal:
+            key = await a_run(journal)
+        with closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as db:
+            db.executescript(BUDGETS_OF_VERSION_1)
+            rows = [("a", 0, 0, 5), ("b", 1, 4, 2)]
+            for step, still_open, reserved, spent in rows:
+                row = (key.run, step, -1, "run", still_open, reserved, 0, spent, 0)
+                db.execute("INSERT INTO budgets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.commit()
+        with closing(Rows(tmp_path)) as reader:
+            assert reader._ask("SELECT * FROM accounts", ()) == [(key.run, "run", 4, 0, 7, 0)]
+            assert reader._ask("SELECT step, tokens FROM reservations", ()) == [("b", 4)]
+        async with opened(tmp_path) as journal:
+            limit = [Account(key.run, "run", "run", Budget(tokens=12))]
+            with pytest.raises(BudgetExceeded, match="used so far: 11 tokens"):
+                await journal.reserve(StepKey(key.run, "c"), Amounts(tokens=2), limit)
+            await journal.reserve(StepKey(key.run, "b"), Amounts(tokens=5), limit)
+
+    go(main())

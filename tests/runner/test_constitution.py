@@ -52,7 +52,7 @@ def test_a_denied_step_never_reserves_budget(stage, go, node, plan, book):
         await stage.start(plan(words(node), words(node, "b"), constitution=book(DENY), budget=budget))
         assert (await stage.step("a")).failure.failure_class == "denied"
         with closing(sqlite3.connect(stage.folder / "journal.sqlite3")) as journal:
-            assert journal.execute("SELECT * FROM budgets").fetchall() == []
+            assert journal.execute("SELECT * FROM accounts").fetchall() == []
         assert (await stage.step("b")).phase == "Succeeded"
 
     go(main())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from somagent.capsule_compiler.plan import Amounts, Budget, Cel, Hole, Retry, Template
+from somagent.capsule_compiler.plan import Amounts, Budget, Cel, FanOut, Hole, Retry, Template
 from somagent.operators.runner.values import digest_of_value
 
 WORDS_OUTPUTS = {"count": {"type": "integer"}, "first": {"type": "array", "items": {"type": "string"}}}
@@ -114,5 +114,57 @@ def test_a_fan_out_is_not_closed_before_all_items_have_ended(stage, go, node, pl
         await stage.step("each", 0)
         with pytest.raises(RuntimeError, match="1 of its 2 items have ended"):
             await stage.close("each", 2)
+
+    go(main())
+
+
+COLLECT = FanOut(
+    items=Template(holes=[Hole(at=[], cel="[0, 3, 0, 4]")]),
+    name="n",
+    item_schema={},
+    index="place",
+    on_failure="collect",
+)
+NUMBER = {"number": {"type": "integer"}}
+RUN = 'test "$N" -eq 0 || exit "$N"; echo "number=$PLACE" >> "$SOMAGENT_OUTPUT"'
+
+
+def exits(node, **fields):
+    holes = [(["env", "N"], {"cel": "n"}), (["env", "PLACE"], {"cel": "place"})]
+    arguments = {"run": RUN, "env": {"N": None, "PLACE": None}}
+    return node("each", arguments=arguments, holes=holes, outputs=NUMBER, **{"fan_out": COLLECT, **fields})
+
+
+def test_collected_failures_stand_in_the_result_as_errors_in_input_order(stage, go, node, plan):
+    outputs = {
+        "numbers": Template(holes=[Hole(at=[], cel="steps.each.filter(e, has(e.number)).map(e, e.number)")]),
+        "errors": Template(holes=[Hole(at=[], cel="steps.each.filter(e, has(e.error)).map(e, e.error)")]),
+        "how": Template(holes=[Hole(at=[], cel="steps.each.map(e, e.status + ' ' + string(e.attempts))")]),
+    }
+
+    async def main():
+        await stage.start(plan(exits(node, retry=Retry(attempts=2, failures=["error"])), outputs=outputs))
+        assert await stage.fan_out("each") == 4
+        for item in (3, 1, 0, 2, 1, 3):
+            await stage.step("each", item)
+        whole = await stage.close("each", 4)
+        assert (whole.phase, whole.failure, whole.items, whole.attempts) == ("Succeeded", None, 4, 6)
+        assert await stage.outputs() == {
+            "numbers": [0, 2],
+            "errors": [
+                {"class": "error", "message": "exit code 3", "attempts": 2},
+                {"class": "error", "message": "exit code 4", "attempts": 2},
+            ],
+            "how": ["Succeeded 1", "Failed 2", "Succeeded 1", "Failed 2"],
+        }
+
+    go(main())
+
+
+def test_a_gate_collects_nothing_it_opens_on_approval_only(stage, go, node, plan):
+    async def main():
+        await stage.start(plan(exits(node, gate=True)))
+        whole = await stage.all_items("each")
+        assert (whole.phase, whole.failure.failure_class) == ("Failed", "error")
 
     go(main())

@@ -43,6 +43,7 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     history: Annotated[list[Attempt], Meta(description="Every attempt, oldest first")] = []
     items: list[StepView] = []
     retry_at: datetime | None = None
+    warnings: Annotated[list[str], Meta(description="Budgets that its attempts went beyond, each in words")] = []
 
 
 class RunView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,6 +61,7 @@ class RunView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     outputs: dict[str, Any] = {}
     failure: Failure | None = None
     decisions: list[Decision] = []
+    warnings: Annotated[list[str], Meta(description="Where it went beyond what budgets allow, each in words")] = []
     held_by: Annotated[int | None, Meta(description="Process at work on it, if one is")] = None
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.model.quantities import show_duration
-from somagent.capsule_compiler.plan import Node, Plan
+from somagent.capsule_compiler.plan import Amounts, Node, Plan
 from somagent.operators.operator import StepFailure
+from somagent.operators.runner.budgeting import time_at_work
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.outputs import run_outputs
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, RunRecord, StepKey, StepResult
@@ -70,18 +71,14 @@ def overtime(plan: Plan) -> Failure:
 
 
 def wall_clock_left(plan: Plan, attempts: Iterable[Attempt], now: datetime) -> timedelta | None:
-    """How much longer the run may be worked on; None when its budget does not say.
+    """How much longer the run may be worked on; None when its budget does not stop it.
 
     Counted is the time in which at least one attempt was at work: a run that waits for people, or for somebody to go
     on with it, uses up nothing. `finally` steps are not cut off.
     """
-    if plan.budget is None or plan.budget.wall_clock_ms is None:
+    if plan.budget is None or plan.budget.wall_clock_ms is None or plan.budget.on_exceed != "stop":
         return None
-    used, until = timedelta(), datetime.min.replace(tzinfo=UTC)
-    for start, end in sorted((attempt.started_at, attempt.ended_at or now) for attempt in attempts):
-        used += max(end - max(start, until), timedelta())
-        until = max(until, end)
-    return max(timedelta(milliseconds=plan.budget.wall_clock_ms) - used, timedelta())
+    return max(timedelta(milliseconds=plan.budget.wall_clock_ms) - time_at_work(attempts, now), timedelta())
 
 
 def given_up(key: StepKey, attempts: Sequence[Attempt], why: Failure, now: datetime) -> StepResult:
@@ -93,7 +90,17 @@ def given_up(key: StepKey, attempts: Sequence[Attempt], why: Failure, now: datet
         started_at=attempts[0].started_at if attempts else None,
         ended_at=now,
         failure=why,
+        spent=spent_by(attempts),
+        given_up=True,
     )
+
+
+def spent_by(attempts: Iterable[Attempt]) -> Amounts:
+    """What these attempts spent together."""
+    total = Amounts()
+    for attempt in attempts:
+        total = total.plus(attempt.spent)
+    return total
 
 
 def phase_of(plan: Plan, phases: Mapping[str, Phase]) -> Phase:

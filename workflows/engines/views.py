@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Amounts, Node, Plan
+from somagent.capsule_compiler.model.quantities import Money, show_money
+from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey, StepResult
 from somagent.workflows.engines.protocol import StepView
 
@@ -33,14 +35,53 @@ def step_views(
     def view(node: Node, item: int = NO_ITEM) -> StepView:
         key = StepKey(run_id, node.id, item)
         tried = history.get(key, [])
-        seen = StepView(id=node.id, operator=node.operator, item=item, phase="Pending", history=tried)
+        warnings = [warning for attempt in tried for warning in attempt.warnings]
+        seen = StepView(
+            id=node.id, operator=node.operator, item=item, phase="Pending", history=tried, warnings=warnings
+        )
         return _ended(seen, by_key[key]) if key in by_key else _tried(seen, at_work=at_work) if tried else seen
 
     views = []
     for node in (*plan.nodes, *plan.finals):
-        items = [view(node, item) for item in range(fan_outs.get(node.id, 0))]
+        whole = by_key.get(StepKey(run_id, node.id))
+        count = fan_outs.get(node.id) or (whole and whole.items) or 0  # taken over, it was opened in another run
+        items = [view(node, item) for item in range(count)]
         views.append(_whole(view(node), items) if items else view(node))
     return views
+
+
+def items_words(ended: Iterable[Phase], total: int) -> str:
+    """`10/12 items, 2 failed`: how many of all succeeded, and what else came of some."""
+    tally = Counter(ended)
+    others = [f", {tally[phase]} {phase.lower()}" for phase in ("Failed", "Cancelled") if tally[phase]]
+    return f"{tally['Succeeded']}/{total} items" + "".join(others)
+
+
+def over_budget(plan: Plan, steps: Sequence[StepView]) -> list[str]:
+    """Every warning of an attempt, and every limit that more was spent than, whatever was to happen then."""
+    warnings = []
+    total = Amounts()
+    for step in steps:
+        total = total.plus(step.spent)
+        node = plan.node(step.id)
+        for one in step.items or [step]:
+            name = step.id if one.item == NO_ITEM else f"{step.id}/{one.item}"
+            warnings += [f"`{name}`: {warning}" for warning in one.warnings]
+            warnings += _beyond(f"`{name}`", node.budget, one.spent)
+        warnings += _beyond(f"all items of `{step.id}`", node.total_budget, step.spent)
+    return _beyond("the run", plan.budget, total) + warnings
+
+
+def _beyond(who: str, budget: Budget | None, spent: Amounts) -> list[str]:
+    if budget is None:
+        return []
+    found = []
+    if budget.tokens is not None and spent.tokens > budget.tokens:
+        found.append(f"{who} spent {spent.tokens:,} tokens, {budget.tokens:,} are allowed")
+    if budget.cost_micros is not None and spent.cost_micros > budget.cost_micros:
+        allowed = show_money(Money(budget.cost_micros, budget.currency))
+        found.append(f"{who} spent {show_money(Money(spent.cost_micros, budget.currency))}, {allowed} is allowed")
+    return found
 
 
 def _ended(view: StepView, result: StepResult) -> StepView:

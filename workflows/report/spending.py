@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from somagent.capsule_compiler.plan import Amounts, Budget
 from somagent.workflows.engines.protocol import RunView
-from somagent.workflows.report.markup import Html, code, facts, row, table, tag
+from somagent.workflows.report.markup import Html, code, facts, row, said, table, tag
 from somagent.workflows.report.timing import RunTimes, nodes_of
 from somagent.workflows.report.words import counted, duration, money
 
@@ -53,6 +53,7 @@ def spending(view: RunView, times: RunTimes) -> Html:
     return tag(
         "div",
         facts(limits),
+        tag("ul", *(tag("li", said(warning, 400)) for warning in view.warnings)) if view.warnings else "",
         table("Steps that spent or have a limit", heads, rows, "data") if rows else "",
         class_="card",
     )

@@ -10,6 +10,7 @@ from somagent.governance.verdict import Verdict
 from somagent.operators.runner.artifacts import with_artifacts
 from somagent.operators.runner.records import Attempt
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.views import items_words
 from somagent.workflows.report.icons import effect, phase
 from somagent.workflows.report.markup import Html, block, code, facts, join, row, said, table, tag
 from somagent.workflows.report.spending import amounts
@@ -59,7 +60,7 @@ def reasons(verdict: Verdict) -> Html:
 
 def _step(anchor: str, step: StepView, node: Node | None, timing: Timing, show: _Show) -> Html:
     took = duration(timing.total("run")) if step.attempts else ""
-    many = counted(len(step.items), "item") if step.items else ""
+    many = items_words((item.phase for item in step.items), len(step.items)) if step.items else ""
     tries = counted(step.attempts, "attempt") if step.attempts > 1 and not step.items else ""
     summary = tag(
         "summary",
@@ -93,6 +94,7 @@ def _facts(step: StepView, node: Node | None, currency: str) -> Iterator[tuple[s
     yield "Ended", moment(step.ended_at) if step.ended_at else ""
     yield "Verdict", effect(step.verdict) if step.verdict else ""
     yield "Spent", amounts(step.spent, currency)
+    yield "Beyond the budget", said("; ".join(step.warnings), 1_000) if step.warnings else ""
 
 
 def _outputs(step: StepView, node: Node | None, show: _Show) -> Html:

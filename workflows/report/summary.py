@@ -62,6 +62,8 @@ def _sentences(view: RunView, findings: Findings) -> Iterator[Html]:
     if view.failure is not None and view.phase in {"Failed", "Cancelled"}:
         message = said(view.failure.message, 600)
         yield tag("p", message, " ", tag("a", "What failed", href="#failures") if failed_steps(view) else "")
+    if view.warnings:
+        yield tag("p", "It went beyond what its budgets allow. ", tag("a", "What was spent", href="#spending"))
     waiting = [step for step in asked_steps(view) if step.phase == "Waiting"]
     if waiting:
         names = listed([step.id for step in waiting[:5]])

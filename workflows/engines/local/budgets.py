@@ -3,50 +3,102 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Container, Sequence
 
-from somagent.capsule_compiler.plan import Amounts, Budget
-from somagent.operators.runner.ledger import BudgetExceeded
+from somagent.capsule_compiler.model.quantities import Money, show_money
+from somagent.capsule_compiler.plan import Amounts
+from somagent.operators.runner.ledger import Account, BudgetExceeded, Exceeded
 from somagent.operators.runner.records import StepKey
 
-_USED = """
-    SELECT coalesce(sum(spent_tokens + CASE WHEN step = ? AND item = ? THEN 0 ELSE reserved_tokens END), 0),
-           coalesce(sum(spent_cost + CASE WHEN step = ? AND item = ? THEN 0 ELSE reserved_cost END), 0)
-    FROM budgets WHERE run = ? AND budget = ?
-"""
 
+def reserve(
+    db: sqlite3.Connection, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str]
+) -> list[Exceeded]:
+    """Sets amounts aside in every account; those it goes beyond, as it may.
 
-def reserve(db: sqlite3.Connection, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
-    """Sets amounts aside under every budget, or raises `BudgetExceeded` and changes nothing; nothing always fits."""
-    for name, budget in budgets:
-        tokens, cost = db.execute(_USED, (key.step, key.item, key.step, key.item, key.run, name)).fetchone()
-        for limit, used, asked, shown in (
-            (budget.tokens, tokens, amounts.tokens, "{} tokens".format),
-            (budget.cost_micros, cost, amounts.cost_micros, partial(_money, budget.currency)),
-        ):
-            if limit is not None and asked and used + asked > limit:
-                raise BudgetExceeded(
-                    f"budget `{name}` allows {shown(limit)}, used so far: {shown(used)}; "
-                    f"`{key.step}` asked for {shown(asked)}"
-                )
-    for name, _ in budgets:
+    Raises `BudgetExceeded` and changes nothing when one has no room, does not only warn, and is not in `beyond`.
+    Nothing always fits.
+    """
+    exceeded = [one for account in accounts for one in _exceeded(db, key, amounts, account)]
+    refused = [one for one in exceeded if one.on_exceed != "warn" and one.budget not in beyond]
+    if refused:
+        raise BudgetExceeded(refused)
+    _close(db, key, Amounts())
+    for account in accounts:
+        row = (account.owner, account.name)
+        db.execute("INSERT INTO accounts (owner, budget) VALUES (?, ?) ON CONFLICT DO NOTHING", row)
         db.execute(
-            "INSERT INTO budgets VALUES (?, ?, ?, ?, 1, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET open = 1, "
-            "reserved_tokens = excluded.reserved_tokens, reserved_cost = excluded.reserved_cost",
-            (*key, name, amounts.tokens, amounts.cost_micros),
+            "UPDATE accounts SET reserved_tokens = reserved_tokens + ?, reserved_cost = reserved_cost + ? "
+            "WHERE owner = ? AND budget = ?",
+            (amounts.tokens, amounts.cost_micros, *row),
         )
+        insert = "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?, ?)"
+        db.execute(insert, (*key, *row, amounts.tokens, amounts.cost_micros))
+    return exceeded
 
 
 def settle(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
-    """Replaces what the key has reserved by what it spent, under every budget that it reserved in."""
-    db.execute(
-        "UPDATE budgets SET open = 0, reserved_tokens = 0, reserved_cost = 0, spent_tokens = spent_tokens + ?, "
-        "spent_cost = spent_cost + ? WHERE run = ? AND step = ? AND item = ? AND open",
-        (spent.tokens, spent.cost_micros, *key),
+    """Replaces what the key has reserved by what it spent, in every account in which it reserved."""
+    _close(db, key, spent)
+
+
+def spent_in(db: sqlite3.Connection, run_id: str) -> Amounts:
+    """What has been settled in the run and in the runs of its capsules."""
+    query = "SELECT spent_tokens, spent_cost FROM accounts WHERE owner = ? AND budget = 'run'"
+    tokens, cost = db.execute(query, (run_id,)).fetchone() or (0, 0)
+    return Amounts(tokens=tokens, cost_micros=cost)
+
+
+def spent_until(db: sqlite3.Connection, key: StepKey) -> Amounts:
+    """What the run had spent when this was first asked for the step."""
+    spent = spent_in(db, key.run)
+    insert = "INSERT INTO spends VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    db.execute(insert, (key.run, key.step, spent.tokens, spent.cost_micros))
+    tokens, cost = db.execute("SELECT tokens, cost FROM spends WHERE run = ? AND step = ?", key[:2]).fetchone()
+    return Amounts(tokens=tokens, cost_micros=cost)
+
+
+def _close(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
+    query = "SELECT tokens, cost, owner, budget FROM reservations WHERE run = ? AND step = ? AND item = ?"
+    rows = db.execute(query, key).fetchall()
+    for tokens, cost, owner, budget in rows:
+        db.execute(
+            "UPDATE accounts SET reserved_tokens = reserved_tokens - ?, reserved_cost = reserved_cost - ?, "
+            "spent_tokens = spent_tokens + ?, spent_cost = spent_cost + ? WHERE owner = ? AND budget = ?",
+            (tokens, cost, spent.tokens, spent.cost_micros, owner, budget),
+        )
+    if rows:
+        db.execute("DELETE FROM reservations WHERE run = ? AND step = ? AND item = ?", key)
+
+
+def _exceeded(db: sqlite3.Connection, key: StepKey, amounts: Amounts, account: Account) -> list[Exceeded]:
+    row = (account.owner, account.name)
+    query = (
+        "SELECT reserved_tokens + spent_tokens, reserved_cost + spent_cost FROM accounts WHERE owner = ? AND budget = ?"
     )
-
-
-def _money(currency: str, micros: int) -> str:
-    cents, rest = divmod(micros, 10_000)
-    return f"{cents // 100}.{cents % 100:02d}{f'{rest:04d}'.rstrip('0')} {currency}".rstrip()
+    tokens, cost = db.execute(query, row).fetchone() or (0, 0)
+    own = "SELECT tokens, cost FROM reservations WHERE run = ? AND step = ? AND item = ? AND owner = ? AND budget = ?"
+    own_tokens, own_cost = db.execute(own, (*key, *row)).fetchone() or (0, 0)
+    budget = account.budget
+    found = []
+    for limit, used, asked, shown in (
+        (budget.tokens, tokens - own_tokens, amounts.tokens, "{} tokens".format),
+        (
+            budget.cost_micros,
+            cost - own_cost,
+            amounts.cost_micros,
+            lambda micros: show_money(Money(micros, budget.currency)),
+        ),
+    ):
+        if limit is not None and asked and used + asked > limit:
+            found.append(
+                Exceeded(
+                    budget=account.label,
+                    on_exceed=budget.on_exceed,
+                    limit=shown(limit),
+                    used=shown(used),
+                    asked=shown(asked),
+                    by=key.step,
+                )
+            )
+    return found

@@ -7,15 +7,15 @@ statement about, and the disk gets it with the next commit that waits. What guar
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Amounts, Budget, Plan
+from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.ledger import AttemptHeld
+from somagent.operators.runner.ledger import Account, AttemptHeld, Exceeded
 from somagent.operators.runner.records import Attempt, Decision, Failure, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local import budgets as budget_rows
 from somagent.workflows.engines.local.rows import Rows, decode_attempt, decode_result, encode
@@ -54,6 +54,12 @@ class Journal:
     async def item_results(self, run_id: str, step: str) -> Sequence[StepResult]:
         return self.rows.item_results(run_id, step)
 
+    async def started_at(self, run_id: str) -> datetime | None:
+        return self.rows.run(run_id).started_at
+
+    async def spent_until(self, key: StepKey) -> Amounts:
+        return await self.write("spent", lambda db: budget_rows.spent_until(db, key))
+
     async def decisions(self, key: StepKey) -> Sequence[Decision]:
         return self.rows.decisions_on(key)
 
@@ -83,9 +89,13 @@ class Journal:
         await self.write("open", lambda db: db.execute(insert, (key.run, key.step, items)).rowcount, flush=False)
         self._tell(Event(at=at, key=key, kind="opened", phase="Running", items=items))
 
-    async def reserve(self, key: StepKey, amounts: Amounts, budgets: Sequence[tuple[str, Budget]]) -> None:
-        if budgets:
-            await self.write("reserve", lambda db: budget_rows.reserve(db, key, amounts, budgets))
+    async def attempts(self, run_id: str, step: str = "") -> Sequence[Attempt]:
+        return self.rows.attempts(run_id, step)
+
+    async def reserve(
+        self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
+    ) -> Sequence[Exceeded]:
+        return await self.write("reserve", lambda db: budget_rows.reserve(db, key, amounts, accounts, beyond))
 
 
 def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None = None) -> None:
@@ -117,7 +127,12 @@ def _begin(db: sqlite3.Connection, key: StepKey, at: datetime) -> Attempt:
     # Being ended from outside says nothing about the step.
     failed = last.failure is not None and last.failure.failure_class not in {"cut_off", "cancelled"}
     attempt = replace(
-        attempt, number=last.number + 1, failed_before=last.failed_before + failed, asked=last.waiting or last.asked
+        attempt,
+        number=last.number + 1,
+        failed_before=last.failed_before + failed,
+        # What people let one attempt spend is for that attempt; being cut off from outside does not use it up.
+        asked=last.waiting or (None if failed and last.asked is not None and last.asked.budgets else last.asked),
+        spent_before=last.spent_before.plus(last.spent),
     )
     db.execute(insert, (*key, attempt.number, encode(attempt)))
     return attempt
@@ -138,6 +153,8 @@ def _record(db: sqlite3.Connection, attempt: Attempt | None, result: StepResult)
         query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? AND open"
         row = db.execute(query, result.key).fetchone()
         attempt = decode_attempt(row[0]) if row else None
+    if result.given_up:
+        budget_rows.settle(db, result.key, Amounts())
     if attempt is not None:
         if attempt.ended_at is None:
             attempt = replace(attempt, ended_at=result.ended_at, phase=result.phase, failure=result.failure)

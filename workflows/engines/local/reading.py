@@ -11,7 +11,7 @@ from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local.rows import Rows, RunRow
 from somagent.workflows.engines.local.schema import FILE_NAME
 from somagent.workflows.engines.protocol import LogChunk, RunSummary, RunView, UnknownRun
-from somagent.workflows.engines.views import step_views
+from somagent.workflows.engines.views import over_budget, step_views
 
 
 @contextmanager
@@ -49,16 +49,18 @@ def run_view(rows: Rows, run_id: str) -> RunView:
         row, plan, decisions = rows.run(run_id), rows.plan(run_id), rows.decisions(run_id)
         held_by = _held_by(row, holder(rows.path.parent), rows.epoch())
         records = (rows.results(run_id), rows.attempts(run_id), rows.fan_outs(run_id))
+    steps = step_views(run_id, plan, *records, at_work=held_by is not None)
     return RunView(
         run=row.run,
         plan=plan,
         phase=_phase(row, held_by),
-        steps=step_views(run_id, plan, *records, at_work=held_by is not None),
+        steps=steps,
         started_at=row.started_at,
         ended_at=row.ended_at,
         outputs=row.outcome.outputs,
         failure=row.outcome.failure,
         decisions=decisions,
+        warnings=over_budget(plan, steps),
         held_by=held_by,
     )
 

@@ -95,9 +95,10 @@ class Rows:
         query = "SELECT step, item, phase FROM results WHERE run = ?"
         return {(step, item): phase for step, item, phase in self._ask(query, (run_id,))}
 
-    def attempts(self, run_id: str) -> list[Attempt]:
-        """All attempts of a run, in the order of their starts."""
-        return self._records(decode_attempt, "SELECT record FROM attempts WHERE run = ? ORDER BY seq", (run_id,))
+    def attempts(self, run_id: str, step: str = "") -> list[Attempt]:
+        """All attempts of a run, or of one step and its items, in the order of their starts."""
+        query = "SELECT record FROM attempts WHERE run = ?1 AND (?2 = '' OR step = ?2) ORDER BY seq"
+        return self._records(decode_attempt, query, (run_id, step))
 
     def attempts_of(self, key: StepKey) -> list[Attempt]:
         query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number"

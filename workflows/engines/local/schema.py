@@ -10,7 +10,7 @@ from somagent.workflows.engines.local.faults import damaged, translated
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, UnknownRun
 
 FILE_NAME = "journal.sqlite3"
-VERSION = 1
+VERSION = 2
 _APPLICATION_ID = 0x536F6D61  # "Soma": tells `file` and us whose SQLite file this is
 _NO_FILES = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _BUSY_S = 10.0  # other processes write one row at a time; longer means that one of them is stuck
@@ -31,9 +31,28 @@ CREATE TABLE fan_outs (run TEXT NOT NULL, step TEXT NOT NULL, items INTEGER NOT 
 CREATE TABLE decisions (seq INTEGER PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
     question TEXT NOT NULL, person TEXT NOT NULL, record BLOB NOT NULL, UNIQUE (run, step, item, question, person));
 CREATE TABLE cancels (run TEXT PRIMARY KEY, person TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE budgets (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL, budget TEXT NOT NULL,
-    open INTEGER NOT NULL, reserved_tokens INTEGER NOT NULL, reserved_cost INTEGER NOT NULL,
-    spent_tokens INTEGER NOT NULL, spent_cost INTEGER NOT NULL, PRIMARY KEY (run, step, item, budget)) WITHOUT ROWID;
+"""
+
+# New in version 2. accounts: what is set aside and spent under a budget of the run `owner`, all together;
+# reservations: what a key has open there; spends: what a run had spent when it was first asked for the step.
+_TABLES_2 = """
+CREATE TABLE accounts (owner TEXT NOT NULL, budget TEXT NOT NULL, reserved_tokens INTEGER NOT NULL DEFAULT 0,
+    reserved_cost INTEGER NOT NULL DEFAULT 0, spent_tokens INTEGER NOT NULL DEFAULT 0,
+    spent_cost INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (owner, budget)) WITHOUT ROWID;
+CREATE TABLE reservations (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL, owner TEXT NOT NULL,
+    budget TEXT NOT NULL, tokens INTEGER NOT NULL, cost INTEGER NOT NULL,
+    PRIMARY KEY (run, step, item, owner, budget)) WITHOUT ROWID;
+CREATE TABLE spends (run TEXT NOT NULL, step TEXT NOT NULL, tokens INTEGER NOT NULL, cost INTEGER NOT NULL,
+    PRIMARY KEY (run, step)) WITHOUT ROWID;
+CREATE TABLE children (seq INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, step TEXT NOT NULL,
+    item INTEGER NOT NULL);
+CREATE INDEX children_of ON children (parent, step, item);
+"""
+_FROM_1 = """
+INSERT INTO accounts SELECT run, budget, sum(reserved_tokens), sum(reserved_cost), sum(spent_tokens), sum(spent_cost)
+    FROM budgets GROUP BY run, budget;
+INSERT INTO reservations SELECT run, step, item, run, budget, reserved_tokens, reserved_cost FROM budgets WHERE open;
+DROP TABLE budgets;
 """
 
 
@@ -46,8 +65,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA fullfsync = 1")  # on macOS fsync alone does not reach the disk
         db.execute("BEGIN IMMEDIATE")
-        if not _holds_journal(db, path):
-            for statement in _TABLES.split(";\n"):
+        version = _version_of(db, path)
+        if version < VERSION:
+            for statement in (_TABLES_2 + _FROM_1 if version else _TABLES + _TABLES_2).split(";\n"):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {VERSION}")
@@ -57,11 +77,17 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """The journal for reading; changes nothing and needs no lease. Raises `UnknownRun` when nothing is in it yet."""
+    """The journal for reading; changes nothing and needs no lease. Raises `UnknownRun` when nothing is in it yet.
+
+    One that an earlier version wrote is brought up to date first.
+    """
 
     def check(db: sqlite3.Connection) -> None:
-        if not _holds_journal(db, path):  # its maker is at it, or died
+        version = _version_of(db, path)
+        if not version:  # its maker is at it, or died
             raise UnknownRun(f"there are no runs in {path.parent}")
+        if version < VERSION:
+            open_writer(path).close()
 
     try:
         return _open(path, "mode=ro", check)
@@ -101,8 +127,8 @@ def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object]
     return db
 
 
-def _holds_journal(db: sqlite3.Connection, path: Path) -> bool:
-    """False for a new file; raises when it holds something else or is of a newer SomaGent."""
+def _version_of(db: sqlite3.Connection, path: Path) -> int:
+    """The journal's version, 0 for a new file; raises when it holds something else or is of a newer SomaGent."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -113,4 +139,4 @@ def _holds_journal(db: sqlite3.Connection, path: Path) -> bool:
         )
     if application != _APPLICATION_ID and tables:
         raise JournalDamaged(f"{path} is not a SomaGent journal; move it away or use another data directory")
-    return bool(tables)
+    return int(version) if tables else 0

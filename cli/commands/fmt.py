@@ -68,6 +68,7 @@ def _sum_up(changed: int, same: int, *, looking: bool) -> None:
         parts.append(f"{_many(changed)} {'would be formatted' if looking else 'formatted'}")
     if same or not changed:
         parts.append(f"{_many(same)} in order")
+    sys.stdout.flush()  # the sum comes last
     sys.stderr.write(", ".join(parts) + "\n")
 
 

@@ -8,7 +8,20 @@ from typing import Any
 from somagent.capsule_compiler.model.values import ValueSchema
 from somagent.capsule_compiler.schema_values import refusal
 from somagent.capsule_compiler.value_types import REF, circles
-from somagent.governance.documents import Diagnostic, Label, MappingNode, Node, Path, Span, key_at, node_at
+from somagent.governance.cel.patterns import PatternFault, compile_pattern
+from somagent.governance.documents import (
+    Diagnostic,
+    Label,
+    MappingNode,
+    Node,
+    Path,
+    ScalarNode,
+    Source,
+    Span,
+    in_document,
+    key_at,
+    node_at,
+)
 
 JsonSchema = dict[str, Any]
 
@@ -34,7 +47,8 @@ _BESIDE_REF = frozenset({"$ref", "description", "default"})
 class SchemaCheck:
     """Checks the schemas of one document, whose named schemas are `types`."""
 
-    def __init__(self, root: Node, types: Mapping[str, JsonSchema]) -> None:
+    def __init__(self, source: Source, root: Node, types: Mapping[str, JsonSchema]) -> None:
+        self._source = source
         self._root = root
         self._types = types
         self._patterns: dict[str, bool] = {}
@@ -111,20 +125,31 @@ class SchemaCheck:
 
     def _pattern(self, schema: JsonSchema, path: Path) -> Iterator[Diagnostic]:
         pattern = schema.get("pattern")
-        if pattern is None or self._is_pattern(pattern):
+        if pattern is None:
             return
-        help_ = "it is one of JSON Schema (ECMA 262), such as `^[a-z]+$`; check brackets and backslashes"
-        yield Diagnostic(
-            "bad-pattern", "`pattern` is not a regular expression", self._span((*path, "pattern")), help=help_
-        )
+        at = (*path, "pattern")
+        try:
+            compile_pattern(pattern)
+        except PatternFault as fault:
+            message = f"`pattern` is not a regular expression: {fault.message}"
+            found = Diagnostic("bad-pattern", message, fault.span, help=fault.help)
+            node = node_at(self._root, at)
+            if isinstance(node, ScalarNode):
+                yield from in_document(self._source, node, [found])
+            return
+        if not self._holds(pattern):
+            help_ = "the patterns of schemas and of `matches` are those of RE2, without its flags and classes of bytes"
+            yield Diagnostic(
+                "bad-pattern", "`pattern` cannot be used to check values of JSON", self._span(at), help=help_
+            )
 
-    def _is_pattern(self, pattern: str) -> bool:
+    def _holds(self, pattern: str) -> bool:
         """Asks what will hold values against it when the capsule runs."""
         if pattern not in self._patterns:
             import jsonschema_rs  # noqa: PLC0415  15 MB, needed only where there is a pattern
 
             try:
-                jsonschema_rs.Draft202012Validator({"pattern": pattern})
+                jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
                 self._patterns[pattern] = True
             except (jsonschema_rs.ValidationError, ValueError):
                 self._patterns[pattern] = False

@@ -126,6 +126,11 @@ CODES: tuple[Code, ...] = (
     Code("CAP330", "default-of-output", "A step gives its outputs or fails; it never gives a default."),
     Code("CAP331", "endless-type", "A type that always holds itself has no value that ends."),
     Code("CAP332", "other-currency", "The costs of a run are added up, so all amounts of a capsule have one currency."),
+    Code(
+        "CAP350",
+        "invalid-pattern",
+        "The pattern of `matches` is not a regular expression of RE2, which needs time in proportion to the text only.",
+    ),
     Code("CAP401", "cycle", "Steps wait for each other, so none can start."),
     Code("CAP402", "read-of-skippable", "A step with `if` may be skipped, and then has no outputs."),
     Code("CAP403", "gate-may-skip", "A skipped gate stays closed: what needs it never runs.", "warning"),

@@ -173,7 +173,7 @@ def _outputs(draft: Draft, scope: Mapping[str, Type], found: list[Diagnostic]) -
 def _schemas(draft: Draft, types: Mapping[str, JsonSchema]) -> Iterator[Diagnostic]:
     if draft.capsule is None or draft.root is None:
         return
-    check_schema = SchemaCheck(draft.root, types)
+    check_schema = SchemaCheck(draft.source, draft.root, types)
     for name, named in types.items():
         yield from check_schema.check(named, ("spec", "types", name))
     yield from check_schema.endless()

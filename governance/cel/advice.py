@@ -152,6 +152,7 @@ _CALL_HELP = {
     "double": "double(...) takes a double, an int or a string",
     "endsWith": "text.endsWith(end) takes two strings",
     "int": "int(...) takes an int, a double or a string; for a bool write x ? 1 : 0",
+    "matches": "text.matches(pattern) takes two strings",
     "size": "size(...) takes a string, a list or a map",
     "startsWith": "text.startsWith(start) takes two strings",
     "string": "string(...) takes a string, a bool, an int or a double",

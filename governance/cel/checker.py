@@ -9,7 +9,9 @@ from typing import NamedTuple
 from somagent.governance.cel import advice
 from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
 from somagent.governance.cel.inference import Inference, Overload
+from somagent.governance.cel.literals import place_inside
 from somagent.governance.cel.parser import MACROS
+from somagent.governance.cel.patterns import PatternFault, compile_pattern
 from somagent.governance.cel.syntax import (
     Binary,
     Call,
@@ -287,7 +289,20 @@ class _Checker:
         result = self.apply(table[name], *types)
         if result is None:
             return self.report(advice.call(expr, tuple(map(self.shown, types))))
+        if name == "matches":
+            self.pattern(expr.arguments[-1])
         return result
+
+    def pattern(self, expr: Expr) -> None:
+        """A constant pattern is held against the engine now, with the place inside it."""
+        if not isinstance(expr, Literal) or not isinstance(expr.value, str):
+            return
+        try:
+            compile_pattern(expr.value)
+        except PatternFault as fault:
+            span = place_inside(expr.raw, fault.span).shifted(expr.span.start)
+            message = f"this is not a regular expression: {fault.message}"
+            self.report(Diagnostic("invalid-pattern", message, span, help=fault.help))
 
     def is_namespace(self, expr: Expr) -> bool:
         while isinstance(expr, Select):
@@ -374,7 +389,6 @@ def _other_form(expr: Call) -> str | None:
 
 _INSTEAD = {
     "bytes": "bytes do not exist here; strings hold text",
-    "matches": "use startsWith, endsWith, contains or ==",
     "type": "types are known before the run; convert with int(...), double(...), string(...), bool(...)",
     "uint": "use int(...); unsigned numbers do not exist here",
 }

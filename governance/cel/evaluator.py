@@ -93,6 +93,8 @@ class _Compiler:
         runs = [self.compile(argument, scope) for argument in arguments]
         if len(runs) == 1 and expr.function in operations.FUNCTIONS:
             return operations.unary(operations.FUNCTIONS[expr.function], runs[0], expr.function_span)
+        if len(runs) == 2 and expr.function == "matches":
+            return operations.matches(runs[0], runs[1], expr.function_span)
         if len(runs) == 2 and expr.function in operations.METHODS and expr.target is not None:
             return operations.text(expr.function, runs[0], runs[1], expr.function_span)
         raise EvaluationError(f"there is no function `{expr.function}` for {len(runs)} values", expr.function_span)

@@ -14,6 +14,7 @@ FAULTS = frozenset(
         "expression-unsupported",
         "has-argument",
         "invalid-literal",
+        "invalid-pattern",
         "macro-variable",
         "map-key",
         "no-matching-overload",

@@ -67,6 +67,7 @@ FUNCTIONS: dict[str, tuple[Overload, ...]] = {
     "double": _from(DOUBLE, DOUBLE, INT, STRING),
     "dyn": _from(DYN, _A),
     "int": _from(INT, INT, DOUBLE, STRING),
+    "matches": _TEXT,
     "size": _SIZE,
     "string": _from(STRING, STRING, BOOL, DOUBLE, INT),
 }
@@ -75,6 +76,7 @@ FUNCTIONS: dict[str, tuple[Overload, ...]] = {
 METHODS: dict[str, tuple[Overload, ...]] = {
     "contains": _TEXT,
     "endsWith": _TEXT,
+    "matches": _TEXT,
     "size": _SIZE,
     "startsWith": _TEXT,
 }
@@ -82,6 +84,6 @@ METHODS: dict[str, tuple[Overload, ...]] = {
 
 UNSUPPORTED = frozenset(
     {"bytes", "duration", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours"}
-    | {"getMilliseconds", "getMinutes", "getMonth", "getSeconds", "matches", "timestamp", "type", "uint"}
+    | {"getMilliseconds", "getMinutes", "getMonth", "getSeconds", "timestamp", "type", "uint"}
 )
 """Functions of CEL that this subset leaves out."""

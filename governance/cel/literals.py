@@ -14,6 +14,7 @@ _MOST_DIGITS = 19
 _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|((?s:.))|\Z)")
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"} | {c: c for c in "\"'\\?`"}
 _LINE_BREAK = re.compile(r"\r\n?")
+_PIECE = re.compile(rf"{_ESCAPE.pattern}|{_LINE_BREAK.pattern}")
 _UNPAIRED = re.compile("[\ud800-\udfff]")
 
 
@@ -58,6 +59,21 @@ def read_string(raw: str) -> str:
     if not is_raw and "\\" in body:
         return _unescape(body, start + width)
     return _LINE_BREAK.sub("\n", body)
+
+
+def place_inside(raw: str, span: Span) -> Span:
+    """Where characters of a string constant's value stand in the constant as it is written."""
+    is_raw = raw[0] in "rR"
+    start = 1 if is_raw else 0
+    width = 3 if raw[start : start + 3] in ('"""', "'''") and len(raw) >= start + 6 else 1
+    pieces = _LINE_BREAK if is_raw else _PIECE
+    starts, at = [], start + width
+    while at < len(raw) - width:
+        starts.append(at)
+        match = pieces.match(raw, at)
+        at = match.end() if match else at + 1
+    starts += [at] * (span.end + 1 - len(starts))
+    return Span(starts[span.start], max(starts[span.end], starts[span.start] + 1))
 
 
 def _unescape(body: str, offset: int) -> str:

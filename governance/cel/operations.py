@@ -8,6 +8,7 @@ from somagent.governance.cel import conversions, values
 from somagent.governance.cel.arithmetic import ARITHMETIC, negate, order
 from somagent.governance.cel.faults import EvaluationError
 from somagent.governance.cel.frames import Frame, OutOfSteps, Run
+from somagent.governance.cel.patterns import matches as _matches
 from somagent.governance.cel.values import Key, Value, ValueFault, type_name
 from somagent.governance.documents import Span
 
@@ -136,6 +137,21 @@ def text(function: str, target: Run, argument: Run, span: Span) -> Run:
             frame.spend(len(text) >> 6)
             return operation(text, part)
         raise EvaluationError(f"`{function}` cannot take {type_name(text)} and {type_name(part)}", span)
+
+    return run
+
+
+def matches(target: Run, argument: Run, span: Span) -> Run:
+    def run(frame: Frame) -> Value:
+        text, pattern = target(frame), argument(frame)
+        if type(text) is not str or type(pattern) is not str:
+            raise EvaluationError(f"`matches` cannot take {type_name(text)} and {type_name(pattern)}", span)
+        try:
+            found, steps = _matches(text, pattern)
+        except ValueFault as fault:
+            raise EvaluationError(str(fault), span) from None
+        frame.spend(steps)
+        return found
 
     return run
 

@@ -31,7 +31,9 @@ class OutputCheck:
                 continue
             try:
                 # `#/types/NAME` is a JSON Pointer from the root of the document in which it stands.
-                self._validators[name] = jsonschema_rs.Draft202012Validator({**schema, "types": dict(types)})
+                self._validators[name] = jsonschema_rs.Draft202012Validator(
+                    {**schema, "types": dict(types)}, pattern_options=jsonschema_rs.RegexOptions()
+                )
             except (jsonschema_rs.ValidationError, ValueError) as fault:
                 reason = getattr(fault, "message", str(fault))
                 raise StepFailure("error", f"the schema of output `{name}` cannot be used: {reason}") from None

@@ -160,7 +160,8 @@ def _count(root: Node) -> list[Diagnostic]:
     count = len(steps) + len(_keys(root, FINALLY))
     if count > MAX_STEPS:
         message = f"{count:,} steps; a capsule may have {MAX_STEPS:,}"
-        return [Diagnostic("too-many-steps", message, _key_span(root, STEPS), help="use a `forEach`")]
+        help_ = "use a `forEach`, or make several capsules of it"
+        return [Diagnostic("too-many-steps", message, _key_span(root, STEPS), help=help_)]
     return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,10 +20,11 @@ from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_o
 from somagent.capsule_compiler.value_schemas import SchemaCheck
 from somagent.capsule_compiler.value_types import ARTIFACT, ValueTypes
 from somagent.governance.cel import BOOL, DYN, STRING, ListType, Type, check, show
-from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Path
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span
 
 JsonSchema = dict[str, Any]
 DEFAULT_ITEM = "item"
+_READS = re.compile(r"(steps|inputs|run)(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
 def check_types(draft: Draft) -> Draft:
@@ -165,9 +167,18 @@ def _outputs(draft: Draft, scope: Mapping[str, Type], found: list[Diagnostic]) -
     for name, template in draft.outputs.items():
         if not template.holes and template.value is not None:
             span = draft.span(("spec", "outputs", name))
-            help_ = "an output's value is an expression: `${{ steps.NAME.OUTPUT }}`"
-            found.append(Diagnostic("constant-output", f"output `{name}` is a constant", span, help=help_))
+            found.append(_constant_output(name, template.value, span))
     return outputs
+
+
+def _constant_output(name: str, value: object, span: Span) -> Diagnostic:
+    message, edit = f"output `{name}` is a constant", None
+    help_ = "an output's value is an expression: `${{ steps.NAME.OUTPUT }}`"
+    if isinstance(value, str) and _READS.fullmatch(value):
+        meant = f"${{{{ {value} }}}}"
+        edit = Edit(span, f'"{meant}"', f"write {meant}")
+        help_ = f"write `{meant}` to read it"
+    return Diagnostic("constant-output", message, span, help=help_, edit=edit)
 
 
 def _schemas(draft: Draft, types: Mapping[str, JsonSchema]) -> Iterator[Diagnostic]:

@@ -29,6 +29,7 @@ _CONVERTIBLE: dict[Type, tuple[Type, ...]] = {
     DOUBLE: (INT, STRING),
     INT: (DOUBLE, STRING),
 }
+_BRIEF = 40
 _VERBS = {"==": "compare", "!=": "compare", "<": "order", "<=": "order", ">": "order", ">=": "order", "+": "add"}
 _VERBS |= {"-": "subtract", "*": "multiply", "/": "divide", "%": "divide"}
 
@@ -45,7 +46,8 @@ def binary(expr: Binary, left: Type, right: Type) -> Diagnostic:
     operator, found = expr.operator, f"{show(left)} and {show(right)}"
     if operator in ("&&", "||"):
         side, type_ = (expr.left, left) if left not in (BOOL, DYN) else (expr.right, right)
-        return _mismatch(f"`{operator}` wants bool on both sides, not {show(type_)}", side.span, help_=truth(type_))
+        message = f"`{operator}` wants bool on both sides, not {show(type_)}"
+        return _mismatch(message, side.span, help_=truth(type_, side))
     if operator == "in":
         return _mismatch(f"`in` cannot look for {show(left)} in {show(right)}", expr.operator_span, *_in(expr, right))
     message = f"`{operator}` cannot {_VERBS[operator]} {found}"
@@ -92,21 +94,24 @@ def _plain_help(operator: str, left: Type, right: Type) -> str:
     return "ordered are ints, doubles, strings and bools, both sides of one type"
 
 
-def truth(type_: Type) -> str:
+def truth(type_: Type, expr: Expr) -> str:
     """How a value of this type is made a condition."""
+    shown = write_target(expr)
+    if len(shown) > _BRIEF:
+        shown = "x"
     if type_ == STRING:
-        return 'compare it: x != ""'
+        return f'compare it: {shown} != ""'
     if type_ in (INT, DOUBLE):
-        return "compare it: x != 0" if type_ == INT else "compare it: x != 0.0"
+        return f"compare it: {shown} != 0" if type_ == INT else f"compare it: {shown} != 0.0"
     if isinstance(type_, ListType | MapType):
-        return "ask for its size: size(x) > 0"
+        return f"ask for its size: size({shown}) > 0"
     return "a condition is true or false"
 
 
 def unary(operator: str, operand: Expr, type_: Type) -> Diagnostic:
     """`!` or `-` before something else than a bool or a number."""
     if operator[0] == "!":
-        return _mismatch(f"`!` wants bool, not {show(type_)}", operand.span, truth(type_))
+        return _mismatch(f"`!` wants bool, not {show(type_)}", operand.span, truth(type_, operand))
     return _mismatch(f"`-` wants int or double, not {show(type_)}", operand.span)
 
 
@@ -121,7 +126,7 @@ def branches(yes: Expr, no: Expr, yes_type: Type, no_type: Type) -> Diagnostic:
 
 def condition(where: str, expr: Expr, type_: Type) -> Diagnostic:
     """Something else than bool where a condition stands."""
-    return _mismatch(f"{where} wants bool, not {show(type_)}", expr.span, truth(type_))
+    return _mismatch(f"{where} wants bool, not {show(type_)}", expr.span, truth(type_, expr))
 
 
 def index(expr: Index, operand: Type, key: Type) -> Diagnostic:
@@ -206,7 +211,7 @@ def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
     if found in _CONVERTIBLE.get(wants, ()) and isinstance(wants, SimpleType):
         edit = wrap(expr, wants.name)
         return Diagnostic("type-mismatch", message, expr.span, help=f"write {edit.text}", edit=edit)
-    return Diagnostic("type-mismatch", message, expr.span, help=truth(found) if wants == BOOL else "")
+    return Diagnostic("type-mismatch", message, expr.span, help=truth(found, expr) if wants == BOOL else "")
 
 
 def suggesting(diagnostic: Diagnostic, name: str) -> Diagnostic:

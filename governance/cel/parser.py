@@ -305,7 +305,8 @@ class _Parser:
         try:
             return Literal(read(raw), raw, span)
         except literals.LiteralFault as fault:
-            self.report("invalid-literal", fault.message, span)
+            help_ = "whole numbers end at 9223372036854775807; with a point (1.0e19) it is a double"
+            self.report("invalid-literal", fault.message, span, help_ if token.kind == "int" else "")
             return Literal(0, raw, span)
 
     def string(self) -> Expr:

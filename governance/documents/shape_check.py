@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit
+from somagent.governance.documents.forms import completed, in_form
 from somagent.governance.documents.nearest import nearest
 from somagent.governance.documents.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode
 from somagent.governance.documents.resolve import NotFinite, resolve
@@ -16,6 +18,9 @@ HOLE: Final = "${{"
 FAULTS = frozenset(
     {"unknown-field", "missing-field", "wrong-type", "not-one-of", "not-in-form", "out-of-range", "no-expression-here"}
 )
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9./_ -]+")
 
 
 class _Bad:
@@ -73,8 +78,7 @@ class ShapeCheck:
             return self._not_one_of(node, shape, path)
         if type(value) is str:
             if shape.pattern is not None and not shape.pattern.search(value):
-                message = f"`{_brief(value)}` is not {shape.noun or f'of the form {shape.pattern.pattern}'}"
-                return self._fault("not-in-form", message, node.span, path)
+                return self._not_in_form(node, value, shape, shape.pattern, path)
             if not self._length_fits(len(value), "characters", node, shape, path):
                 return BAD
         elif type(value) is int or type(value) is float:
@@ -157,6 +161,15 @@ class ShapeCheck:
         help_, edit = _way_out(node, shape)
         return self._fault("wrong-type", message, node.span, path, help=help_, edit=edit)
 
+    def _not_in_form(self, node: ScalarNode, text: str, shape: Shape, pattern: re.Pattern[str], path: Path) -> Any:
+        message = f"`{_brief(text)}` is not {shape.noun or f'of the form {pattern.pattern}'}"
+        near = in_form(text, pattern.search)
+        if near is None:
+            return self._fault("not-in-form", message, node.span, path)
+        written = near if _PLAIN.fullmatch(near) and type(_unquoted(near)) is str else f'"{near}"'
+        edit = Edit(node.span, written, f"write `{near}`")
+        return self._fault("not-in-form", message, node.span, path, note=f"did you mean `{near}`?", edit=edit)
+
     def _not_one_of(self, node: ScalarNode, shape: Shape, path: Path) -> Any:
         if len(self.diagnostics) >= MAX_MISTAKES:
             return BAD
@@ -168,7 +181,7 @@ class ShapeCheck:
             node.span,
             path,
             note=f"did you mean `{near}`?" if near else "",
-            help="one of " + ", ".join(f"`{choice}`" for choice in choices),
+            help="one of " + ", ".join(f"`{choice}`" for choice in choices) if len(choices) > 1 or not near else "",
             edit=Edit(node.span, near, f"write `{near}`") if near else None,
         )
 
@@ -186,6 +199,9 @@ def _way_out(node: Node, shape: Shape) -> tuple[str, Edit | None]:
             return "quote it", Edit(node.span, f'"{node.text}"', "quote it", safe=True)
         if type(node.value) is str and type(_unquoted(node.text)) in shape.types:
             return "take the quotes away", Edit(node.span, node.text, "take the quotes away", safe=True)
+        if shape.pattern is not None and type(node.value) in {int, float} and shape.types == (str,):
+            whole = completed(node.text, shape.pattern.search)
+            return (f"such as `{whole}`", None) if whole else ("", None)
         if SequenceNode in shape.types and type(node.value) is str:
             return f"write a list: `[{_brief(node.text)}]`", None
     if MappingNode in shape.types:

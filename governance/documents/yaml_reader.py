@@ -222,14 +222,15 @@ class _Reader:
         try:
             value = resolve(text)
         except NotFinite:
-            self._report("number-not-finite", f"`{text}` is not a finite number", span, help="write a number")
+            help_ = "write a finite number, or quote it when text is meant"
+            self._report("number-not-finite", f"`{text}` is not a finite number", span, help=help_)
             return ScalarNode(0.0, text, span)
         other = other_meaning(text)
         if other is not None:
             who = "to kubectl, which reads YAML 1.1" if other.kubectl else "in YAML 1.1"
             self._report(
                 "yaml-ambiguous",
-                f"`{text}` is {_kind(value)} in YAML 1.2, but {other.words} {who}",
+                f"`{text}` is {_exactly(value)} in YAML 1.2, but {other.words} {who}",
                 span,
                 note="quote it",
                 help=_unambiguous(text, other),
@@ -284,6 +285,10 @@ def _unambiguous(text: str, other: OtherMeaning) -> str:
     if other.words == "a boolean":
         return f'write "{text}" for the text, {str(text.lower() in {"y", "yes", "on"}).lower()} for the boolean'
     return f'write "{text}" for the text; a number is written with digits alone and does not begin with 0'
+
+
+def _exactly(value: object) -> str:
+    return f"the number {value}" if isinstance(value, int | float) and not isinstance(value, bool) else _kind(value)
 
 
 def _quoted(text: str) -> str:

@@ -21,8 +21,9 @@ def applied(text: str, edit: Edit) -> str:
 
 
 HAVE_EDITS = {
-    "CAP011", "CAP013", "CAP017", "CAP101", "CAP104", "CAP201", "CAP202", "CAP203", "CAP204", "CAP207", "CAP208",
-    "CAP209", "CAP210", "CAP211", "CAP214", "CAP307", "CAP308", "CAP312", "CAP606", "CAP801", "CAP802",
+    "CAP011", "CAP013", "CAP017", "CAP101", "CAP104", "CAP105", "CAP201", "CAP202", "CAP203", "CAP204", "CAP207",
+    "CAP208", "CAP209", "CAP210", "CAP211", "CAP214", "CAP307", "CAP308", "CAP312", "CAP319", "CAP606", "CAP801",
+    "CAP802",
 }  # fmt: skip
 
 

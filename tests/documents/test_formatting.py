@@ -83,6 +83,26 @@ def test_comments_and_blank_lines_may_be_put_anywhere_into_a_document(path: Path
         keep_their_promise(text)
 
 
+BITS = st.sampled_from(
+    [*"#\n?'\"|%!é\t\\", " #", "  ", "# c\n", "\n  ", " - ", "{", "}", "]", ", ", ": ", "|+\n", "---\n"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(WRITTEN), st.lists(st.tuples(st.integers(0, 5_000), BITS), min_size=1, max_size=5))
+def test_a_document_with_anything_typed_into_it_is_refused_or_keeps_what_it_says(
+    path: Path, typed: list[tuple[int, str]]
+) -> None:
+    source, found = decode_source(path.name, path.read_bytes())
+    assume(not found)
+    text = source.text
+    for at, bit in typed:
+        text = text[: at % len(text)] + bit + text[at % len(text) :]
+    source, found = decode_source(path.name, text.encode())
+    if not found and format_source(source)[0] is not None:
+        keep_their_promise(text)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -92,6 +112,7 @@ def test_comments_and_blank_lines_may_be_put_anywhere_into_a_document(path: Path
         ("a: 1\n---\nb: 2\n", "several-documents"),
         ("# nothing\n", "empty-document"),
         ("[a]: b\n", "key-not-text"),
+        ("{ ? }\n", "key-not-text"),
     ],
 )
 def test_what_cannot_be_read_whole_is_not_touched(text: str, fault: str) -> None:
@@ -119,3 +140,17 @@ def test_the_width_is_counted_as_a_terminal_shows_it() -> None:
 def test_a_key_too_long_for_its_line_has_one_of_its_own() -> None:
     text = f"? {'k' * 1500}\n: {{x:   1}}\n"
     assert keep_their_promise(text) == f"? {'k' * 1500}\n: {{ x: 1 }}\n"
+
+
+def test_a_line_that_a_comment_allows_something_on_is_not_broken() -> None:
+    long = "{ a: " + "x" * 70 + ", b: " + "y" * 70 + " }"
+    behind = f"k: {long} # somagent: allow CAP017 why\n"
+    above = f"l:\n  # somagent: allow CAP017 why\n  - {long}\n"
+    assert keep_their_promise(behind) == behind
+    assert keep_their_promise(above) == above
+    assert keep_their_promise(f"k: {long} # why\n").count("\n") == 3
+
+
+def test_a_text_alone_is_left_alone() -> None:
+    for text in (" ...\n", " --- a\n", "'a'"):
+        assert laid_out(text) == text

@@ -37,6 +37,8 @@ def format_source(source: Source) -> tuple[str | None, list[Diagnostic]]:
         source = Source(source.name, text)
         root, _ = read_yaml(source)
     assert root is not None  # noqa: S101  it was read before
+    if isinstance(root, ScalarNode):
+        return text, []  # no document of ours is one text, and not every text can begin a line
     spans = comments(source)
     laid_out = Printer(text, spans).document(root)
     if laid_out != text:
@@ -49,8 +51,9 @@ def format_source(source: Source) -> tuple[str | None, list[Diagnostic]]:
 
 
 def _key_as_written(one: Diagnostic, text: str) -> bool:
-    """A key like `1:`, which is no text but is in the tree."""
-    return one.name == "key-not-text" and one.edit is not None and "\n" not in text[one.span.start : one.span.end]
+    """A key like `1:`, which is no text but is in the tree; one that is empty could not be written again."""
+    written = text[one.span.start : one.span.end]
+    return one.name == "key-not-text" and one.edit is not None and written != "" and "\n" not in written
 
 
 def _same(one: Node, other: Node) -> bool:

@@ -2,11 +2,13 @@
 
 Two blanks indent; a flow collection stays on its line while it fits there and has no comment inside, else it becomes
 a block; at most one blank line in a row, none at the beginning of a block. A comment at the end of a line stays there,
-one on a line of its own goes with what follows, or with the block whose end it is indented to.
+one on a line of its own goes with what follows, or with the block whose end it is indented to. What a comment like
+`# somagent: allow CAP403 why` says of a line stays true, so that line is not broken.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from somagent.governance.documents.nodes import MappingNode, Node, ScalarNode, S
 from somagent.governance.documents.source import Span
 
 WIDTH = 120
+_INSTRUCTION = re.compile(r"#+[ \t]*somagent:")
 _STEP = 2
 
 
@@ -61,7 +64,7 @@ class Printer:
         """The text of the document."""
         part = _Part(root.span.start, root.span.start, "", "", root)
         stop = _Stop(len(self._text), -1)
-        if self._flat(root, 0) is not None or isinstance(root, ScalarNode) or self._is_flow(root):
+        if self._is_flow(root):
             self._leading(part.start, 0, first=True)
         self._value(part, -_STEP, stop, in_flow=False)
         self._leading(len(self._text), 0, first=not self._out)
@@ -70,7 +73,8 @@ class Printer:
     def _value(self, part: _Part, indent: int, stop: _Stop, *, in_flow: bool) -> None:
         """Prints a part's head and value; `indent` is the head's."""
         value = part.value
-        flat = self._flat(value, scalars.width(part.head) + 1)
+        before = 0 if self._instructed(part, stop) else scalars.width(part.head) + 1
+        flat = self._flat(value, before)
         if flat is not None or isinstance(value, ScalarNode):
             self._short(part, flat, indent, stop)
             return
@@ -158,13 +162,14 @@ class Printer:
                 at = self._end(item)
 
     def _flat(self, node: Node, before: int) -> str | None:
-        """A value on one line, when it can stand there behind `before` columns."""
+        """A value on one line, when it can stand there behind `before` columns (0: at any width)."""
         if isinstance(node, ScalarNode):
             return self._line(node)
         if not self._is_flow(node):
             return None
         flat = self._flow_line(node)
-        return flat if flat is None or flat in {"{}", "[]"} or before + scalars.width(flat) <= WIDTH else None
+        fits = flat is None or flat in {"{}", "[]"} or not before or before + scalars.width(flat) <= WIDTH
+        return flat if fits else None
 
     def _flow_line(self, node: Node) -> str | None:
         if isinstance(node, ScalarNode):
@@ -188,6 +193,19 @@ class Printer:
     def _line(self, node: ScalarNode) -> str | None:
         written = scalars.raw(self._text, node)
         return None if "\n" in written or scalars.is_literal(self._text, node) else written
+
+    def _instructed(self, part: _Part, stop: _Stop) -> bool:
+        """Whether a comment tells the tools something about the line of this part, which then stays one line."""
+        span = part.value.span
+        if "\n" in self._text[span.start : span.end]:
+            return False
+        behind = self._next(stop.start)
+        if behind and _INSTRUCTION.match(behind.text) and "\n" not in self._text[span.end : behind.start]:
+            return True
+        above = self._notes[self._at - 1] if self._at else None
+        if above is None or not above.alone or not _INSTRUCTION.match(above.text):
+            return False
+        return not self._text[above.start + len(above.text) : part.start].strip(" \t\n-")
 
     def _is_flow(self, node: Node) -> bool:
         return self._text[node.span.start : node.span.start + 1] in {"[", "{"}

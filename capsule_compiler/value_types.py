@@ -26,6 +26,7 @@ from somagent.governance.cel import (
 
 JsonSchema = Mapping[str, Any]
 ARTIFACT = OpaqueType("artifact")
+SECRET = OpaqueType("secret")
 MAX_HEIGHT = 64
 REF = "#/types/"
 
@@ -36,6 +37,7 @@ _SIMPLE: dict[str, Type] = {
     "boolean": BOOL,
     "null": NULL,
     "artifact": ARTIFACT,
+    "secret": SECRET,
 }
 _NAMES = {simple: name for name, simple in _SIMPLE.items()}
 

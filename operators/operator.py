@@ -24,6 +24,7 @@ from somagent.operators.runner.records import Artifact, Decision, FailureClass, 
 if TYPE_CHECKING:  # the content store takes 6 ms to import, and the catalogue is read before anything runs
     from somagent.operators.runner.contents import Contents
     from somagent.operators.runner.log import StepLog
+    from somagent.operators.runner.secrets import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Step:
     decisions: tuple[Decision, ...] = ()  # people's answers to `asked` so far, oldest first
     asked: Waiting | None = None  # what this operator asked people when the step last parked
     now: Callable[[], datetime] = field(kw_only=True)
+    vault: Vault = field(kw_only=True)  # the values of the secrets that the step was granted
 
     def own_folder(self) -> Path:
         """The attempt's own folder: made, empty, when it is first asked for, and gone when the attempt has ended."""

@@ -28,6 +28,7 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.operating import NoRoom, described, is_ctrl_c, operate
 from somagent.operators.runner.ready import ReadyNode
 from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, RunRecord, StepKey, Waiting
+from somagent.operators.runner.secrets import Vault, granted_secrets
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import digest_of_value
 
@@ -191,6 +192,7 @@ async def _run(
         decisions=own[0],
         asked=own[1],
         now=work.now,
+        vault=Vault(granted_secrets(work.node.node, work.plan, work.run)),
     )
     try:
         for warning in leave.warnings:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from somagent.capsule_compiler.plan import Amounts
-from somagent.capsule_compiler.value_types import ARTIFACT
+from somagent.capsule_compiler.value_types import ARTIFACT, SECRET
 from somagent.governance.cel import BorderError, Value, from_json
 from somagent.operators.operator import StepFailure
 from somagent.operators.runner.artifacts import read_artifact
@@ -20,7 +20,8 @@ from somagent.operators.runner.contents import ContentError
 from somagent.operators.runner.expressions import RAN, Reads
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.ready import ReadyNode, ReadyPlan
-from somagent.operators.runner.records import NO_ITEM, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import NO_ITEM, RunRecord, Secret, StepKey, StepResult
+from somagent.operators.runner.secrets import secret_named
 from somagent.operators.runner.values import fetch
 
 _OBJECT_FACTOR = 4  # Python's objects need about so many times the bytes of their JSON
@@ -50,8 +51,14 @@ class Scope:
             "steps": {step: seen.value for step, seen in steps.items()},
             "run": await self._run_members(reads.run),
             RAN: {step: True for step, seen in steps.items() if seen.ran},
+            "secrets": self._secrets,
         }
         return found | more
+
+    @property
+    def _secrets(self) -> Value:
+        uses = self._ready.plan.secrets
+        return {name: Secret(secret=use.secret, key=use.key) for name, use in uses.items()} if uses else {}
 
     def _steps(self, reads: Reads) -> frozenset[str]:
         if not reads.all_steps or self._node is None:
@@ -148,6 +155,11 @@ def _typed(value: Any, types: dict[str, Any], name: str, what: str) -> Value:
         if artifact is None:
             raise StepFailure("error", f"{what} is declared as an artifact, but is none")
         return artifact
+    if types[name] == SECRET:
+        secret = secret_named(value)
+        if secret is None:
+            raise StepFailure("error", f"{what} is declared as a secret, but does not name one as `SECRET/KEY`")
+        return secret
     try:
         return from_json(value, types[name])
     except BorderError as fault:

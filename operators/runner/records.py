@@ -66,6 +66,13 @@ class Artifact(_Record, frozen=True, kw_only=True):
     )
 
 
+class Secret(_Record, frozen=True, kw_only=True):
+    """The name of a secret value: which key of which secret. The value itself is never part of a record."""
+
+    secret: str
+    key: str
+
+
 def artifact_of(value: Any) -> Artifact | None:
     """The artifact that this JSON describes if it is one, which only a declared schema can tell: see `artifacts`."""
     if not isinstance(value, dict) or "artifact" not in value or not value.keys() <= _ARTIFACT_MEMBERS:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.secrets import Mask
 from somagent.operators.script.processes import Family
 
 _READ_BYTES = 65_536  # what a pipe holds on Linux
@@ -34,9 +35,17 @@ class Ended:
 
 
 async def run_process(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], workspace: Path, log: StepLog
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    workspace: Path,
+    log: StepLog,
+    secrets: Sequence[str] = (),
 ) -> Ended:
     """Runs the program until it ends; raises `OSError` when it cannot be started or its log not be written.
+
+    Neither the log nor what it complained about has the values of `secrets`.
 
     When this is cancelled, the program and all that it started are ended before the cancellation goes on.
     """
@@ -54,8 +63,8 @@ async def run_process(
         assert process.stderr is not None  # noqa: S101
         family = Family(process.pid, env["SOMAGENT_KEY"], workspace)
         complaints = _Tail()
-        output = _Drain(process.stdout, log.write)
-        errors = _Drain(process.stderr, log.write, complaints.add)
+        output = _Drain(process.stdout, Mask(secrets), log.write)
+        errors = _Drain(process.stderr, Mask(secrets), log.write, complaints.add)
         try:
             try:
                 await exited(process)
@@ -74,8 +83,9 @@ async def run_process(
 class _Drain:
     """Empties a pipe whenever there is something in it, a pipe's content at a time."""
 
-    def __init__(self, pipe: IO[bytes], *takers: Callable[[bytes], None]) -> None:
+    def __init__(self, pipe: IO[bytes], mask: Mask, *takers: Callable[[bytes], None]) -> None:
         self._pipe = pipe
+        self._mask = mask
         self._takers = takers
         self.fault: OSError | None = None  # the log cannot be written; the pipe is emptied all the same
         self._loop = asyncio.get_running_loop()
@@ -88,6 +98,7 @@ class _Drain:
             pass
         if not self._pipe.closed:
             self._close()
+        self._hand_on(self._mask.end())
 
     def _read(self) -> bool:
         if self._pipe.closed:
@@ -99,13 +110,16 @@ class _Drain:
         if not chunk:
             self._close()
             return False
-        if self.fault is None:
+        self._hand_on(self._mask.feed(chunk))
+        return True
+
+    def _hand_on(self, content: bytes) -> None:
+        if self.fault is None and content:
             try:
                 for take in self._takers:
-                    take(chunk)
+                    take(content)
             except OSError as fault:
                 self.fault = fault
-        return True
 
     def _close(self) -> None:
         self._loop.remove_reader(self._pipe.fileno())

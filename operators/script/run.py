@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from somagent.capsule_compiler.plan import IncludedFile, Plan
 from somagent.operators.operator import Answer, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.contents import ArtifactRefused, ContentError
-from somagent.operators.runner.records import Artifact
+from somagent.operators.runner.records import Artifact, Secret
+from somagent.operators.runner.secrets import Mask
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
 from somagent.operators.script.answer import AnswerRefused, Written, read_answer, value_of
@@ -26,6 +28,7 @@ from somagent.operators.script.process import Ended, run_process
 from somagent.operators.script.processes import Family
 
 _SENTENCES = 3
+_LEAKS = "it holds the value of a secret that the step was granted"
 TEMPORARY_FAILURE = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -43,16 +46,23 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
     places = environment.Places.make(step.own_folder())
     include = await _include(args, step)
     variables = environment.environment(step, places, include)
+    secrets = {name: step.vault.value(value) for name, value in args.env.items() if isinstance(value, Secret)}
     values, only_in_file = await _values(args, step, places)
-    variables |= values
+    variables |= values | secrets
+    mask = Mask(secrets.values())
     ended = await run_process(
-        _command(args, step, places, variables), cwd=places.work, env=variables, workspace=workspace, log=step.log
+        _command(args, step, places, variables),
+        cwd=places.work,
+        env=variables,
+        workspace=workspace,
+        log=step.log,
+        secrets=[*secrets.values()],
     )
     if ended.left_behind:
         step.log.line("[somagent] processes that the script left in the background were ended")
     if ended.code != 0:
         raise _failure(ended, only_in_file)
-    return Answer(await _outputs(step, places))
+    return Answer(await _outputs(step, places, mask))
 
 
 async def _include(args: ScriptArgs, step: Step) -> Path | None:
@@ -75,15 +85,16 @@ def included_files(plan: Plan, include: list[str]) -> list[IncludedFile]:
 
 async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> tuple[dict[str, str], list[str]]:
     """The variables, and for each value that cannot be one, a sentence without a full stop that says so."""
+    given = {name: value for name, value in args.env.items() if not isinstance(value, Secret)}
     for name in args.env:
         if not re.fullmatch(ENV_NAME, name):
             raise StepFailure("error", f"`env.{name}`: a script cannot be given a variable of this name")
-    held = sorted(held_artifacts(args.env), key=lambda artifact: artifact.artifact)
+    held = sorted(held_artifacts(given), key=lambda artifact: artifact.artifact)
     try:
         artifacts = {artifact: await in_thread(step.contents.shared_copy, artifact) for artifact in held}
     except (ContentError, ArtifactRefused) as fault:
         raise StepFailure("error", str(fault)) from None
-    values = environment.with_paths(args.env, artifacts)
+    values = environment.with_paths(given, artifacts)
     places.input.write_bytes(msgspec.json.encode(values))
     variables, unfit = environment.as_variables(values)
     only_in_file = [f"env `{name}` is only in the file $SOMAGENT_INPUT: {reason}" for name, reason in unfit.items()]
@@ -125,18 +136,20 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-async def _outputs(step: Step, places: environment.Places) -> dict[str, Any]:
+async def _outputs(step: Step, places: environment.Places, mask: Mask) -> dict[str, Any]:
     """What the script wrote and left, as far as it is declared or not artifacts; raises `invalid_output`."""
     faults: list[str] = []
     try:
         written = read_answer(places.output)
     except AnswerRefused as fault:
         raise StepFailure("invalid_output", str(fault)) from None
+    _refuse_secrets(written, mask)
     outputs: dict[str, Any] = {}
     for name, schema in step.node.outputs.items():
         try:
             if schema.get("type") == "artifact":
-                outputs[name] = await _artifact(name, schema.get("path", ""), written.pop(name, None), step, places)
+                told = written.pop(name, None)
+                outputs[name] = await _artifact(name, schema.get("path", ""), told, step, places, mask=mask)
             elif name in written:
                 outputs[name] = value_of(name, written.pop(name), _resolved(schema, step.plan))
         except (AnswerRefused, ArtifactRefused) as fault:
@@ -146,7 +159,27 @@ async def _outputs(step: Step, places: environment.Places) -> dict[str, Any]:
     return outputs | {name: text.text for name, text in written.items()}
 
 
-async def _artifact(name: str, path: str, written: Written | None, step: Step, places: environment.Places) -> Artifact:
+def _refuse_secrets(written: Mapping[str, Written], mask: Mask) -> None:
+    for name, one in written.items():
+        if mask.finds(one.text.encode(errors="surrogatepass")) or mask.finds(name.encode(errors="surrogatepass")):
+            raise StepFailure(
+                "denied", f"$SOMAGENT_OUTPUT line {one.line}: {_LEAKS}; nothing of this attempt was recorded"
+            )
+
+
+def _holds_secret(path: Path, mask: Mask) -> bool:
+    """Whether a file, or a file below a folder, has the value of a secret as it stands, or is named by one."""
+    for file in [path] if not path.is_dir() else path.rglob("*"):
+        if mask.finds(os.fsencode(file.name)):
+            return True
+        if file.is_file() and not file.is_symlink() and mask.finds(file.read_bytes()):
+            return True
+    return False
+
+
+async def _artifact(
+    name: str, path: str, written: Written | None, step: Step, places: environment.Places, *, mask: Mask
+) -> Artifact:
     """The file or folder of an artifact output: at the declared path, or at the path that the script wrote."""
     if written is not None:
         if path:
@@ -162,6 +195,8 @@ async def _artifact(name: str, path: str, written: Written | None, step: Step, p
         raise ArtifactRefused(f"output `{name}`: {_outside(places.work, path)}")
     if not found.exists():
         raise ArtifactRefused(f"output `{name}`: there is no `{path}` in the working folder")
+    if bool(mask) and await in_thread(_holds_secret, found, mask):
+        raise StepFailure("denied", f"output `{name}`: `{path}`: {_LEAKS}; nothing of this attempt was recorded")
     called = name if found == places.work.resolve() else found.name
     return await in_thread(step.contents.put_path, found, called)
 

@@ -17,6 +17,7 @@ from somagent.operators.operator import Step
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import Artifact, RunRecord, StepKey
+from somagent.operators.runner.secrets import Vault
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -56,6 +57,7 @@ def bundle(tmp_path: Path, contents: Contents) -> Callable[..., Path]:
             contents=contents,
             deadline=NOW,
             now=lambda: NOW,
+            vault=Vault(()),
         )
         arguments: dict[str, Any] = {"name": name, "include": msgspec.to_builtins(artifacts)}
         answer = asyncio.run(OPERATOR.run(msgspec.convert(arguments, BundleArgs), step))

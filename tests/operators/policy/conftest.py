@@ -13,6 +13,7 @@ from somagent.operators.operator import Step
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import RunRecord, StepKey
+from somagent.operators.runner.secrets import Vault
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -65,6 +66,7 @@ def step(tmp_path: Path) -> Callable[..., Step]:
             contents=Contents(tmp_path / "contents"),
             deadline=NOW,
             now=lambda: NOW,
+            vault=Vault(()),
         )
 
     return make

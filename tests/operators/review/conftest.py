@@ -12,6 +12,7 @@ from somagent.operators.operator import Step
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, Waiting
+from somagent.operators.runner.secrets import Vault
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -46,6 +47,7 @@ def step(tmp_path: Path) -> Callable[..., Step]:
             decisions=tuple(decisions),
             asked=asked,
             now=lambda: now,
+            vault=Vault(()),
         )
 
     return make

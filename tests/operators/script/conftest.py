@@ -21,6 +21,7 @@ from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import RunRecord, StepKey
+from somagent.operators.runner.secrets import Vault
 from somagent.operators.script import OPERATOR, ScriptArgs
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -61,6 +62,7 @@ class Script:
             contents=self.contents,
             deadline=NOW + timedelta(minutes=1),
             now=lambda: NOW,
+            vault=Vault(()),
             **values,
         )
 

@@ -83,6 +83,7 @@ class StepDraft(Struct, frozen=True, gc=False):
     fan_out: FanOut | None = None
     needs: dict[str, Literal["data", "order"]] = {}
     verdict: StaticVerdict = "allow"
+    secrets: tuple[str, ...] = ()  # that it was granted and gets, as expressions name them
 
 
 @dataclass(frozen=True, slots=True)

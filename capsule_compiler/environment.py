@@ -6,12 +6,12 @@ value is never of another type at run time than the compiler said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from somagent.capsule_compiler.value_types import JsonSchema, ValueTypes
+from somagent.capsule_compiler.value_types import SECRET, JsonSchema, ValueTypes
 from somagent.governance.cel import STRING, Field, ObjectType, Type
 
-RESERVED_NAMES = frozenset({"inputs", "steps", "run"})
+RESERVED_NAMES = frozenset({"inputs", "steps", "run", "secrets"})
 
 
 def type_of_schema(schema: JsonSchema, types: Mapping[str, JsonSchema], title: str = "") -> Type:
@@ -43,6 +43,11 @@ def inputs_type(inputs: Mapping[str, JsonSchema], types: ValueTypes) -> ObjectTy
 def steps_type(steps: Mapping[str, Type]) -> ObjectType:
     """What `steps` is."""
     return ObjectType({name: Field(type_) for name, type_ in steps.items()}, "the capsule", "step", "unknown-step")
+
+
+def secrets_type(names: Iterable[str]) -> ObjectType:
+    """What `secrets` is: the names of secrets, which can be handed on and nothing else."""
+    return ObjectType({name: Field(SECRET) for name in names}, "the capsule", "secret", "unknown-secret")
 
 
 def run_type(*, final: bool) -> ObjectType:

@@ -38,6 +38,9 @@ _FITS = {
     "required": {"object"},
     "additionalProperties": {"object"},
     "path": {"artifact"},
+    "grantTo": {"secret"},
+    "default": {"string", "integer", "number", "boolean", "object", "array", "artifact"},
+    "enum": {"string", "integer", "number", "boolean", "object", "array", "artifact"},
 }
 _PAIRS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 FIELDS = frozenset(ValueSchema.__struct_encode_fields__)
@@ -71,6 +74,9 @@ class SchemaCheck:
         if schema["type"] == "artifact" and inner:
             message, help_ = "an artifact cannot be part of another value", "make it an output of its own"
             yield Diagnostic("artifact-inside-value", message, self._span((*path, "type")), help=help_)
+        if schema["type"] == "secret" and (inner or path[:2] != ("spec", "inputs")):
+            message, help_ = "only an input can be a secret", "declare it under `inputs`, or under `uses.secrets`"
+            yield Diagnostic("secret-misplaced", message, self._span((*path, "type")), help=help_)
         if "items" in schema:
             yield from self.check(schema["items"], (*path, "items"), inner=True)
         for name, part in schema.get("properties", {}).items():

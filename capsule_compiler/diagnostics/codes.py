@@ -1,7 +1,7 @@
 """The one list of codes. A number never changes its meaning and is never used again.
 
 CAP0 the text, CAP1 its form, CAP2 names, CAP3 expressions and types, CAP4 order and guards, CAP5 what comes
-from outside the file, CAP6 constitutions, CAP8 comments that allow warnings. Each code has a folder
+from outside the file, CAP6 constitutions, CAP7 secrets, CAP8 comments that allow warnings. Each code has a folder
 `examples/NUMBER-NAME/` with a capsule that fails by this code only (`fails.capsule.yaml`), the same capsule mended
 (`fixed.capsule.yaml`) and how the failure is shown (`fails.txt`).
 """
@@ -154,6 +154,15 @@ CODES: tuple[Code, ...] = (
     Code("CAP607", "constitution-attribute-keyword", "The keyword says nothing about attributes of this type."),
     Code("CAP608", "constitution-attribute-required", "`required` names a member that the attribute does not declare."),
     Code("CAP609", "constitution-attribute-value", "A `default` or `enum` value that the attribute itself refuses."),
+    Code("CAP701", "unknown-secret", "The expression names a secret that the capsule does not declare under `uses`."),
+    Code("CAP702", "secret-not-granted", "A secret goes only to what its `grantTo` names."),
+    Code("CAP703", "secret-in-text", "A secret is a whole value; inside a text it would be spread with the text."),
+    Code("CAP704", "secret-computed", "A secret can be handed on as it is; nothing can be found out about its value."),
+    Code("CAP705", "secret-exposed", "At this place the secret would be recorded, shown, or sent to somebody else."),
+    Code("CAP706", "secret-decides", "What decides about steps is shown with the run, so it cannot be a secret."),
+    Code("CAP707", "unknown-grant", "`grantTo` names tools, capsules and script steps of the capsule."),
+    Code("CAP708", "unused-grant", "The secret is granted to a step that is never given it.", "warning"),
+    Code("CAP709", "secret-misplaced", "Only inputs can be of type secret: no step makes one, and no value holds one."),
     Code(
         "CAP801", "allow-unused", "An allowance that is not needed would hide the next warning of its kind.", "warning"
     ),

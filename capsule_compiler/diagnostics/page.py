@@ -15,6 +15,7 @@ _GROUPS = {
     "CAP4": "Order and guards",
     "CAP5": "Files and packages that a capsule uses",
     "CAP6": "Constitutions",
+    "CAP7": "Secrets",
     "CAP8": "Allowing warnings",
 }
 _HEAD = """\

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-Type = Literal["string", "integer", "number", "boolean", "object", "array", "artifact"]
+Type = Literal["string", "integer", "number", "boolean", "object", "array", "artifact", "secret"]
 
 TypeRef = Annotated[
     str,
@@ -22,11 +22,15 @@ TypeRef = Annotated[
 NotNegative = Annotated[int, Meta(ge=0)]
 
 
+Grantee = Annotated[str, Meta(description="A tool, a capsule or a script step", pattern="^[a-z][A-Za-z0-9_]{0,62}$")]
+
+
 class ValueSchema(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
     """What values are allowed."""
 
     type: Annotated[
-        Type | UnsetType, Meta(description="Kind of value; `artifact` is a file or folder", examples=["string"])
+        Type | UnsetType,
+        Meta(description="Kind of value; `artifact`: a file or folder; `secret`: a secret's name", examples=["string"]),
     ] = UNSET
     ref: TypeRef | UnsetType = field(name="$ref", default=UNSET)
     description: Annotated[str | UnsetType, Meta(description="For people")] = UNSET
@@ -50,6 +54,10 @@ class ValueSchema(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     required: Annotated[list[str] | UnsetType, Meta(description="Fields that must be there")] = UNSET
     additional_properties: Annotated[
         bool | UnsetType, Meta(description="Whether an object may have fields that are not named; default true")
+    ] = UNSET
+    grant_to: Annotated[
+        Annotated[list[Grantee], Meta(min_length=1)] | UnsetType,
+        Meta(description="Of a secret input: who may get it; tools and capsules under `uses`, and script steps"),
     ] = UNSET
     path: Annotated[
         str | UnsetType,

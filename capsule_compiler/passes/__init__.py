@@ -6,12 +6,13 @@ A pass reports every mistake it can see and goes on with what is sound, so that 
 from somagent.capsule_compiler.passes.check_cycles import check_cycles
 from somagent.capsule_compiler.passes.check_guards import check_guards
 from somagent.capsule_compiler.passes.check_names import check_names
+from somagent.capsule_compiler.passes.check_secrets import check_secrets
 from somagent.capsule_compiler.passes.check_shape import check_shape
 from somagent.capsule_compiler.passes.check_types import check_types
 from somagent.capsule_compiler.passes.digest import digest
 from somagent.capsule_compiler.passes.infer_edges import infer_edges
 from somagent.capsule_compiler.passes.parse import parse
 
-PASSES = (parse, check_shape, check_names, check_types, infer_edges, check_cycles, check_guards, digest)
+PASSES = (parse, check_shape, check_names, check_secrets, check_types, infer_edges, check_cycles, check_guards, digest)
 
 __all__ = ["PASSES"]

@@ -14,7 +14,7 @@ from somagent.capsule_compiler.amounts import check_amounts
 from somagent.capsule_compiler.argument_types import argument_type
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
-from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, steps_type
+from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, secrets_type, steps_type
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.value_schemas import SchemaCheck
@@ -59,8 +59,10 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
     inputs: dict[str, JsonSchema] = {name: {} for name in draft.written(("spec", "inputs"))}
     inputs |= {name: msgspec.to_builtins(schema) for name, schema in spec.inputs.items()} if spec else {}
     steps: dict[str, Type] = dict.fromkeys(draft.broken, DYN)
+    secrets = secrets_type(draft.written(("spec", "uses", "secrets")))
     steps |= {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
-    return {"inputs": inputs_type(inputs, types), "steps": steps_type(steps), "run": run_type(final=False)}
+    scope = {"inputs": inputs_type(inputs, types), "steps": steps_type(steps), "run": run_type(final=False)}
+    return {**scope, "secrets": secrets}
 
 
 def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:

@@ -21,6 +21,7 @@ from somagent.capsule_compiler.plan import (
     Plan,
     Retry,
     RuleBook,
+    SecretUse,
     SourceInfo,
     digest_of,
 )
@@ -57,6 +58,10 @@ def digest(draft: Draft) -> Draft:
         output_schemas={name: dict(schema) for name, schema in draft.output_schemas.items()},
         budget=_budget(spec.budget),
         files=list(draft.files),
+        secrets={
+            name: SecretUse(secret=use.secret, key=use.key, grant_to=list(use.grant_to))
+            for name, use in spec.uses.secrets.items()
+        },
         catalogue=draft.given.language.digest,
         source=SourceInfo(
             file=draft.source.name.rsplit("/", 1)[-1],
@@ -86,6 +91,7 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         retry=_retry(spec.retry, defaults.retry),
         timeout_ms=duration_ms(timeout) if timeout else DEFAULT_TIMEOUT_MS,
         budget=_budget(spec.budget),
+        secrets=list(step.secrets),
         verdict=step.verdict,
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from somagent.capsule_compiler.catalogue import INCLUDE, PLAIN
+from somagent.capsule_compiler.catalogue import INCLUDE, PLAIN, SECRETS
 from somagent.governance.documents import HINTS
 
 # Names that decide which code runs, or that belong to the runner; the rest of an environment is the author's.
@@ -52,7 +52,8 @@ class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         ],
         Meta(
             description="Values for the script, as environment variables and in the file $SOMAGENT_INPUT: strings as"
-            " they are, artifacts as the path of a read-only copy, everything else as JSON"
+            " they are, artifacts as the path of a read-only copy, all else as JSON; a secret in the variable only",
+            extra_json_schema={HINTS: {SECRETS: True}},
         ),
     ] = {}
     include: Annotated[

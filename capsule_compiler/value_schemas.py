@@ -70,7 +70,8 @@ class SchemaCheck:
             return
         yield from self._keywords(schema, path)
         yield from self._pattern(schema, path)
-        yield from self._values(schema, path)
+        if schema["type"] != "secret":  # what is said of its value has been refused
+            yield from self._values(schema, path)
         if schema["type"] == "artifact" and inner:
             message, help_ = "an artifact cannot be part of another value", "make it an output of its own"
             yield Diagnostic("artifact-inside-value", message, self._span((*path, "type")), help=help_)

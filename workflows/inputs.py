@@ -13,6 +13,7 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.governance.canonical import canonical_json
 from somagent.governance.documents import nearest
 from somagent.governance.documents.yaml_reader import MAX_DEPTH
+from somagent.operators.runner.secrets import missing_secrets, secret_named
 
 _MOST = 2**53 - 1
 
@@ -28,13 +29,18 @@ class InputsRefused(Exception):
 def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem.
 
+    A secret that the run would need and that is not here is one of them.
+
     Relative paths (`format: path`) are taken from `folder`.
     """
     given = {name: _absolute(plan, name, value, folder) for name, value in given.items()}
     problems = [_unknown(plan, name) for name in given if name not in plan.inputs]
     accepted = {}
     for name, schema in plan.inputs.items():
-        if name in given:
+        if name in given and schema.get("type") == "secret":
+            problems += _not_a_secret(name, given[name])
+            accepted[name] = given[name]
+        elif name in given:
             problems += _unstorable(name, given[name]) or _problems(plan, name, schema, given[name])
             accepted[name] = given[name]
         elif "default" in schema:
@@ -42,9 +48,18 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
         else:
             described = f" ({schema['description']})" if "description" in schema else ""
             problems.append(f"input `{name}` is missing{described}; give it with `--input {name}=...`")
+    problems = problems or missing_secrets(plan, accepted)
     if problems:
         raise InputsRefused(problems)
     return accepted
+
+
+def _not_a_secret(name: str, value: Any) -> list[str]:
+    if secret_named(value) is not None:
+        return []
+    return [
+        f"input `{name}` is a secret; give its name as SECRET/KEY, never its value: `--input {name}=git-writer/token`"
+    ]
 
 
 def _absolute(plan: Plan, name: str, value: Any, folder: Path) -> Any:

@@ -53,7 +53,7 @@ def check_secrets(draft: Draft) -> Draft:
     for step in draft.steps.values():
         sound, secrets = [], set()
         for one in step.expressions:
-            read = [reference for reference in one.reads if _named(reference) in sources]
+            read = _read(one, sources)
             mistakes = list(_misuse(draft, step, one, read, sources)) if read else []
             if mistakes and len(found) < MAX_MISTAKES:
                 found += mistakes
@@ -67,10 +67,10 @@ def check_secrets(draft: Draft) -> Draft:
         steps[step.id] = step
     outputs = []
     for one in draft.output_expressions:
-        read = [reference for reference in one.reads if _named(reference) in sources]
+        read = _read(one, sources)
         if read:
             what = f"would become the output `{one.at[-1]}` of the run, which everybody who may see the run can read"
-            found.append(_fault("secret-exposed", what, _Reading(draft, one, read[0], sources[_named(read[0])])))
+            found.append(_fault("secret-exposed", what, _Reading(draft, one, read[0], _source(read[0], sources))))
         else:
             outputs.append(one)
     if not found and not _unknown(draft, sources):
@@ -89,8 +89,23 @@ def _sources(draft: Draft) -> Iterator[_Source]:
             yield _Source(f"inputs.{name}", ("spec", "inputs", name), granted)
 
 
+def _read(one: Expression, sources: Mapping[str, _Source]) -> list[Reference]:
+    """Where an expression reads a secret, or all of them at once by reading `secrets` or `inputs` as a whole."""
+    whole = {name.partition(".")[0] for name in sources}
+    return [
+        reference
+        for reference in one.reads
+        if _named(reference) in sources or (len(reference.names) == 1 and reference.names[0] in whole)
+    ]
+
+
 def _named(reference: Reference) -> str:
     return ".".join(reference.names[:2])
+
+
+def _source(reference: Reference, sources: Mapping[str, _Source]) -> _Source:
+    name = _named(reference)
+    return sources.get(name) or next(one for one in sources.values() if one.name.startswith(f"{name}."))
 
 
 def _uses(draft: Draft, step: StepDraft, granted: tuple[str, ...]) -> bool:
@@ -107,26 +122,26 @@ def _misuse(
     first = read[0]
     if one.use != "argument":
         what = f"cannot {_DECIDES[one.use]}: what decides is shown to everybody who may see the run"
-        yield _fault("secret-decides", what, _Reading(draft, one, first, sources[_named(first)]))
+        yield _fault("secret-decides", what, _Reading(draft, one, first, _source(first, sources)))
         return
     place = ".".join(str(part) for part in one.at)
     if one.in_text:
         what = f"would become a part of the text `{place}` of step `{step.id}`"
-        yield _fault("secret-in-text", what, _Reading(draft, one, first, sources[_named(first)]))
+        yield _fault("secret-in-text", what, _Reading(draft, one, first, _source(first, sources)))
         return
     whole = {reference.span for reference in _handed_on(one.expr)}
     for reference in read:
         if reference.span not in whole or len(reference.names) != 2 or reference.guarded:
             what = "cannot be computed with: it can only be handed on as it is"
-            yield _fault("secret-computed", what, _Reading(draft, one, reference, sources[_named(reference)]))
+            yield _fault("secret-computed", what, _Reading(draft, one, reference, _source(reference, sources)))
             return
     taker = _taker(draft, step, one)
     if not taker:
         what = f"would reach `{place}` of step `{step.id}`, which is recorded with the run and shown to people"
-        yield _fault("secret-exposed", what, _Reading(draft, one, first, sources[_named(first)]))
+        yield _fault("secret-exposed", what, _Reading(draft, one, first, _source(first, sources)))
         return
     for reference in read:
-        source = sources[_named(reference)]
+        source = _source(reference, sources)
         if taker not in source.granted:
             yield _not_granted(draft, one, reference, source, taker)
 

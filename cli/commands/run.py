@@ -55,7 +55,7 @@ def _value(name: str, text: str, plan: Plan) -> Any:
     schema: Mapping[str, Any] = plan.inputs.get(name, {})
     if "$ref" in schema:
         schema = plan.types.get(schema["$ref"].rpartition("/")[2], {})
-    if schema.get("type", "string") == "string":
+    if schema.get("type", "string") in {"string", "secret"}:
         return text
     try:
         return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_distinct)

@@ -9,7 +9,16 @@ from somagent_shell import Shell
 
 PAGES = [
     Page(DOCS / f"{name}.md", EXAMPLES / name)
-    for name in ("first-run", "write-a-capsule", "durability", "troubleshooting", "cli", "glossary", "begin-and-tidy")
+    for name in (
+        "first-run",
+        "write-a-capsule",
+        "durability",
+        "troubleshooting",
+        "cli",
+        "glossary",
+        "begin-and-tidy",
+        "secrets",
+    )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
 SESSIONS = [(page, group) for page in PAGES for group in page.sessions()]

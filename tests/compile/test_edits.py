@@ -55,7 +55,7 @@ def test_the_edits_of_an_example_mend_it(
 @pytest.mark.parametrize("name", ["unknown-step", "unknown-output", "unknown-input", "yaml-ambiguous", "unknown-field"])
 def test_what_is_likely_meant_is_an_edit(name: str, check_example: Callable[..., Any]) -> None:
     code = next(code for code in CODES if code.name == name)
-    assert [one.name for one in check_example(code, "fails")[1] if one.edit] == [name]
+    assert {one.name for one in check_example(code, "fails")[1] if one.edit} == {name}
 
 
 def test_every_edit_of_forty_mistakes_takes_a_mistake_away(compiled: Callable[..., Any]) -> None:

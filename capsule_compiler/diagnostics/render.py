@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from somagent.capsule_compiler.diagnostics.codes import Severity, code_of
@@ -17,7 +17,8 @@ _COLORS = {
     "bold": "\x1b[1m",
 }
 _RESET = "\x1b[0m"
-_WIDEST = 160  # characters of a line that are shown
+_WIDEST = 160  # cells of a line that are shown
+_MOST_LABELS = 8
 
 
 def render_all(source: Source, diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
@@ -37,22 +38,27 @@ def render(source: Source, one: Diagnostic, *, color: bool = False) -> str:
     code = code_of(one.name)
     paint = _painter(color=color)
     position = source.position(one.span.start)
-    marks = sorted([(one.span, one.note, True), *((label.span, label.text, False) for label in one.labels)])
-    gutter = len(str(max(source.position(span.start).line for span, _, _ in marks)))
+    marks = _marks(source, one)
+    gutter = len(str(max(mark.line for mark in marks)))
     lines = [
         paint(code.severity, f"{code.severity}[{code.number}]") + paint("bold", f": {_visible_lines(one.message)}"),
         paint("line", f"{' ' * gutter}--> ") + f"{_visible(source.name)}:{position.line}:{position.column}",
     ]
-    shown = _Excerpt(0, "")
-    for span, note, main in marks:
-        excerpt, mark = _excerpt(source, span, "^" if main else "-")
-        if excerpt != shown:
-            if shown.number and excerpt.number > shown.number + 1:
+    shown: _Excerpt | None = None
+    for mark in marks:
+        excerpt = shown if shown is not None and shown.shows(mark) else _excerpt(source, mark)
+        if excerpt is not shown:
+            if shown is not None and excerpt.line > shown.line + 1:
                 lines.append(paint("line", "..."))
-            lines.append(paint("line", f"{excerpt.number:>{gutter}} |") + f" {excerpt.text}".rstrip())
+            lines.append(paint("line", f"{excerpt.line:>{gutter}} |") + f" {excerpt.text}".rstrip())
         shown = excerpt
-        tint: str = code.severity if main else "line"
-        lines.append(paint("line", f"{' ' * gutter} |") + " " + paint(tint, f"{mark} {_visible_lines(note)}".rstrip()))
+        tint: str = code.severity if mark.main else "line"
+        under = f"{excerpt.under(mark)} {_visible_lines(mark.note)}".rstrip()
+        lines.append(paint("line", f"{' ' * gutter} |") + " " + paint(tint, under))
+    hidden = len(one.labels) - _MOST_LABELS
+    if hidden > 0:
+        more = f"{hidden} more place{'s' if hidden > 1 else ''} of this kind"
+        lines.append(paint("line", f"{' ' * gutter} = ") + paint("help", "note") + f": and {more}")
     if one.help:
         lines.append(paint("line", f"{' ' * gutter} = ") + paint("help", "help") + f": {_visible_lines(one.help)}")
     return "\n".join(lines) + "\n"
@@ -98,25 +104,66 @@ def _painter(*, color: bool) -> Any:
     return paint
 
 
+class _Mark(NamedTuple):
+    """What is underlined in one line, from `start` up to `end` of its characters."""
+
+    line: int
+    start: int
+    end: int
+    note: str
+    main: bool
+
+
+def _marks(source: Source, one: Diagnostic) -> list[_Mark]:
+    """In the order of the text; of a place over several lines the first and the last, where its note stands."""
+    labels = sorted(one.labels, key=lambda label: label.span)[:_MOST_LABELS]
+    places = [(one.span, one.note, True), *((label.span, label.text, False) for label in labels)]
+    return sorted(mark for place in places for mark in _marks_of(source, *place))
+
+
+def _marks_of(source: Source, span: Span, note: str, main: bool) -> Iterator[_Mark]:  # noqa: FBT001  parts of a place
+    end = span.start + len(source.text[span.start : span.end].rstrip())
+    first, last = source.position(span.start), source.position(max(end, span.start))
+    start = first.column - 1
+    if last.line == first.line:
+        yield _Mark(first.line, start, max(last.column - 1, start + 1), note, main)
+        return
+    yield _Mark(first.line, start, len(source.line(first.line)), "", main)
+    line = source.line(last.line)
+    yield _Mark(last.line, len(line) - len(line.lstrip()), last.column - 1, note, main)
+
+
 class _Excerpt(NamedTuple):
-    """A line, or the part of a long line around a place, as a terminal can show it."""
+    """A line, or the part of a long one around a place, as a terminal can show it."""
 
-    number: int
-    text: str
+    line: int
+    first: int  # character of the line
+    part: str
+    before: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        return self.before + _visible(self.part) + self.after
+
+    def shows(self, mark: _Mark) -> bool:
+        """Whether the mark can stand under it; one that a cut hides is to be seen in an excerpt of its own."""
+        end = self.first + len(self.part)
+        return mark.line == self.line and self.first <= mark.start and (mark.end <= end or not self.after)
+
+    def under(self, mark: _Mark) -> str:
+        """The line of signs under the excerpt."""
+        start = mark.start - self.first
+        blanks = len(self.before) + _cells(self.part[:start])
+        return " " * blanks + ("^" if mark.main else "-") * max(1, _cells(self.part[start : mark.end - self.first]))
 
 
-def _excerpt(source: Source, span: Span, mark: str) -> tuple[_Excerpt, str]:
-    """The excerpt around a place, and the marks under it."""
-    start = source.position(span.start)
-    line, column = source.line(start.line), start.column - 1
-    first = 0 if len(line) <= _WIDEST else max(0, min(column - _WIDEST // 3, len(line) - _WIDEST))
-    before = "..." if first else ""
-    after = "..." if first + _WIDEST < len(line) else ""
-    part = line[first : first + _WIDEST]
-    blanks = len(before) + _cells(part[: column - first])
-    inside = part[column - first : column - first + max(1, span.end - span.start)]
-    text = before + _visible(part) + after
-    return _Excerpt(start.line, text), " " * blanks + mark * max(1, _cells(inside))
+def _excerpt(source: Source, mark: _Mark) -> _Excerpt:
+    line = source.line(mark.line)
+    widest = _WIDEST if _cells(line) <= _WIDEST or line.isascii() else _WIDEST // 2  # wide characters take two cells
+    first = 0 if len(line) <= widest else max(0, min(mark.start - widest // 3, len(line) - widest))
+    cut = first + widest < len(line)
+    return _Excerpt(mark.line, first, line[first : first + widest], "..." if first else "", "..." if cut else "")
 
 
 def _visible(text: str) -> str:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from somagent.capsule_compiler.diagnostics import render, render_all, to_record
 from somagent.governance.documents import Diagnostic, Edit, Label, Source, Span
@@ -138,3 +140,61 @@ def test_a_record_has_all_that_is_shown() -> None:
             "endColumn": 11,
         },
     }
+
+
+def test_a_place_over_several_lines_is_shown_by_its_first_and_its_last_line() -> None:
+    text = "run: |\n  first\n  second\n  third\nnext: 1\n"
+    source = Source("a", text)
+    end = text.index("\nnext")
+    one = Diagnostic("unknown-output", "m", Span(5, end + 1), note="here", labels=(Label(Span(9, 14), "inside"),))
+    assert render(source, one).splitlines()[2:] == [
+        "1 | run: |",
+        "  |      ^",
+        "2 |   first",
+        "  |   ----- inside",
+        "...",
+        "4 |   third",
+        "  |   ^^^^^ here",
+    ]
+
+
+def test_two_places_of_one_line_share_it() -> None:
+    source, one = mistake("a: covrage, b: coverage\n", "covrage", labels=(Label(Span(15, 23), "this one"),))
+    assert render(source, one).splitlines()[2:] == [
+        "1 | a: covrage, b: coverage",
+        "  |    ^^^^^^^",
+        "  |                -------- this one",
+    ]
+
+
+def test_of_very_many_places_some_are_shown_and_the_rest_is_counted() -> None:
+    source = Source("a", "x\n" * 50)
+    labels = tuple(Label(Span(2 * at, 2 * at + 1), f"number {at}") for at in range(1, 31))
+    lines = render(source, Diagnostic("unknown-output", "m", Span(0, 1), labels=labels)).splitlines()
+    assert sum("number" in line for line in lines) == 8
+    assert lines[-1].strip() == "= note: and 22 more places of this kind"
+
+
+def test_a_long_line_of_wide_characters_fits_as_a_narrow_one_does() -> None:
+    source, one = mistake("a: " + "漢" * 500 + " covrage " + "字" * 500, "covrage")
+    shown = render(source, one).splitlines()[2:4]
+    assert max(map(cells, shown)) < 200
+    assert cells(shown[0][: shown[0].index("covrage")]) == shown[1].index("^")
+
+
+@given(
+    st.text(alphabet="ab \t漢\u0301\u202e\n\r", max_size=400),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=1, max_size=6),
+)
+def test_every_place_of_every_text_can_be_shown(text: str, places: list[tuple[int, int]]) -> None:
+    source = Source("a", text)
+    spans = [Span(min(a, b, len(text)), min(max(a, b), len(text))) for a, b in places]
+    labels = tuple(Label(span, "label") for span in spans[1:])
+    shown = render(source, Diagnostic("unknown-output", "m", spans[0], note="note", labels=labels))
+    lines = shown.splitlines()[2:]
+    numbers = [int(line.partition("|")[0]) for line in lines if line.partition("|")[0].strip().isdecimal()]
+    assert numbers == sorted(numbers)
+    assert sum("note" in line for line in lines) == 1
+    assert sum("label" in line for line in lines) == len(labels)
+    assert "^" in shown
+    assert not set(shown) & set("\t\r\u202e")

@@ -149,6 +149,7 @@ def test_a_line_that_a_comment_allows_something_on_is_not_broken() -> None:
     assert keep_their_promise(behind) == behind
     assert keep_their_promise(above) == above
     assert keep_their_promise(f"k: {long} # why\n").count("\n") == 3
+    assert keep_their_promise("-\n  # of the next line\n  - k: v\n") == "# of the next line\n- - k: v\n"
 
 
 def test_a_text_alone_is_left_alone() -> None:

@@ -94,6 +94,9 @@ class Printer:
             self._out.append(_with("", note).strip())
         self._children(value, parts, indent + _STEP, stop, first=not (dash and note), flow=flow)
         if dash and not note:
+            while not self._out[line] or self._out[line].lstrip(" ").startswith("#"):  # they stand above the dash
+                self._out[line] = self._out[line] and part.head[:-1] + self._out[line].lstrip(" ")
+                line += 1
             self._out[line] = f"{part.head} {self._out[line][indent + _STEP :]}"
 
     def _children(

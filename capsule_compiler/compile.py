@@ -28,15 +28,26 @@ def compile_capsule(
     name: str, content: bytes, *, language: Language, constitution: Constitution, files: FilesBeside
 ) -> Compilation:
     """Compiles a capsule's bytes; `name` is shown in diagnostics. Never raises for anything in the capsule."""
+    draft = draft_capsule(name, content, Given(language, constitution, files))
+    return Compilation(draft.source, draft.plan, shown(draft), draft.contents)
+
+
+def draft_capsule(name: str, content: bytes, given: Given) -> Draft:
+    """The same, but for what is known even when there are mistakes; how far the passes came, the draft shows."""
     source, found = decode_source(name, content)
-    draft = Draft(source, Given(language, constitution, files), diagnostics=tuple(found))
+    draft = Draft(source, given, diagnostics=tuple(found))
     if not found:
         for one_pass in PASSES:
             draft = one_pass(draft)
             if len(draft.diagnostics) >= MAX_MISTAKES:
                 break
-    diagnostics = sorted(allow(source, draft.diagnostics), key=lambda one: (one.span, one.name))
-    return Compilation(source, draft.plan, tuple(_bounded(diagnostics)), draft.contents)
+    return draft
+
+
+def shown(draft: Draft) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a draft as people get them: without allowed warnings, in the order of the text, bounded."""
+    diagnostics = sorted(allow(draft.source, draft.diagnostics), key=lambda one: (one.span, one.name))
+    return tuple(_bounded(diagnostics))
 
 
 def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

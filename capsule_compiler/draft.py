@@ -13,7 +13,7 @@ from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
 from somagent.capsule_compiler.plan import FanOut, IncludedFile, Plan, Template
-from somagent.governance.cel import Expr, Reference
+from somagent.governance.cel import Expr, Reference, Type
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import (
     Diagnostic,
@@ -86,6 +86,13 @@ class StepDraft(Struct, frozen=True, gc=False):
     secrets: tuple[str, ...] = ()  # that it was granted and gets, as expressions name them
 
 
+class Scopes(NamedTuple):
+    """What the expressions of a step may name: outside of its fan-out, and inside, where there is an item."""
+
+    outer: Mapping[str, Type]
+    inner: Mapping[str, Type]
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """Everything known so far. Passes return a new one."""
@@ -99,6 +106,7 @@ class Draft:
     outputs: Mapping[str, Template] = field(default_factory=dict)
     output_expressions: tuple[Expression, ...] = ()
     output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scopes: Mapping[str, Scopes] = field(default_factory=dict)  # of each step; "" for the capsule's outputs
     policies: Mapping[str, Constitution] = field(default_factory=dict)
     files: tuple[IncludedFile, ...] = ()
     contents: Mapping[str, bytes] = field(default_factory=dict)  # of the included files, by path

@@ -13,7 +13,7 @@ from msgspec import UNSET, structs
 from somagent.capsule_compiler.amounts import check_amounts
 from somagent.capsule_compiler.argument_types import argument_type
 from somagent.capsule_compiler.catalogue import OperatorEntry
-from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
+from somagent.capsule_compiler.draft import Draft, Expression, Scopes, StepDraft
 from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, secrets_type, steps_type
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
@@ -37,13 +37,16 @@ def check_types(draft: Draft) -> Draft:
     scope = _scope(draft, types)
     final_scope = {**scope, "run": run_type(final=True)}
     steps: dict[str, StepDraft] = {}
+    scopes = {"": Scopes(scope, scope)}
     for step in draft.steps.values():
         if len(found) >= MAX_MISTAKES:
             return draft.reporting(found)
-        steps[step.id] = _check_step(draft, step, final_scope if step.final else scope, types, found)
+        outer = final_scope if step.final else scope
+        steps[step.id], inner = _check_step(draft, step, outer, types, found)
+        scopes[step.id] = Scopes(outer, inner)
     outputs = _outputs(draft, scope, found)
     output_schemas = {name: types.schema_of(type_) for name, type_ in outputs.items()}
-    return replace(draft.reporting(found), steps=steps, output_schemas=output_schemas)
+    return replace(draft.reporting(found), steps=steps, output_schemas=output_schemas, scopes=scopes)
 
 
 def step_outputs(entry: OperatorEntry, step: StepDraft) -> dict[str, JsonSchema]:
@@ -76,7 +79,7 @@ def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
 
 def _check_step(
     draft: Draft, step: StepDraft, scope: Mapping[str, Type], types: ValueTypes, found: list[Diagnostic]
-) -> StepDraft:
+) -> tuple[StepDraft, Mapping[str, Type]]:
     entry = draft.entry(step)
     fan_out: FanOut | None = None
     inner = scope
@@ -95,7 +98,7 @@ def _check_step(
             wanted = wanted_of_policy_input(draft, step, inside) or argument_type(entry, inside)
             _check_expression(draft, one, inner, wanted, found)
     found += check_policy_input(draft, step)
-    return step if fan_out is None else structs.replace(step, fan_out=fan_out)
+    return (step if fan_out is None else structs.replace(step, fan_out=fan_out)), inner
 
 
 def _item_name(step: StepDraft) -> str:

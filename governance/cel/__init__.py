@@ -6,7 +6,7 @@ The subset is described in `docs/expressions.md`.
 """
 
 from somagent.governance.cel.border import BorderError, from_json, render_text, to_json
-from somagent.governance.cel.checker import Checked, check
+from somagent.governance.cel.checker import Checked, check, node_types
 from somagent.governance.cel.evaluator import MAX_STEPS, compile_expr, evaluate
 from somagent.governance.cel.faults import FAULTS, EvaluationError, SyntaxFault
 from somagent.governance.cel.parser import MAX_DEPTH, MAX_LENGTH, parse
@@ -62,6 +62,7 @@ __all__ = [
     "evaluate",
     "from_json",
     "has_holes",
+    "node_types",
     "parse",
     "parse_template",
     "references",

@@ -70,6 +70,12 @@ def check(expr: Expr, scope: Mapping[str, Type], *, wanted: Type | None = None) 
     return Checked(checker.inference.finish(found), tuple(checker.diagnostics))
 
 
+def node_types(expr: Expr, scope: Mapping[str, Type]) -> dict[int, Type]:
+    """The type of every node of an expression, by `id`: what editors show. `ERROR` where a mistake was reported."""
+    _, checker = _checked(expr, scope, None, {})
+    return {node: checker.inference.finish(found) for node, found in checker.types.items()}
+
+
 def _checked(
     expr: Expr, scope: Mapping[str, Type], wanted: Type | None, instead: Mapping[Span, str]
 ) -> tuple[Type, _Checker]:

@@ -7,7 +7,7 @@ Capsules and constitutions are read by the same bounded reader, and every mistak
 
 from somagent.governance.documents.comments import comments
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
-from somagent.governance.documents.locate import in_document, locate
+from somagent.governance.documents.locate import in_document, locate, locator
 from somagent.governance.documents.model_schema import model_schema
 from somagent.governance.documents.nearest import nearest, nearest_first
 from somagent.governance.documents.nodes import (
@@ -50,6 +50,7 @@ __all__ = [
     "in_document",
     "key_at",
     "locate",
+    "locator",
     "model_schema",
     "nearest",
     "nearest_first",

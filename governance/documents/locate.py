@@ -6,7 +6,7 @@ Worked out only when a mistake inside a scalar is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
@@ -27,6 +27,11 @@ _SPECIAL = frozenset(",[]{}")
 def locate(source: Source, node: ScalarNode, inner: Span) -> Span:
     """The source span of a span of the scalar's text; the whole scalar when it cannot be told."""
     return _Places(source, node).of(inner)
+
+
+def locator(source: Source, node: ScalarNode) -> Callable[[Span], Span]:
+    """`locate` for many spans of one scalar: the scalar is looked through once."""
+    return _Places(source, node).of
 
 
 def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:

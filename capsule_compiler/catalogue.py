@@ -20,6 +20,7 @@ INCLUDE = "include"  # true: a list of paths of files or folders beside the caps
 REVIEWED_BY = "reviewedBy"  # name of an output that a later gate must read when this argument is `pass`
 ARTIFACT_ONLY = "artifact"  # true: an artifact, given by an expression
 SECRETS = "secrets"  # secrets may be entries of it: granted to the step (true), or to what the named sibling names
+EXPRESSIONS = "expressions"  # true: a list whose texts are expressions; `${{ }}` around them may be left out
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
 

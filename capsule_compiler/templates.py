@@ -11,6 +11,8 @@ from somagent.governance.cel import Expr, SyntaxFault, has_holes, parse, parse_t
 from somagent.governance.cel import Hole as ParsedHole
 from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, node_at
 
+_ENTRY = 2  # parts of the path to an entry of an argument that is a list
+
 
 class TemplateReader:
     """Reads the expressions of one step (or of the capsule's outputs); collects what is wrong with them."""
@@ -21,6 +23,7 @@ class TemplateReader:
         self._draft = draft
         self._step = step
         self._path = path
+        self._lists: frozenset[str] = frozenset()
         self._root = node_at(draft.root, path) if draft.root is not None else None
 
     def bare(self, use: Use, at: Path) -> None:
@@ -55,9 +58,10 @@ class TemplateReader:
         self._add(use, at, node, holes[0].expr, holes[0].text)
         return True
 
-    def template(self, use: Use, at: Path, value: Any) -> Template:
-        """A plain value whose strings may have holes."""
+    def template(self, use: Use, at: Path, value: Any, bare: frozenset[str] = frozenset()) -> Template:
+        """A plain value whose strings may have holes; in the lists that `bare` names they are expressions anyway."""
         holes: list[Hole] = []
+        self._lists = bare
         result = self._fill(use, at, value, (), holes)
         holes.sort(key=lambda hole: [str(part) for part in hole.at])  # the order of keys in the text means nothing
         return Template(value=result, holes=holes)
@@ -67,9 +71,18 @@ class TemplateReader:
             return {key: self._fill(use, at, part, (*inner, key), holes) for key, part in value.items()}
         if type(value) is list:
             return [self._fill(use, at, part, (*inner, index), holes) for index, part in enumerate(value)]
-        if type(value) is str and has_holes(value):
-            return self._hole(use, (*at, *inner), value, inner, holes)
+        if type(value) is str:
+            if has_holes(value):
+                return self._hole(use, (*at, *inner), value, inner, holes)
+            if len(inner) == _ENTRY and inner[0] in self._lists:
+                return self._entry(use, (*at, *inner), inner, holes)
         return value
+
+    def _entry(self, use: Use, at: Path, inner: Path, holes: list[Hole]) -> None:
+        """An entry of a list of expressions, written without braces."""
+        before = len(self.expressions)
+        self.bare(use, at)
+        holes += [Hole(at=list(inner), cel=one.text) for one in self.expressions[before:]]
 
     def _hole(self, use: Use, at: Path, text: str, inner: Path, holes: list[Hole]) -> str | None:
         node = self._node(at)

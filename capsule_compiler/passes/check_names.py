@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.beside import read_includes, read_policies
-from somagent.capsule_compiler.catalogue import POLICY_SET
+from somagent.capsule_compiler.catalogue import EXPRESSIONS, POLICY_SET
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.capsule_compiler.environment import RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
@@ -64,7 +64,8 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
         help_ = "write a list as an expression, such as `${{ inputs.paths }}` or `${{ ['a', 'b'] }}`"
         span = draft.span((*step.path, "forEach"))
         found.append(Diagnostic("for-each-not-a-list", "`forEach` must be one `${{ }}`", span, help=help_))
-    arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments)
+    bare = frozenset(name for name, _ in draft.hinted(step, EXPRESSIONS))
+    arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments, bare)
     found += reader.diagnostics
     return structs.replace(step, arguments=arguments, expressions=tuple(reader.expressions))
 

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from somagent.capsule_compiler.catalogue import EXPRESSIONS
 from somagent.capsule_compiler.model.capsule import Duration
+from somagent.governance.documents import HINTS
 
 
 class Reviewers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -23,7 +25,14 @@ class ReviewArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     title: Annotated[str, Meta(min_length=1, max_length=200, description="The question, in one line")]
     reviewers: Annotated[Reviewers, Meta(description="Without it, one approval by anyone")] = Reviewers()
-    show: Annotated[list[Any], Meta(description="Values put before the reviewers")] = []
+    show: Annotated[
+        list[Any],
+        Meta(
+            description="Values put before the reviewers; text is an expression, with or without `${{ }}`",
+            examples=[["steps.test.report", "run.id"]],
+            extra_json_schema={HINTS: {EXPRESSIONS: True}},
+        ),
+    ] = []
     due: Annotated[
         Duration | UnsetType, Meta(description="How long the step waits from when it first asks; default: for ever")
     ] = UNSET

@@ -19,7 +19,7 @@ def gated(somagent: Shell) -> str:
     before: { script: { run: echo before } }
     ask:
       needs: [before]
-      review: { title: 'Go on?', show: [forty-two] }
+      review: { title: 'Go on?', show: ["'forty-two'"] }
     after:
       needs: [ask]
       script: { run: 'echo "answer=42" >> "$SOMAGENT_OUTPUT"' }

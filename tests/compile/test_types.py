@@ -81,7 +81,7 @@ SCOPE = """\
         ("{ review: { title: a, reviewers: { users: '${{ inputs.texts }}' } } }", None),
         ("{ review: { title: a, reviewers: { users: ['${{ inputs.flag }}'] } } }", "type-mismatch"),
         ("{ review: { title: a, reviewers: { notSubmitter: '${{ inputs.flag }}' } } }", None),
-        ("{ review: { title: a, show: [steps, '${{ inputs.thing }}', '${{ steps.many }}'] } }", None),
+        ("{ review: { title: a, show: [\"'steps'\", '${{ inputs.thing }}', '${{ steps.many }}'] } }", None),
         ("{ operator: { name: review, with: { title: '${{ inputs.count }}' } } }", "type-mismatch"),
     ],
 )

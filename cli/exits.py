@@ -1,7 +1,7 @@
 """Exit codes, the same for every command, and the errors that lead to them.
 
 0    done; the run succeeded
-1    the run failed, or the capsule has errors
+1    the run failed, or the capsule has errors; `check`: also what `--deny-warnings` and `--diff` are asked to find
 2    the command line, an input or a file that it names is wrong
 3    the run is parked: it waits for people
 4    the run was cancelled

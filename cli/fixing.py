@@ -6,7 +6,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +39,8 @@ def write(before: Found, after: Found) -> None:
 
     A link is followed. Refused when the file is no longer what was checked.
     """
+    import tempfile  # noqa: PLC0415  8 ms, only where something is written
+
     path = Path(os.path.realpath(before.name))
     try:
         status = path.stat()

@@ -19,10 +19,12 @@ JSON_VERSION = 1
 """Grows when a field of `--format json` is taken away or changes its meaning; new fields may come at any time."""
 
 
-def show(found: Sequence[Found], unread: Mapping[str, str], form: str, stream: TextIO) -> None:
-    """Writes all of it; in text, files that cannot be read are told on standard error."""
+def show(
+    found: Sequence[Found], unread: Mapping[str, str], form: str, stream: TextIO, *, deny_warnings: bool = False
+) -> None:
+    """Writes all of it; in text, what passes is told too, and what cannot be read is told on standard error."""
     if form == "text":
-        _text(found, stream)
+        _text(found, stream, deny_warnings=deny_warnings)
         stream.flush()
         tell_unread(unread)
     elif form == "json":
@@ -56,10 +58,10 @@ def records(found: Sequence[Found], unread: Mapping[str, str]) -> list[dict[str,
     return [*checked_files, *failed]
 
 
-def _text(found: Sequence[Found], stream: TextIO) -> None:
+def _text(found: Sequence[Found], stream: TextIO, *, deny_warnings: bool) -> None:
     for one in found:
         stream.write(render_all(one.source, one.diagnostics, color=colored(stream)))
-        if not one.wrong:
+        if not (one.wrong or (deny_warnings and one.diagnostics)):
             stream.write(visible(f"ok: {one.source.name} ({one.kind})") + "\n")
 
 

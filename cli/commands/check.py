@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from somagent.cli import fixing, formats
+from somagent.cli import formats
 from somagent.cli.checking import STANDARD_INPUT, Checker, Found
 from somagent.cli.compiling import governing, installed
 from somagent.cli.exits import Exit, UserError
@@ -46,12 +46,14 @@ def _show(found: Sequence[Found], unread: dict[str, str], arguments: Namespace) 
         return
     form = arguments.format or "text"
     piped = arguments.fix and any(one.name == STANDARD_INPUT for one in found)
-    formats.show(found, unread, form, sys.stderr if piped else sys.stdout)
+    formats.show(found, unread, form, sys.stderr if piped else sys.stdout, deny_warnings=arguments.deny_warnings)
     if form == "text" and not (arguments.fix or piped):
         sys.stdout.write(formats.hint(found))
 
 
 def _diff(found: Sequence[Found], unread: dict[str, str], checker: Checker, arguments: Namespace) -> int:
+    from somagent.cli import fixing  # noqa: PLC0415  only for those who mend
+
     changed = False
     for one in found:
         mended, applied = fixing.mend(one, checker, unsafe=arguments.unsafe_fixes)
@@ -66,6 +68,8 @@ def _diff(found: Sequence[Found], unread: dict[str, str], checker: Checker, argu
 
 def _fixed(one: Found, checker: Checker, unread: dict[str, str], arguments: Namespace) -> Found:
     """The file after it was mended; one that cannot be written is told, and stays as it was."""
+    from somagent.cli import fixing  # noqa: PLC0415
+
     mended, applied = fixing.mend(one, checker, unsafe=arguments.unsafe_fixes)
     if one.name == STANDARD_INPUT:
         sys.stdout.buffer.write(mended.content)

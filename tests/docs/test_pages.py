@@ -18,6 +18,7 @@ PAGES = [
         "glossary",
         "begin-and-tidy",
         "secrets",
+        "mend-a-capsule",
     )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

@@ -82,12 +82,14 @@ class StepFailure(Exception):
         *,
         spent: Amounts | None = None,
         verdict: Verdict | None = None,
+        child: str = "",
     ) -> None:
         super().__init__(message)
         self.failure_class: FailureClass = failure_class
         self.message = message
         self.spent = spent or Amounts()
         self.verdict = verdict
+        self.child = child  # the run of the step's capsule that failed
 
 
 @dataclass(frozen=True, slots=True)

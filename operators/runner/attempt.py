@@ -197,10 +197,13 @@ async def _run(
     try:
         for warning in leave.warnings:
             log.line(f"[somagent] {warning}")
-        return await operate(operator, arguments, step, limit)
+        # a capsule ends by itself, with its `finally` steps, when its time is over
+        return await operate(operator, arguments, step, None if work.node.node.capsule else limit)
     except StepFailure as fault:
-        if fault.failure_class == "timeout" and limit < timeout:
-            raise StepFailure("budget", leave.limit, spent=fault.spent, verdict=fault.verdict) from None
+        over = not work.node.node.capsule or work.now() >= step.deadline
+        if fault.failure_class == "timeout" and limit < timeout and over:
+            message = f"{leave.limit}: {fault.message}" if fault.child else leave.limit
+            raise StepFailure("budget", message, spent=fault.spent, verdict=fault.verdict, child=fault.child) from None
         raise
     except NoRoom as refused:
         await _clear(folder)

@@ -54,7 +54,11 @@ def checked_failure(fault: StepFailure, name: str) -> StepFailure:
         verdict = _verdict(fault.verdict, name)
     except StepFailure as wrong:
         complaints.append(wrong.message)
-    return StepFailure(kind, "; ".join([message, *map(safe_text, complaints)]), spent=spent, verdict=verdict)
+    child: Any = fault.child
+    child = child if isinstance(child, str) else ""
+    return StepFailure(
+        kind, "; ".join([message, *map(safe_text, complaints)]), spent=spent, verdict=verdict, child=child
+    )
 
 
 def checked_amounts(amounts: object, what: str) -> Amounts:

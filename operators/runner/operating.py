@@ -31,22 +31,23 @@ class NoRoom(Exception):
         self.fault = fault
 
 
-async def operate(operator: Operator, arguments: Any, step: Step, limit: timedelta) -> Answer | Park:
+async def operate(operator: Operator, arguments: Any, step: Step, limit: timedelta | None) -> Answer | Park:
     """What the operator answers within the limit, checked; raises `StepFailure` and `NoRoom`, else only a cancellation.
 
     An operator's own `SystemExit`, `KeyboardInterrupt` and `CancelledError` are failures like any others.
     """
     loop = asyncio.get_running_loop()
-    late = loop.time() + limit.total_seconds()
+    limit_s = None if limit is None else limit.total_seconds()
+    late = None if limit_s is None else loop.time() + limit_s
     try:
-        async with asyncio.timeout(limit.total_seconds()) as deadline:
+        async with asyncio.timeout_at(late) as deadline:
             end = await _outcome(operator, arguments, step)
     except TimeoutError:
         if not deadline.expired():  # pragma: no cover - `_outcome` lets no other one out
             raise
-        raise StepFailure("timeout", f"cut off after {limit.total_seconds():g} s") from None
-    if deadline.expired() or loop.time() >= late:
-        raise StepFailure("timeout", f"not ended after {limit.total_seconds():g} s")
+        raise StepFailure("timeout", f"cut off after {limit_s:g} s") from None
+    if deadline.expired() or (late is not None and loop.time() >= late):
+        raise StepFailure("timeout", f"not ended after {limit_s:g} s")
     name = operator.entry.name
     if not isinstance(end, BaseException):
         return checked_answer(end, name)

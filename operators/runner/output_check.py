@@ -20,9 +20,14 @@ class OutputCheck:
     """The validators of a step's outputs, by name."""
 
     def __init__(
-        self, schemas: Mapping[str, Mapping[str, Any]], types: Mapping[str, Any], cel_types: Mapping[str, Type]
+        self,
+        schemas: Mapping[str, Mapping[str, Any]],
+        types: Mapping[str, Any],
+        cel_types: Mapping[str, Type],
+        what: str = "output",
     ) -> None:
-        """Raises `StepFailure` when a schema cannot be used."""
+        """Raises `StepFailure` when a schema cannot be used; `what` the values are called in messages."""
+        self._what = what
         self._types = cel_types
         self._validators: dict[str, Any] = {}
         for name, schema in schemas.items():
@@ -36,7 +41,7 @@ class OutputCheck:
                 )
             except (jsonschema_rs.ValidationError, ValueError) as fault:
                 reason = getattr(fault, "message", str(fault))
-                raise StepFailure("error", f"the schema of output `{name}` cannot be used: {reason}") from None
+                raise StepFailure("error", f"the schema of {what} `{name}` cannot be used: {reason}") from None
 
     def __call__(self, outputs: Mapping[str, Any]) -> None:
         """Raises `StepFailure`, class `invalid_output`, unless these are the declared outputs."""
@@ -50,15 +55,15 @@ class OutputCheck:
     def _faults(self, outputs: Mapping[str, Any]) -> Iterator[str]:
         for name, validator in self._validators.items():
             if name not in outputs:
-                yield f"output `{name}` is missing"
+                yield f"{self._what} `{name}` is missing"
             elif validator is None:
                 if read_artifact(outputs[name]) is None:
-                    yield f"output `{name}` must be an artifact"
+                    yield f"{self._what} `{name}` must be an artifact"
             else:
                 yield from self._faults_of(name, validator, outputs[name])
         for name in outputs:
             if name not in self._validators:
-                yield f"output `{name}` is not declared"
+                yield f"{self._what} `{name}` is not declared"
 
     def _faults_of(self, name: str, validator: Any, value: Any) -> Iterator[str]:
         sound = True
@@ -66,12 +71,12 @@ class OutputCheck:
             sound = False
             place = path_text(list(error.instance_path))
             inside = f", at `{place}`" if place else ""
-            yield f"output `{name}`{inside}: {_short(error.message)}"
+            yield f"{self._what} `{name}`{inside}: {_short(error.message)}"
         if sound:
             try:
                 from_json(value, self._types[name])
             except BorderError as fault:  # an integer beyond 64 bits, which JSON has and CEL has not
-                yield f"output `{name}`: {fault}"
+                yield f"{self._what} `{name}`: {fault}"
 
 
 def _short(message: str) -> str:

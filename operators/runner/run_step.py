@@ -150,4 +150,4 @@ def failure_of(fault: StepFailure) -> Failure:
     message = fault.message
     if len(message) > _MESSAGE_CHARACTERS:
         message = f"{message[:_MESSAGE_CHARACTERS]} ... ({len(message):,} characters)"
-    return Failure(failure_class=fault.failure_class, message=message)
+    return Failure(failure_class=fault.failure_class, message=message, child=fault.child)

@@ -44,6 +44,7 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: list[StepView] = []
     retry_at: datetime | None = None
     warnings: Annotated[list[str], Meta(description="Budgets that its attempts went beyond, each in words")] = []
+    inner: Annotated[RunView | None, Meta(description="The newest run of the step's capsule")] = None
 
 
 class RunView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -128,8 +129,8 @@ class Engine(Protocol):
         """The run as it stands; raises `UnknownRun`."""
         ...
 
-    def runs(self) -> Sequence[RunSummary]:
-        """All runs, newest first."""
+    def runs(self, *, children: bool = False) -> Sequence[RunSummary]:
+        """All runs, newest first; with `children` also those that are part of another one."""
         ...
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:

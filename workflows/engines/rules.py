@@ -17,6 +17,7 @@ from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.outputs import run_outputs
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.sub_capsules import nodes_below
 
 _WORDS: dict[Phase, str] = {"Failed": "failed", "Omitted": "was omitted", "Cancelled": "was cancelled"}
 
@@ -28,11 +29,17 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     failure: Failure | None = None
 
 
-def check_operators(nodes: Iterable[Node], ended: Iterable[tuple[str, int]], operators: Container[str]) -> None:
-    """Raises `EngineError` when one of the nodes has not ended and its operator is not installed here any more."""
+def check_operators(
+    plan: Plan, nodes: Iterable[Node], ended: Iterable[tuple[str, int]], operators: Container[str]
+) -> None:
+    """Raises `EngineError` when one of the nodes has not ended and its operator is not installed here any more.
+
+    Steps of the capsules that they lead to are asked for as well, before anything starts.
+    """
     done = {step for step, item in ended if item == NO_ITEM}
-    for node in nodes:
-        if node.id not in done and node.operator not in operators:
+    left = [node for node in nodes if node.id not in done]
+    for node in (*left, *nodes_below(plan, left)):
+        if node.operator not in operators:
             raise EngineError(
                 f"step `{node.id}` needs the operator `{node.operator}`, which is not installed here; nothing was "
                 "recorded: install the package that brings it, then go on with the run"
@@ -81,8 +88,10 @@ def wall_clock_left(plan: Plan, attempts: Iterable[Attempt], now: datetime) -> t
     return max(timedelta(milliseconds=plan.budget.wall_clock_ms) - time_at_work(attempts, now), timedelta())
 
 
-def given_up(key: StepKey, attempts: Sequence[Attempt], why: Failure, now: datetime) -> StepResult:
-    """The result of a step or item that was cut off or given up before it ended."""
+def given_up(
+    key: StepKey, attempts: Sequence[Attempt], why: Failure, now: datetime, spent: Amounts | None = None
+) -> StepResult:
+    """The result of a step or item that was cut off or given up before it ended; `spent` when attempts do not say."""
     return StepResult(
         key=key,
         phase="Cancelled" if why.failure_class == "cancelled" else "Failed",
@@ -90,7 +99,7 @@ def given_up(key: StepKey, attempts: Sequence[Attempt], why: Failure, now: datet
         started_at=attempts[0].started_at if attempts else None,
         ended_at=now,
         failure=why,
-        spent=spent_by(attempts),
+        spent=spent or spent_by(attempts),
         given_up=True,
     )
 
@@ -111,20 +120,30 @@ def phase_of(plan: Plan, phases: Mapping[str, Phase]) -> Phase:
     return "Succeeded" if all(phases[node.id] in good for node in (*plan.nodes, *plan.finals)) else "Failed"
 
 
-def _failure(results: Sequence[StepResult | None]) -> Failure | None:
-    """Why a run did not succeed: the first step, in the plan's order, that was cancelled, else that failed."""
-    for phase in ("Cancelled", "Failed"):
-        for result in results:
-            if result is not None and result.phase == phase and result.failure is not None:
-                return replace(result.failure, message=f"step `{result.key.step}`: {result.failure.message}")
-    return None
+def _failure(results: Sequence[StepResult | None], steps: int) -> Failure | None:
+    """Why a run did not succeed: the first step, in the plan's order, that was cancelled, else that failed.
+
+    A `finally` step that failed as well is never passed over in silence.
+    """
+    said = []
+    for step, finals in ((results[:steps], False), (results[steps:], True)):
+        for phase in ("Cancelled", "Failed"):
+            bad = [one for one in step if one is not None and one.phase == phase and one.failure is not None]
+            shown = bad if finals else bad[:1]
+            said += [(one.key.step, one.failure, finals) for one in shown if one.failure is not None]
+            if said and not finals:
+                break
+    if not said:
+        return None
+    lines = [f"{'finally ' if final else ''}step `{step}`: {why.message}" for step, why, final in said]
+    return replace(said[0][1], message="; ".join(lines))
 
 
 async def outcome_of(plan: Plan, run: RunRecord, ledger: Ledger, phase: Phase) -> tuple[Phase, Outcome]:
     """How a run whose steps have all ended ends itself: it fails as well when one of its outputs has no value."""
     if phase != "Succeeded":
         results = [await ledger.result(StepKey(run.id, node.id)) for node in (*plan.nodes, *plan.finals)]
-        return phase, Outcome(failure=_failure(results))
+        return phase, Outcome(failure=_failure(results, len(plan.nodes)))
     try:
         return phase, Outcome(outputs=await run_outputs(plan, run, ledger))
     except StepFailure as failure:

@@ -10,6 +10,7 @@ class Slots:
     """How many attempts may be at work at once, over all runs of an engine; runs get them in turn."""
 
     def __init__(self, places: int) -> None:
+        self.places = places
         self.free = places
         self.runs: deque[Callable[[], None]] = deque()  # each starts what it can while there are places
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey, StepResult
-from somagent.workflows.engines.protocol import StepView
+from somagent.workflows.engines.protocol import RunView, StepView
 
 
 def step_views(
@@ -21,11 +21,12 @@ def step_views(
     fan_outs: Mapping[str, int],
     *,
     at_work: bool,
+    inside: Mapping[StepKey, RunView] | None = None,
 ) -> list[StepView]:
     """Every step in the order of the plan, finals last.
 
     `fan_outs` gives the number of items of each fan-out that was opened; without a process `at_work`, what looks as if
-    it ran is only pending.
+    it ran is only pending. `inside` has the run of each step's capsule.
     """
     by_key = {result.key: result for result in results}
     history: dict[StepKey, list[Attempt]] = {}
@@ -37,7 +38,13 @@ def step_views(
         tried = history.get(key, [])
         warnings = [warning for attempt in tried for warning in attempt.warnings]
         seen = StepView(
-            id=node.id, operator=node.operator, item=item, phase="Pending", history=tried, warnings=warnings
+            id=node.id,
+            operator=node.operator,
+            item=item,
+            phase="Pending",
+            history=tried,
+            warnings=warnings,
+            inner=(inside or {}).get(key),
         )
         return _ended(seen, by_key[key]) if key in by_key else _tried(seen, at_work=at_work) if tried else seen
 
@@ -67,6 +74,7 @@ def over_budget(plan: Plan, steps: Sequence[StepView]) -> list[str]:
         for one in step.items or [step]:
             name = step.id if one.item == NO_ITEM else f"{step.id}/{one.item}"
             warnings += [f"`{name}`: {warning}" for warning in one.warnings]
+            warnings += [f"in `{name}`: {warning}" for warning in (one.inner.warnings if one.inner else ())]
             warnings += _beyond(f"`{name}`", node.budget, one.spent)
         warnings += _beyond(f"all items of `{step.id}`", node.total_budget, step.spent)
     return _beyond("the run", plan.budget, total) + warnings

@@ -10,7 +10,7 @@ from somagent.workflows.engines.protocol import Event
 
 
 class Watch:
-    """Events of one run from the moment it is made, until the run ends, is stopped or only waits for people."""
+    """Events of one run, and of those inside it, until it ends, is stopped or only waits for people."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -24,7 +24,8 @@ class Watch:
         if self._over:
             raise StopAsyncIteration
         event = await self.events.get()
-        self._over = event.kind == "run" and event.phase in {*ENDED, "Waiting", "Pending"}
+        own = event.key.run == self.run_id
+        self._over = own and event.kind == "run" and event.phase in {*ENDED, "Waiting", "Pending"}
         return event
 
 
@@ -43,5 +44,5 @@ class Watches:
     def tell(self, event: Event) -> None:
         """Passes an event on."""
         for watch in tuple(self._all) if self._all else ():
-            if watch.run_id == event.key.run:
+            if watch.run_id == event.key.run or event.key.run.startswith(f"{watch.run_id}."):
                 watch.events.put_nowait(event)

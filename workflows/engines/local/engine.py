@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan, encode_plan, plan_digest
-from somagent.operators.operator import Operator
+from somagent.operators.operator import Answer, Operator, Park, Step
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.orphans import end_orphans
-from somagent.operators.runner.records import Decision, Phase, RunRecord, StepKey
+from somagent.operators.runner.records import Decision, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.capsule_files import store_files
+from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.lease import Lease
 from somagent.workflows.engines.local import reading, submission
@@ -31,6 +32,7 @@ from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.writer import Crash, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
 from somagent.workflows.engines.slots import Slots
+from somagent.workflows.engines.sub_capsules import NAME, CapsuleArguments, capsule_operator
 from somagent.workflows.engines.watching import Watch, Watches
 
 _LISTEN_S = 0.15  # how often a process at work looks whether another one wrote
@@ -55,7 +57,7 @@ class LocalEngine:
         crash: Crash = survive,
     ) -> None:
         self._directory = directory.absolute()
-        self._operators = operators
+        self._operators = {**operators, NAME: capsule_operator(self._run_inside)}
         self._clock = clock or Clock()
         self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
         self._token, self._crash = token, crash
@@ -92,6 +94,7 @@ class LocalEngine:
         with reading.opened(self._directory) as rows, rows.snapshot():
             old, plan, done = rows.run(run_id).run, rows.plan(run_id), rows.results(run_id)
             decisions = rows.decisions(run_id)
+        submission.check_whole(old)
         kept = rules.taken_over(plan, step, done)
         results = [result for result in done if result.key.step in kept]
         decisions = [decision for decision in decisions if decision.step in kept]
@@ -109,12 +112,11 @@ class LocalEngine:
         key = StepKey(run_id, decision.step, decision.item)
         message = f"{'approved' if decision.approve else 'rejected'} by {decision.by}"
         self._watches.tell(Event(at=decision.at, key=key, kind="decision", phase="Waiting", message=message))
-        if run_id in self._executions:
-            self._executions[run_id].look()
+        self._look(run)
 
     async def cancel(self, run_id: str, *, by: str) -> None:
         """Asks the run to stop. A process at work on it does so at once; else the next `run` ends it."""
-        self._known(run_id)
+        submission.check_whole(self._known(run_id).run)
         at = self._clock.now()
         await self._writable().write("cancel", lambda db: submission.write_cancel(db, run_id, by, at))
         if run_id in self._executions:
@@ -153,6 +155,7 @@ class LocalEngine:
         """
         await self.hold()
         row = self._known(run_id)
+        submission.check_whole(row.run)
         if run_id in self._executions:
             raise EngineError(f"this process is at work on {run_id} already")
         if row.ended_at is None:
@@ -169,26 +172,36 @@ class LocalEngine:
         with reading.opened(self._directory) as rows:
             return reading.run_view(rows, run_id)
 
-    def runs(self) -> Sequence[RunSummary]:
-        """All runs, newest first."""
-        return reading.summaries(self._directory)
+    def runs(self, *, children: bool = False) -> Sequence[RunSummary]:
+        """All runs, newest first; with `children` also those that are part of another one."""
+        return reading.summaries(self._directory, children=children)
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
         """What the attempts wrote, in the order of their starts."""
         return reading.logs(self._directory, run_id, step)
 
-    async def _work(self, run: RunRecord) -> None:
+    async def _work(self, run: RunRecord, stopped_for: Failure | None = None) -> None:
         journal = self._writable()
         plan = await journal.plan(run.id)
         left = plan.finals if journal.rows.cancelled_by(run.id) else (*plan.nodes, *plan.finals)
-        rules.check_operators(left, journal.rows.phases(run.id), self._operators)
+        if run.parent is None:
+            rules.check_operators(plan, left, journal.rows.phases(run.id), self._operators)
         attempt = {
             "operators": self._operators,
             "workspace": self._directory / "work",
             "log": lambda key, number: StepLog(reading.log_path(self._directory, key, number)),
         }
         clock = self._clock.after(run.created_at, *journal.rows.times(run.id))
-        execution = Execution(run, plan, journal, clock=clock, slots=self._slots, attempt=attempt)
+        execution = Execution(
+            run,
+            plan,
+            journal,
+            clock=clock,
+            slots=self._slots,
+            children=self._children(journal),
+            attempt=attempt,
+            stopped_for=stopped_for,
+        )
         self._executions[run.id] = execution
         try:
             await self._mark(run.id, "start", "Running", clock.now())
@@ -209,6 +222,26 @@ class LocalEngine:
                 listener, self._listener = self._listener, None
                 listener.cancel()
                 await asyncio.wait([listener])
+
+    def _children(self, journal: Journal) -> Children:
+        async def make(
+            run: RunRecord, plan: Plan, results: Sequence[StepResult], decisions: Sequence[Decision]
+        ) -> None:
+            content = encode_plan(plan)
+            write = partial(submission.write_child, run=run, plan=content, results=results, decisions=decisions)
+            await journal.write("child", write)
+
+        return Children(journal.rows, self._executions, self._work, make, self._clock.now)
+
+    async def _run_inside(self, arguments: CapsuleArguments, step: Step) -> Answer | Park:
+        return await self._children(self._writable()).run(arguments, step)
+
+    def _look(self, run: RunRecord) -> None:
+        """Has the run, and those that it is a part of, look at what people wrote down, where they are at work."""
+        if run.id in self._executions:
+            self._executions[run.id].look()
+        if run.parent is not None:
+            self._look(self._known(run.parent.run).run)
 
     async def _mark(
         self, run_id: str, name: str, phase: Phase, now: datetime, outcome: rules.Outcome | None = None

@@ -29,9 +29,11 @@ from somagent.operators.runner.records import (
 )
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.journal import Journal
 from somagent.workflows.engines.slots import Slots
+from somagent.workflows.engines.sub_capsules import nodes_of
 
 T = TypeVar("T")
 
@@ -54,18 +56,31 @@ class _Task(NamedTuple):
 
     then: Callable[[Any], None]
     key: StepKey | None
-    has_slot: bool
+    is_attempt: bool
 
 
 class Execution:
     """One run, from where its rows say it is until it has ended or only waits for people."""
 
     def __init__(
-        self, run: RunRecord, plan: Plan, journal: Journal, *, clock: Clock, slots: Slots, attempt: Mapping[str, Any]
+        self,
+        run: RunRecord,
+        plan: Plan,
+        journal: Journal,
+        *,
+        clock: Clock,
+        slots: Slots,
+        children: Children,
+        attempt: Mapping[str, Any],
+        stopped_for: Failure | None = None,
     ) -> None:
-        """`attempt` is what `run_step` takes beside what all of the step runner's functions take."""
+        """`attempt` is what `run_step` takes beside what all of the step runner's functions take.
+
+        With `stopped_for` nothing but `finally` steps is begun.
+        """
         self._run, self._plan, self._journal, self._rows = run, plan, journal, journal.rows
         self._slots, self._sleep, self._now = slots, clock.sleep, clock.now
+        self._children, self._capsules = children, {node.id for node in nodes_of(plan) if node.capsule}
         self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": journal, "now": clock.now}
         self._attempt = {**self._common, **attempt}
         self._phases: dict[str, Phase] = {}
@@ -78,8 +93,8 @@ class Execution:
         self._ready: deque[StepKey | _Fan] = deque()
         self._tasks: dict[asyncio.Task[Any], _Task] = {}
         self._parked: dict[StepKey, Waiting] = {}
-        self._tried: dict[StepKey, tuple[int, bool]] = {}  # what a parked step was run again for
-        self._stopped_for: Failure | None = None  # why steps that have not ended are given up
+        self._tried: dict[StepKey, object] = {}  # what a parked step was run again for
+        self.stopped_for = stopped_for  # why steps that have not ended are given up
         self._stopping = False
         self._quiet: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -109,11 +124,17 @@ class Execution:
     def look(self) -> None:
         """Takes in what people wrote down, a cancellation or decisions, and that a due date passed."""
         by = self._rows.cancelled_by(self._run.id)
-        if by is not None and self._stopped_for is None and self._blocked:
-            self._give_up_all(rules.cancellation(by))
+        if by is not None:
+            self.stop(rules.cancellation(by))
         for key, waiting in list(self._parked.items()):
             self._park(key, waiting)
         self._turn()
+
+    def stop(self, why: Failure) -> None:
+        """Gives up what has not ended; `finally` steps run, and then the run ends."""
+        if self.stopped_for is None and self._blocked:
+            self._give_up_all(why)
+            self._turn()
 
     def has_due_dates(self) -> bool:
         """Whether parked steps should be looked at although nobody wrote anything."""
@@ -187,8 +208,9 @@ class Execution:
                 self._offer(found)
             else:
                 key = found
-            self._slots.free -= 1
-            self._spawn(run_step(key, **self._attempt), partial(self._attempted, key), key, slot=True)
+            if key.step not in self._capsules:  # those inside take the places
+                self._slots.free -= 1
+            self._spawn(run_step(key, **self._attempt), partial(self._attempted, key), key, is_attempt=True)
 
     def _attempted(self, key: StepKey, answer: StepResult | Attempt) -> None:
         if isinstance(answer, StepResult):
@@ -204,9 +226,13 @@ class Execution:
             self._spawn(self._sleep(wait.total_seconds()), lambda _: self._enqueue(key), key)
 
     def _park(self, key: StepKey, waiting: Waiting) -> None:
-        now, decisions = self._now(), self._rows.decisions_on(key)
-        seen = (len(decisions), waiting.due is not None and now >= waiting.due)
-        decided = outcome(waiting, decisions, submitter=self._run.submitter, now=now) is not None
+        now, seen = self._now(), object()
+        if waiting.child:
+            decided, seen = self._children.news(waiting.child, now)
+        else:
+            decisions = self._rows.decisions_on(key)
+            seen = (len(decisions), waiting.due is not None and now >= waiting.due)
+            decided = outcome(waiting, decisions, submitter=self._run.submitter, now=now) is not None
         if decided and self._tried.get(key) != seen:
             self._tried[key] = seen
             self._parked.pop(key, None)
@@ -244,6 +270,8 @@ class Execution:
             return
         left = [item for item in range(opened) if item not in self._items.get(node.id, ())]
         limit = node.fan_out.max_parallel if node.fan_out else 0
+        if node.capsule:  # they take no places themselves
+            limit = min(limit or self._slots.places, self._slots.places)
         fan = self._fans[node.id] = _Fan(node.id, opened, limit, len(left), deque())
         for item in left:
             key = StepKey(self._run.id, node.id, item)
@@ -256,17 +284,15 @@ class Execution:
             self._spawn(close_fan_out(key, fan.total, **self._common), self._ended)
 
     def _is_stopped(self) -> bool:
-        return self._stopped_for is not None and bool(self._blocked)
+        return self.stopped_for is not None and bool(self._blocked)
 
     async def _count_down(self, left: timedelta) -> None:
         await self._sleep(left.total_seconds())
-        if self._stopped_for is None and self._blocked:
-            self._give_up_all(rules.overtime(self._plan))
-            self._turn()
+        self.stop(rules.overtime(self._plan))
 
     def _give_up_all(self, why: Failure) -> None:
         """Cuts off what is at work and gives up what waits; what needs those is omitted by the usual rule."""
-        self._stopped_for = why
+        self.stopped_for = why
         given_up = [*self._parked, *(key for key in self._ready if isinstance(key, StepKey))]
         for fan in self._fans.values():
             given_up += [StepKey(self._run.id, fan.step, item) for item in fan.startable]
@@ -276,25 +302,37 @@ class Execution:
         for key in given_up:
             self._give_up(key)
         for task, what in self._tasks.items():
-            if what.key is not None:
+            inside = what.is_attempt and what.key is not None and what.key.step in self._capsules
+            if what.key is not None and not (inside and self._children.stop(what.key, why)):
                 task.cancel()
 
     def _give_up(self, key: StepKey) -> None:
-        if self._stopped_for is not None:
-            result = rules.given_up(key, self._rows.attempts_of(key), self._stopped_for, self._now())
-            self._spawn(self._journal.record(None, result), self._ended)
+        if self.stopped_for is not None:
+            self._spawn(self._given_up(key, self.stopped_for), self._ended)
+
+    async def _given_up(self, key: StepKey, why: Failure) -> StepResult:
+        spent = await self._children.end(key, why) if key.step in self._capsules else None
+        return await self._journal.record(
+            None, rules.given_up(key, self._rows.attempts_of(key), why, self._now(), spent)
+        )
 
     def _spawn(
-        self, work: Coroutine[Any, Any, T], then: Callable[[T], None], key: StepKey | None = None, *, slot: bool = False
+        self,
+        work: Coroutine[Any, Any, T],
+        then: Callable[[T], None],
+        key: StepKey | None = None,
+        *,
+        is_attempt: bool = False,
     ) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks[task] = _Task(then, key, slot)
+        self._tasks[task] = _Task(then, key, is_attempt)
         task.add_done_callback(self._landed)
 
     def _landed(self, task: asyncio.Task[Any]) -> None:
         what = self._tasks.pop(task)
-        if what.has_slot and what.key is not None:
-            self._slots.free += 1
+        if what.is_attempt and what.key is not None:
+            if what.key.step not in self._capsules:
+                self._slots.free += 1
             if what.key.item != NO_ITEM:
                 self._fans[what.key.step].at_work -= 1
                 self._offer(self._fans[what.key.step])

@@ -23,11 +23,11 @@ def opened(directory: Path) -> Iterator[Rows]:
         yield rows
 
 
-def summaries(directory: Path) -> list[RunSummary]:
-    """A line for every run, newest first."""
+def summaries(directory: Path, *, children: bool = False) -> list[RunSummary]:
+    """A line for every run, newest first; with `children` also for those that are part of another one."""
     try:
         with opened(directory) as rows, rows.snapshot():
-            pid, epoch, found = holder(directory), rows.epoch(), rows.runs()
+            pid, epoch, found = holder(directory), rows.epoch(), rows.runs(children=children)
     except UnknownRun:
         return []
     return [
@@ -44,12 +44,17 @@ def summaries(directory: Path) -> list[RunSummary]:
 
 
 def run_view(rows: Rows, run_id: str) -> RunView:
-    """The whole run; raises `UnknownRun`."""
+    """The whole run, and the runs inside it; raises `UnknownRun`."""
     with rows.snapshot():
-        row, plan, decisions = rows.run(run_id), rows.plan(run_id), rows.decisions(run_id)
-        held_by = _held_by(row, holder(rows.path.parent), rows.epoch())
-        records = (rows.results(run_id), rows.attempts(run_id), rows.fan_outs(run_id))
-    steps = step_views(run_id, plan, *records, at_work=held_by is not None)
+        return _run_view(rows, run_id, holder(rows.path.parent))
+
+
+def _run_view(rows: Rows, run_id: str, holder_pid: int | None) -> RunView:
+    row, plan, decisions = rows.run(run_id), rows.plan(run_id), rows.decisions(run_id)
+    held_by = _held_by(row, holder_pid, rows.epoch())
+    records = (rows.results(run_id), rows.attempts(run_id), rows.fan_outs(run_id))
+    inside = {key: _run_view(rows, child, holder_pid) for key, child in rows.children(run_id).items()}
+    steps = step_views(run_id, plan, *records, at_work=held_by is not None, inside=inside)
     return RunView(
         run=row.run,
         plan=plan,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from somagent.capsule_compiler.plan import Plan, decode_plan
+from somagent.capsule_compiler.plan import Amounts, Plan, decode_plan
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.faults import translated, unreadable
 from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
@@ -72,8 +72,26 @@ class Rows:
         """The run; raises `UnknownRun`."""
         return self._run_row(self._one(run_id, f"{_RUNS} WHERE id = ?"))
 
-    def runs(self) -> list[RunRow]:
-        return [self._run_row(row) for row in self._ask(f"{_RUNS} ORDER BY seq DESC")]
+    def runs(self, *, children: bool = False) -> list[RunRow]:
+        """All runs; with `children` also those that are part of another one."""
+        own = "" if children else "WHERE id NOT IN (SELECT run FROM children) "
+        return [self._run_row(row) for row in self._ask(f"{_RUNS} {own}ORDER BY seq DESC")]
+
+    def children(self, run_id: str) -> dict[StepKey, str]:
+        """The newest run of every step's capsule, by step and item."""
+        query = "SELECT parent, step, item, run FROM children WHERE parent = ? ORDER BY seq"
+        return {StepKey(*key): run for *key, run in self._ask(query, (run_id,))}
+
+    def children_of(self, key: StepKey) -> list[str]:
+        """All runs of the step's capsule, oldest first."""
+        query = "SELECT run FROM children WHERE parent = ? AND step = ? AND item = ? ORDER BY seq"
+        return [run for (run,) in self._ask(query, key)]
+
+    def spent(self, run_id: str) -> Amounts:
+        """What has been settled in the run and in the runs inside it."""
+        query = "SELECT spent_tokens, spent_cost FROM accounts WHERE owner = ? AND budget = 'run'"
+        found = self._ask(query, (run_id,))
+        return Amounts(tokens=found[0][0], cost_micros=found[0][1]) if found else Amounts()
 
     def plan(self, run_id: str) -> Plan:
         query = "SELECT content FROM plans JOIN runs ON plans.digest = runs.plan WHERE id = ?"

@@ -36,6 +36,17 @@ def write_run(
 ) -> str:
     """Writes a new run with its plan and with what it takes over; returns the id that it gives it."""
     run = replace(run, id=_free_id(db, run.created_at, token))
+    _write(db, run, plan, results, decisions)
+    return run.id
+
+
+def _write(
+    db: sqlite3.Connection,
+    run: RunRecord,
+    plan: bytes,
+    results: Sequence[StepResult],
+    decisions: Sequence[Decision],
+) -> None:
     stored = digest_of(plan)
     db.execute("INSERT INTO plans VALUES (?, ?) ON CONFLICT DO NOTHING", (stored, plan))
     insert = "INSERT INTO runs (id, plan, record, phase) VALUES (?, ?, ?, 'Pending')"
@@ -46,6 +57,23 @@ def write_run(
         db.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?)", row)
     for decision in decisions:
         _insert(db, run.id, decision)
+
+
+def write_child(
+    db: sqlite3.Connection,
+    run: RunRecord,
+    plan: bytes,
+    *,
+    results: Sequence[StepResult] = (),
+    decisions: Sequence[Decision] = (),
+) -> str:
+    """Writes the run of a step's capsule, whose id is known; when it is there already nothing is changed."""
+    assert run.parent is not None  # noqa: S101 - it is what makes it a child
+    link = "INSERT INTO children VALUES (NULL, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    if db.execute(link, (run.id, run.parent.run, run.parent.step, run.parent.item)).rowcount:
+        _write(db, run, plan, results, decisions)
+        copy = "INSERT INTO spends SELECT ?, step, tokens, cost FROM spends WHERE run = ?"
+        db.execute(copy, (run.id, run.retry_of))  # what a step saw stays what it sees
     return run.id
 
 
@@ -62,11 +90,20 @@ def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision) -
     waiting = (last.waiting or (last.asked if last.ended_at is None else None)) if last else None
     if waiting is None:
         raise DecisionRefused(f"step `{decision.step}` does not wait for a decision (somagent show {run.id})")
+    if waiting.child:
+        raise DecisionRefused(f"step `{decision.step}` waits for a step inside its capsule: {waiting.title}")
     decision = replace(decision, question=decision.question or question_of(waiting))
     if why := objection(waiting, decision, run.submitter):
         raise DecisionRefused(why)
     if not _insert(db, run.id, decision):
         raise DecisionRefused(f"{decision.by} has decided on step `{decision.step}` already; it takes another person")
+
+
+def check_whole(run: RunRecord) -> None:
+    """Raises `EngineError` for a run that is part of another one: only the whole is gone on with, or stopped."""
+    if run.parent is not None:
+        top = run.id.partition(".")[0]
+        raise EngineError(f"{run.id} is a part of {top}; name that run instead")
 
 
 def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> None:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 # The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
 # and when it is durable but nobody has been told.
 Crash = Callable[[str], None]
-WRITES = ("lease", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "signal",
+WRITES = ("lease", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "child", "signal",
           "cancel", "stop", "close")  # fmt: skip
 CRASH_POINTS = tuple(f"{write}.{moment}" for write in WRITES for moment in ("before", "written", "committed"))
 

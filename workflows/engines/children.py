@@ -1,0 +1,235 @@
+"""Runs inside runs: made when their step first runs, driven by the same process, and ended before their step ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from somagent.capsule_compiler.plan import Amounts, Plan
+from somagent.operators.deciding import outcome
+from somagent.operators.operator import Answer, Park, Step, StepFailure
+from somagent.operators.runner.records import (
+    Attempt,
+    Decision,
+    Failure,
+    Parent,
+    Phase,
+    RunRecord,
+    StepKey,
+    StepResult,
+)
+from somagent.workflows.engines.rules import Outcome, spent_by
+from somagent.workflows.engines.sub_capsules import (
+    CapsuleArguments,
+    Question,
+    child_id,
+    child_inputs,
+    child_plan,
+    failure,
+    parked,
+    path_below,
+    taken_over,
+)
+
+
+class ChildRow(Protocol):
+    """A run and how far it is."""
+
+    @property
+    def run(self) -> RunRecord: ...
+    @property
+    def phase(self) -> Phase: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def outcome(self) -> Outcome: ...
+
+
+class Rows(Protocol):
+    """What is asked of an engine's records."""
+
+    def run(self, run_id: str) -> ChildRow: ...
+    def children_of(self, key: StepKey) -> list[str]: ...
+    def attempts_of(self, key: StepKey) -> list[Attempt]: ...
+    def unfinished(self, run_id: str) -> dict[StepKey, Attempt]: ...
+    def decisions(self, run_id: str) -> list[Decision]: ...
+    def decisions_on(self, key: StepKey) -> list[Decision]: ...
+    def results(self, run_id: str) -> list[StepResult]: ...
+    def spent(self, run_id: str) -> Amounts: ...
+
+
+class AtWork(Protocol):
+    """A run at work."""
+
+    def stop(self, why: Failure) -> None: ...
+    def fail(self, error: BaseException) -> None: ...
+    @property
+    def stopped_for(self) -> Failure | None: ...
+
+
+class News(NamedTuple):
+    """Whether something inside a parked run can go on, and what was looked at to say so."""
+
+    ready: bool
+    seen: tuple[tuple[int, bool], ...]
+
+
+class Children:
+    """The runs inside the runs of an engine."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        at_work: Mapping[str, AtWork],
+        work: Callable[[RunRecord, Failure | None], Awaitable[None]],
+        make: Callable[[RunRecord, Plan, Sequence[StepResult], Sequence[Decision]], Awaitable[None]],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`work` drives a run until it ends or parks, stopped from the start for a reason; `make` writes a new one."""
+        self._rows, self._at_work, self._work, self._make, self._now = rows, at_work, work, make, now
+
+    async def run(self, arguments: CapsuleArguments, step: Step) -> Answer | Park:
+        """The effect of a step that is a capsule."""
+        above = self._at_work[step.run.id]
+        try:
+            row = await self._begun(arguments, step)
+            if row.ended_at is None:
+                row = await self._driven(row.run, step)
+        except Exception as error:
+            if isinstance(error, StepFailure | OSError):
+                raise
+            above.fail(error)  # not a failure of the step's: the whole run stops, and can be gone on with
+            await asyncio.Event().wait()
+            raise
+        if above.stopped_for is not None and row.phase != "Waiting":
+            await _cancel_this_task()
+        spent = self._spent_now(step.key)
+        if row.phase == "Succeeded":
+            return Answer(row.outcome.outputs, spent)
+        if row.ended_at is not None:
+            raise failure(row.run, row.outcome.failure, spent)
+        return parked(step, row.run, self.questions(row.run.id))
+
+    def stop(self, key: StepKey, why: Failure) -> bool:
+        """Stops the run of this step's capsule, which ends in its own way; False when it is not at work."""
+        last = self._last(key)
+        running = self._at_work.get(last.run.id) if last is not None else None
+        if running is None:
+            return False
+        running.stop(why)
+        return True
+
+    async def end(self, key: StepKey, why: Failure) -> Amounts:
+        """Ends what the step's capsule has begun, its `finally` steps included; what its runs spent."""
+        last = self._last(key)
+        if last is not None and last.ended_at is None:
+            await self._work(last.run, why)
+        return self.spent(key)
+
+    def spent(self, key: StepKey) -> Amounts:
+        """What all runs of the step's capsule spent."""
+        total = Amounts()
+        for run_id in self._rows.children_of(key):
+            total = total.plus(self._rows.spent(run_id))
+        return total
+
+    def news(self, run_id: str, now: datetime) -> News:
+        """Whether people decided, or a due date passed, somewhere inside a parked run."""
+        submitter = self._rows.run(run_id).run.submitter
+        ready = False
+        seen: list[tuple[int, bool]] = []
+        for key, attempt in self._rows.unfinished(run_id).items():
+            waiting = attempt.waiting
+            if waiting is None:
+                ready = True
+            elif waiting.child:
+                below = self.news(waiting.child, now)
+                ready, seen = ready or below.ready, [*seen, *below.seen]
+            else:
+                decisions = self._rows.decisions_on(key)
+                ready = ready or outcome(waiting, decisions, submitter=submitter, now=now) is not None
+                seen.append((len(decisions), waiting.due is not None and now >= waiting.due))
+        return News(ready, tuple(seen))
+
+    def questions(self, run_id: str, top: str = "") -> Iterator[Question]:
+        """What people are asked inside a run."""
+        top = top or run_id
+        for key, attempt in self._rows.unfinished(run_id).items():
+            if attempt.waiting is not None and attempt.waiting.child:
+                yield from self.questions(attempt.waiting.child, top)
+            elif attempt.waiting is not None:
+                yield Question(path_below(top, key), attempt.waiting)
+
+    async def _begun(self, arguments: CapsuleArguments, step: Step) -> ChildRow:
+        """The run of the step's capsule: the one there is, or another one when its failure has been told before."""
+        last = self._last(step.key)
+        if last is not None and not self._is_told(step.key, last):
+            return last
+        plan = child_plan(step.plan, step.node)
+        number = len(self._rows.children_of(step.key)) + 1
+        record = RunRecord(
+            id=child_id(step.key, number),
+            capsule=plan.capsule.name,
+            plan_digest=step.node.capsule,
+            submitter=step.run.submitter,
+            inputs=child_inputs(plan, arguments.with_),
+            created_at=self._now(),
+            parent=Parent(run=step.key.run, step=step.key.step, item=step.key.item),
+        )
+        before = last or self._of_the_run_before(step)
+        results: list[StepResult] = []
+        decisions: list[Decision] = []
+        if before is not None and (before.run.inputs, before.run.plan_digest) == (record.inputs, record.plan_digest):
+            record = replace(record, retry_of=before.run.id)
+            results = taken_over(self._rows.results(before.run.id), plan)
+            kept = {result.key.step for result in results}
+            decisions = [one for one in self._rows.decisions(before.run.id) if one.step in kept]
+        await self._make(record, plan, results, decisions)
+        return self._rows.run(record.id)
+
+    async def _driven(self, run: RunRecord, step: Step) -> ChildRow:
+        above = self._at_work[step.run.id]
+        left = (step.deadline - step.now()).total_seconds()
+        overtime = Failure(failure_class="timeout", message=f"cut off after {round(left, 1):g} s")
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(left, self.stop, step.key, overtime)
+        try:
+            await self._work(run, above.stopped_for)
+        finally:
+            timer.cancel()
+        return self._rows.run(run.id)
+
+    def _last(self, key: StepKey) -> ChildRow | None:
+        found = self._rows.children_of(key)
+        return self._rows.run(found[-1]) if found else None
+
+    def _is_told(self, key: StepKey, row: ChildRow) -> bool:
+        """Whether the run failed and an attempt of the step has failed for it: then this is another attempt."""
+        if row.ended_at is None or row.phase == "Succeeded":
+            return False
+        failures = [attempt.failure for attempt in self._rows.attempts_of(key)]
+        return any(why is not None and why.child == row.run.id for why in failures)
+
+    def _of_the_run_before(self, step: Step) -> ChildRow | None:
+        """Where the step's run takes over from another run of the same capsule, so do the capsules in it."""
+        if step.run.parent is None or not step.run.retry_of:
+            return None
+        found = self._last(StepKey(step.run.retry_of, step.key.step, step.key.item))
+        return found if found is not None and found.ended_at is not None and found.phase != "Succeeded" else None
+
+    def _spent_now(self, key: StepKey) -> Amounts:
+        """What was spent since the earlier attempts of the step ended."""
+        whole, before = self.spent(key), spent_by(self._rows.attempts_of(key))
+        return Amounts(tokens=whole.tokens - before.tokens, cost_micros=whole.cost_micros - before.cost_micros)
+
+
+async def _cancel_this_task() -> None:
+    """Ends the task as cut off: why it was is known to the run above."""
+    task: asyncio.Task[Any] | None = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine of asyncio runs in one
+    task.cancel()
+    await asyncio.sleep(0)

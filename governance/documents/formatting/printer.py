@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from somagent.governance.documents.formatting import scalars
@@ -19,6 +19,7 @@ from somagent.governance.documents.source import Span
 
 WIDTH = 120
 _INSTRUCTION = re.compile(r"#+[ \t]*somagent:")
+_GAP = re.compile(r"[ \t\n-]*")
 _STEP = 2
 
 
@@ -73,7 +74,8 @@ class Printer:
     def _value(self, part: _Part, indent: int, stop: _Stop, *, in_flow: bool) -> None:
         """Prints a part's head and value; `indent` is the head's."""
         value = part.value
-        before = 0 if self._instructed(part, stop) else scalars.width(part.head) + 1
+        one_line = self._is_flow(value) and self._instructed(part, stop)
+        before = 0 if one_line else scalars.width(part.head) + 1
         flat = self._flat(value, before)
         if flat is not None or isinstance(value, ScalarNode):
             self._short(part, flat, indent, stop)
@@ -102,7 +104,7 @@ class Printer:
     def _children(
         self, node: Node, parts: Sequence[_Part], indent: int, stop: _Stop, *, first: bool, flow: bool
     ) -> None:
-        column = self._column(parts[0].start)
+        column = 0 if flow else self._column(parts[0].start)
         ends = _Stop(node.span.end - 1, -1) if flow else stop
         for number, part in enumerate(parts):
             first = self._leading(part.start, indent, first=first)
@@ -170,28 +172,41 @@ class Printer:
             return self._line(node)
         if not self._is_flow(node):
             return None
-        flat = self._flow_line(node)
-        fits = flat is None or flat in {"{}", "[]"} or not before or before + scalars.width(flat) <= WIDTH
-        return flat if fits else None
+        return self._flow_line(node, max(WIDTH - before, 2) if before else len(self._text) * 2)
 
-    def _flow_line(self, node: Node) -> str | None:
+    def _flow_line(self, node: Node, room: int) -> str | None:
+        """The value in `room` columns; what does not fit is left early, since the caller asks for its parts again."""
         if isinstance(node, ScalarNode):
-            return self._line(node)
+            line = self._line(node)
+            return line if line is None or scalars.width(line) <= room else None
+        pairs: Iterable[tuple[ScalarNode | None, Node]]
         if isinstance(node, SequenceNode):
-            parts = [self._flow_line(item) for item in node.items]
-            opening, closing = "[", "]"
+            pairs, opening, closing = ((None, item) for item in node.items), "[", "]"
+            empty = not node.items
         else:
-            parts = [self._pair(key, value) for key, value in node.entries.values()]
-            opening, closing = ("{ ", " }") if parts else ("{", "}")
-        if parts and self._commented(node):
+            pairs, opening, closing = node.entries.values(), "{ ", " }"
+            empty = not node.entries
+        if empty:
+            return opening.strip() + closing.strip()
+        if self._commented(node):
             return None
-        body = ", ".join(part for part in parts if part is not None)
-        return None if None in parts else f"{opening}{body.rstrip() if closing == ' }' else body}{closing}"
-
-    def _pair(self, key: ScalarNode, value: Node) -> str | None:
-        written, long = scalars.key_of(self._text, key)
-        flat = self._flow_line(value)
-        return None if flat is None or long else f"{written}: {flat}"
+        parts: list[str] = []
+        left = room - len(opening) - len(closing)
+        for key, value in pairs:
+            head = ""
+            if key is not None:
+                written, long = scalars.key_of(self._text, key)
+                if long:
+                    return None
+                head = f"{written}: "
+            left -= scalars.width(head) + (2 if parts else 0)
+            flat = self._flow_line(value, left)
+            if flat is None:
+                return None
+            left -= scalars.width(flat)
+            parts.append(head + flat)
+        body = ", ".join(parts)
+        return f"{opening}{body.rstrip() if closing == ' }' else body}{closing}"
 
     def _line(self, node: ScalarNode) -> str | None:
         written = scalars.raw(self._text, node)
@@ -200,7 +215,7 @@ class Printer:
     def _instructed(self, part: _Part, stop: _Stop) -> bool:
         """Whether a comment tells the tools something about the line of this part, which then stays one line."""
         span = part.value.span
-        if "\n" in self._text[span.start : span.end]:
+        if self._text.find("\n", span.start, span.end) >= 0:
             return False
         behind = self._next(stop.start)
         if behind and _INSTRUCTION.match(behind.text) and "\n" not in self._text[span.end : behind.start]:
@@ -208,7 +223,7 @@ class Printer:
         above = self._notes[self._at - 1] if self._at else None
         if above is None or not above.alone or not _INSTRUCTION.match(above.text):
             return False
-        return not self._text[above.start + len(above.text) : part.start].strip(" \t\n-")
+        return _GAP.fullmatch(self._text, above.start + len(above.text), part.start) is not None
 
     def _is_flow(self, node: Node) -> bool:
         return self._text[node.span.start : node.span.start + 1] in {"[", "{"}
@@ -231,20 +246,24 @@ class Printer:
 
     def _note(self, span: Span) -> _Note:
         text = self._text
-        line = text.rfind("\n", 0, span.start) + 1
-        alone = not text[line : span.start].strip(" \t")
+        line = self._line_before(span.start)
         written = text[span.start : span.end].rstrip()
-        return _Note(span.start, written, span.start - line, alone, self._blank_above(span.start))
+        column = span.start - line if line >= 0 else 0
+        return _Note(span.start, written, column, line >= 0, self._blank_above(span.start))
 
     def _column(self, at: int) -> int:
         return at - self._text.rfind("\n", 0, at) - 1
 
     def _blank_above(self, at: int) -> bool:
+        line = self._line_before(at)
+        return line > 0 and self._line_before(line - 1) >= 0
+
+    def _line_before(self, at: int) -> int:
+        """Where the line begins, of which only white space stands before `at`; else -1."""
         text = self._text
-        line = text.rfind("\n", 0, at) + 1
-        if not line or text[line:at].strip(" \t"):
-            return False
-        return not text[text.rfind("\n", 0, line - 1) + 1 : line].strip()
+        while at and text[at - 1] in " \t":
+            at -= 1
+        return at if not at or text[at - 1] == "\n" else -1
 
     def _next(self, before: int) -> _Note | None:
         return self._notes[self._at] if self._at < len(self._notes) and self._starts[self._at] < before else None

@@ -1,4 +1,4 @@
-"""What a capsule brings along: policy sets and included files beside it, read once, pinned by digest."""
+"""What a capsule brings along: files beside it, read once, pinned by digest."""
 
 from __future__ import annotations
 
@@ -9,44 +9,9 @@ from typing import Any
 from somagent.capsule_compiler.catalogue import INCLUDE
 from somagent.capsule_compiler.draft import Draft, FileBeside, StepDraft
 from somagent.capsule_compiler.plan import IncludedFile, digest_of
-from somagent.governance.constitution import Constitution, load_constitution
-from somagent.governance.documents import Diagnostic, Path, decode_source
+from somagent.governance.documents import Diagnostic, Path
 
 MAX_INCLUDED_BYTES = 16 * 1024 * 1024
-
-
-def read_policies(draft: Draft) -> Draft:
-    """Loads the policy sets under `spec.uses.policies`."""
-    if draft.capsule is None:
-        return draft
-    found: list[Diagnostic] = []
-    policies: dict[str, Constitution] = {}
-    for name, path in draft.capsule.spec.uses.policies.items():
-        if not path.startswith("./"):
-            continue  # a package
-        at: Path = ("spec", "uses", "policies", name)
-        files = _read(draft, path.removeprefix("./"), at, found)
-        if len(files) != 1:
-            if files:
-                found.append(Diagnostic("file-beside-missing", f"`{path}` is a folder", draft.span(at)))
-            continue
-        source, faults = decode_source(files[0].path, files[0].content)
-        constitution = None
-        if not faults:
-            constitution, faults = load_constitution(source)
-        if constitution is not None:
-            policies[name] = constitution
-        if faults:
-            line, column = source.position(faults[0].span.start)
-            found.append(
-                Diagnostic(
-                    "policy-set-wrong",
-                    f"{source.name}:{line}:{column}: {faults[0].message}",
-                    draft.span(at),
-                    help=f"`somagent check {source.name}` shows {'it' if len(faults) == 1 else f'all {len(faults)}'}",
-                )
-            )
-    return replace(draft.reporting(found), policies=policies)
 
 
 def read_includes(draft: Draft) -> Draft:
@@ -58,7 +23,7 @@ def read_includes(draft: Draft) -> Draft:
             wanted.setdefault(path, at)
     files: dict[str, FileBeside] = {}
     for path, at in wanted.items():
-        for file in _read(draft, path, at, found):
+        for file in read_beside(draft, path, at, found):
             files[file.path] = file
     size = sum(len(file.content) for file in files.values())
     if size > MAX_INCLUDED_BYTES:
@@ -93,7 +58,8 @@ def _includes(draft: Draft, step: StepDraft) -> Iterable[tuple[str, Path]]:
             yield path, (*step.path, *step.operation.at, name, index)
 
 
-def _read(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> Sequence[FileBeside]:
+def read_beside(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> Sequence[FileBeside]:
+    """The file at a path beside the capsule, or the files of the folder there; what is wrong is said at `at`."""
     clean = path.removeprefix("./").rstrip("/")
     if clean in {"", "."} or clean.startswith("/") or ".." in clean.split("/") or not clean.isprintable():
         message = f"`{path}` does not stay beside the capsule"

@@ -24,6 +24,9 @@ EXPRESSIONS = "expressions"  # true: a list whose texts are expressions; `${{ }}
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
 
+USES = "uses"  # section of `uses` (`capsules`, `tools`, `personas`): an alias of it, or a list of aliases
+USED_INPUT = "usedInput"  # name of the sibling argument whose `uses` alias this mapping of inputs is for
+
 
 class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One operator, as authors see it."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from somagent.capsule_compiler.diagnostics.allow import allow
-from somagent.capsule_compiler.draft import Draft, FilesBeside, Given
+from somagent.capsule_compiler.draft import Child, Draft, FilesBeside, Given
 from somagent.capsule_compiler.language import Language
+from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
 from somagent.capsule_compiler.passes import PASSES
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution
@@ -21,15 +22,28 @@ class Compilation:
     source: Source
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]  # in the order of the text
-    contents: Mapping[str, bytes]  # of the included files, by path
+    contents: Mapping[str, bytes]  # of the included files, by path; of those of used capsules, by digest
+    inner: tuple[Child, ...] = ()  # used capsules, directly or not, that have mistakes
 
 
 def compile_capsule(
-    name: str, content: bytes, *, language: Language, constitution: Constitution, files: FilesBeside
+    name: str,
+    content: bytes,
+    *,
+    language: Language,
+    constitution: Constitution,
+    files: FilesBeside,
+    packages: PackageSource | None = None,
+    locked: bool = False,
 ) -> Compilation:
-    """Compiles a capsule's bytes; `name` is shown in diagnostics. Never raises for anything in the capsule."""
-    draft = draft_capsule(name, content, Given(language, constitution, files))
-    return Compilation(draft.source, draft.plan, shown(draft), draft.contents)
+    """Compiles a capsule's bytes; `name` is shown in diagnostics. Never raises for anything in the capsule.
+
+    With `locked`, what `capsule.lock` beside the capsule does not pin is refused.
+    """
+    draft = draft_capsule(name, content, Given(language, constitution, files, packages or NoPackages(), locked))
+    family = draft.family.compiled.values() if draft.family is not None else ()
+    inner = tuple(child for child in family if child.diagnostics)
+    return Compilation(draft.source, draft.plan, shown(draft), draft.contents, inner)
 
 
 def draft_capsule(name: str, content: bytes, given: Given) -> Draft:

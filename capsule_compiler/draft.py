@@ -12,6 +12,10 @@ from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
+from somagent.capsule_compiler.model.persona import Persona
+from somagent.capsule_compiler.model.tool import Tool
+from somagent.capsule_compiler.packages.opened import OpenPackage
+from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
 from somagent.capsule_compiler.plan import FanOut, IncludedFile, Plan, Template
 from somagent.governance.cel import Expr, Reference, Type
 from somagent.governance.constitution import Constitution
@@ -45,6 +49,34 @@ class FileBeside(NamedTuple):
 FilesBeside = Callable[[str], Sequence[FileBeside]]
 
 
+class Place(NamedTuple):
+    """Where a capsule lies: a path beside the capsule that is compiled, or inside a version of a package."""
+
+    package: str  # `namespace/name version`, or empty
+    path: str
+
+    def __str__(self) -> str:
+        """As messages show it."""
+        return "/".join([*self.package.split(), self.path])
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A capsule and all that it uses, directly or not: packages are chosen once, each capsule is compiled once."""
+
+    packages: Mapping[str, OpenPackage]  # by name
+    compiled: dict[Place, Child] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Where a capsule stands that another one uses."""
+
+    family: Family
+    chain: tuple[Place, ...]  # from the capsule that is compiled down to this one
+    package: OpenPackage | None  # that it came with
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """What the compiler is given besides the capsule's text."""
@@ -52,6 +84,31 @@ class Given:
     language: Language
     constitution: Constitution
     files: FilesBeside
+    packages: PackageSource = field(default_factory=NoPackages)
+    locked: bool = False  # what the lock does not pin is refused
+    within: Within | None = None  # of a capsule that another one uses
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A capsule that another one uses, compiled."""
+
+    place: Place
+    source: Source
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+    contents: Mapping[str, bytes]
+    height: int  # capsules from it down to the deepest one that it uses, itself included
+
+
+@dataclass(frozen=True, slots=True)
+class UsedFile:
+    """A persona or a tool, as it was read."""
+
+    name: str
+    digest: str
+    document: Mapping[str, Any]
+    model: Persona | Tool
 
 
 Use = Literal["if", "require", "forEach", "argument", "output"]
@@ -107,9 +164,13 @@ class Draft:
     output_expressions: tuple[Expression, ...] = ()
     output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scopes: Mapping[str, Scopes] = field(default_factory=dict)  # of each step; "" for the capsule's outputs
+    family: Family | None = None
     policies: Mapping[str, Constitution] = field(default_factory=dict)
+    personas: Mapping[str, UsedFile] = field(default_factory=dict)
+    tools: Mapping[str, UsedFile] = field(default_factory=dict)
+    capsules: Mapping[str, Child] = field(default_factory=dict)  # those without an error, by alias
     files: tuple[IncludedFile, ...] = ()
-    contents: Mapping[str, bytes] = field(default_factory=dict)  # of the included files, by path
+    contents: Mapping[str, bytes] = field(default_factory=dict)  # of the included files, by path; see `Compilation`
     order: tuple[str, ...] = ()
     plan: Plan | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -120,6 +181,11 @@ class Draft:
             return self
         said = {one.span for one in self.diagnostics if is_error(one)}
         return replace(self, diagnostics=(*self.diagnostics, *(one for one in found if one.span not in said)))
+
+    @property
+    def file_name(self) -> str:
+        """The capsule's file name, without folders."""
+        return self.source.name.rsplit("/", 1)[-1]
 
     def entry(self, step: StepDraft) -> OperatorEntry:
         """What the catalogue says of a step's operator."""

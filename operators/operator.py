@@ -111,7 +111,7 @@ class Operator:
 
     entry: OperatorEntry
     arguments: type[Struct]
-    run: Callable[[Any, Step], Awaitable[Answer | Park]]
+    run: Callable[[Any, Step], Awaitable[Answer | Park]] | None  # None: it can be checked and not run
     estimate: Callable[[Any], Amounts] = field(default=lambda _: Amounts())
     abandon: Callable[[StepKey, Path], Awaitable[None]] | None = None
 

@@ -6,16 +6,18 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
 from somagent.capsule_compiler.draft import FileBeside, FilesBeside
 from somagent.capsule_compiler.language import Language, prepare_language
+from somagent.capsule_compiler.packages.source import PackageSource
 from somagent.governance.constitution import Constitution, default_constitution, load_constitution
 from somagent.governance.documents import Diagnostic, Source, decode_source
 from somagent.operators.operator import Operator
 from somagent.operators.registry import load_operators
+from somagent.workflows.packages import PackageFolder, package_folder
 
 SUFFIX = ".capsule.yaml"
 _LIBRARY = Path(__file__).parent / "library"
@@ -33,6 +35,8 @@ class Installation:
     operators: Mapping[str, Operator]
     language: Language
     faults: Sequence[str]  # a line for each plug-in that was left out
+    packages: PackageSource = field(default_factory=lambda: PackageFolder(package_folder(os.environ)))
+    locked: bool = False  # capsules may use only what their lock pins
 
 
 def this_installation() -> Installation:
@@ -70,7 +74,9 @@ def compile_content(path: Path, content: bytes, installation: Installation, cons
         content,
         language=installation.language,
         constitution=constitution,
-        files=_files_beside(path.parent),
+        files=files_beside(path.parent),
+        packages=installation.packages,
+        locked=installation.locked,
     )
 
 
@@ -93,7 +99,9 @@ def read_bytes(path: Path) -> bytes:
         raise NotReadable(f"cannot read `{path}`: {(error.strerror or str(error)).lower()}") from None
 
 
-def _files_beside(folder: Path) -> FilesBeside:
+def files_beside(folder: Path) -> FilesBeside:
+    """What the compiler is given of the folder in which a capsule lies."""
+
     def read(path: str) -> Sequence[FileBeside]:
         start = folder / path
         if not start.is_dir():

@@ -5,6 +5,8 @@ constitution can have, `fails.constitution.yaml` and `fixed.constitution.yaml`. 
 
 - `fails.beside/`, `fixed.beside/`: the files in the capsule's own folder
 - `governing.constitution.yaml`: the constitution that governs the capsule
+- `packages/`: a folder of packages, as `NAMESPACE/NAME/VERSION/`
+- `locked`: an empty file; only what `capsule.lock` pins may be used
 - `grow.json`: for mistakes of size; one line of one file stands for very many, numbered at `{n}`
 """
 
@@ -61,6 +63,16 @@ class Example:
     def beside(self, which: str) -> list[Path]:
         """The files beside the document."""
         return sorted(path for path in (self.folder / f"{which}.beside").rglob("*") if path.is_file())
+
+    @property
+    def packages(self) -> Path:
+        """The folder of packages, which need not be there."""
+        return self.folder / "packages"
+
+    @property
+    def locked(self) -> bool:
+        """Whether only what the lock pins may be used."""
+        return (self.folder / "locked").exists()
 
     def files(self, which: str, path: str) -> list[FileBeside]:
         """What the compiler is given for a path beside the document; raises `OSError`."""

@@ -70,6 +70,8 @@ def _note(example: Example, code: Code) -> str:
     growth = example.growth
     if growth is not None:
         return f"Line {growth.line} of {growth.file} stands for {growth.times:,} such lines."
+    if example.locked:
+        return "It is checked with `--locked`."
     return "Bytes that are not UTF-8 are shown as `\\x..`." if code.name == "not-utf-8" else ""
 
 
@@ -79,6 +81,8 @@ def _beside(example: Example, which: str) -> dict[str, str]:
     governing = example.folder / "governing.constitution.yaml"
     if governing.exists():
         files["the constitution that governs"] = governing
+    for path in sorted(example.packages.rglob("*.yaml")):
+        files[f"package {path.relative_to(example.packages).as_posix()}"] = path
     return {name: path.read_text(encoding="utf-8") for name, path in files.items()}
 
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from somagent.capsule_compiler.model.quantities import COUNT, DURATION, MONEY
 from somagent.capsule_compiler.model.values import ValueSchema
+from somagent.capsule_compiler.packages.versions import RANGE, VERSION
 from somagent.governance.documents import HINTS
 
 
@@ -33,14 +34,11 @@ Cost = Annotated[str, _form(MONEY, "an amount of money like `6.00 USD`", "Amount
 PackageName = Annotated[
     str, _form(r"^[a-z0-9-]+/[a-z0-9-]+$", "a package name like `acme/repo-health`", "Package", "acme/repo-health")
 ]
-Version = Annotated[
-    str, _form(r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$", "a version like `1.3.0`", "Semantic version", "1.3.0")
-]
-VERSION_RANGE = r"(\^|~|=|>=)[0-9]+(\.[0-9]+(\.[0-9]+(-[0-9A-Za-z.-]+)?)?)?"
+Version = Annotated[str, _form(f"^{VERSION}$", "a version like `1.3.0`", "Semantic version", "1.3.0")]
 PackageUse = Annotated[
     str,
     _form(
-        rf"^(\./[^\\]+\.ya?ml|[a-z0-9-]+/[a-z0-9-]+(@{VERSION_RANGE})?)$",
+        rf"^(\./[^\\]+\.ya?ml|[a-z0-9-]+/[a-z0-9-]+(@{RANGE})?)$",
         "a path beside the capsule like `./release.yaml`, or a package like `acme/release@^1.2` (ranges ^ ~ = >=)",
         "A file beside the capsule, or a package and the versions of it that will do",
         "acme/release@^1.2",

@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, structs
 
-from somagent.capsule_compiler.beside import read_includes, read_policies
+from somagent.capsule_compiler.beside import read_includes
+from somagent.capsule_compiler.border import check_uses, given_outputs
 from somagent.capsule_compiler.catalogue import EXPRESSIONS, POLICY_SET
+from somagent.capsule_compiler.chosen import choose_packages
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.capsule_compiler.environment import RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
+from somagent.capsule_compiler.sub_capsules import read_capsules
 from somagent.capsule_compiler.templates import TemplateReader
-from somagent.capsule_compiler.uses import find_packages
+from somagent.capsule_compiler.used import read_used
 from somagent.capsule_compiler.value_types import REF
 from somagent.governance.cel.lexer import KEYWORDS, RESERVED
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span, nearest
@@ -29,8 +32,9 @@ def check_names(draft: Draft) -> Draft:
     """Resolves what is named, and reads the expressions, whose names the types decide on."""
     if draft.capsule is None:
         return draft
-    draft = find_packages(draft)
-    draft = read_policies(draft)
+    draft = choose_packages(draft)
+    draft = read_used(draft)
+    draft = read_capsules(draft)
     draft = read_includes(draft)
     found: list[Diagnostic] = []
     steps = {}
@@ -42,6 +46,7 @@ def check_names(draft: Draft) -> Draft:
         found += _fan_out_fields(draft, step)
         found += _declared_outputs(draft, step)
         found += _policy_set(draft, step)
+        found += check_uses(draft, step)
         steps[step.id] = _with_expressions(draft, step, found)
     reader = TemplateReader(draft, "", ("spec",))
     outputs = {name: reader.template("output", ("outputs", name), text) for name, text in _outputs(draft).items()}
@@ -123,7 +128,7 @@ def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
 def _declared_outputs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     entry = draft.entry(step)
     if step.spec.outputs and not entry.declares_outputs:
-        gives = ", ".join(f"`{name}`" for name in entry.outputs) or "none"
+        gives = ", ".join(f"`{name}`" for name in (entry.outputs | given_outputs(draft, step))) or "none"
         yield Diagnostic(
             "outputs-not-declarable",
             f"a {entry.name} step's outputs are fixed: {gives}",

@@ -12,11 +12,19 @@ from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.amounts import check_amounts
 from somagent.capsule_compiler.argument_types import argument_type
-from somagent.capsule_compiler.catalogue import OperatorEntry
+from somagent.capsule_compiler.border import (
+    check_used_input,
+    child_of,
+    given_outputs,
+    runs_capsule,
+    types_across,
+    wanted_of_used_input,
+)
 from somagent.capsule_compiler.draft import Draft, Expression, Scopes, StepDraft
 from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, secrets_type, steps_type
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
+from somagent.capsule_compiler.sub_budgets import check_sub_budgets
 from somagent.capsule_compiler.value_schemas import SchemaCheck
 from somagent.capsule_compiler.value_types import ARTIFACT, ValueTypes
 from somagent.governance.cel import BOOL, DYN, STRING, ListType, Type, check, show
@@ -32,8 +40,8 @@ def check_types(draft: Draft) -> Draft:
     if draft.capsule is None:
         return draft
     schemas = {name: msgspec.to_builtins(schema) for name, schema in draft.capsule.spec.types.items()}
-    types = ValueTypes(schemas)
-    found = [*_schemas(draft, schemas), *check_amounts(draft)]
+    types = ValueTypes(schemas | types_across(draft))
+    found = [*_schemas(draft, schemas), *check_amounts(draft), *check_sub_budgets(draft)]
     scope = _scope(draft, types)
     final_scope = {**scope, "run": run_type(final=True)}
     steps: dict[str, StepDraft] = {}
@@ -49,9 +57,9 @@ def check_types(draft: Draft) -> Draft:
     return replace(draft.reporting(found), steps=steps, output_schemas=output_schemas, scopes=scopes)
 
 
-def step_outputs(entry: OperatorEntry, step: StepDraft) -> dict[str, JsonSchema]:
-    """JSON Schema of each output of a step: the operator's own and those that the author declares."""
-    fixed: dict[str, JsonSchema] = entry.outputs
+def step_outputs(draft: Draft, step: StepDraft) -> dict[str, JsonSchema]:
+    """JSON Schema of each output of a step: the operator's own, its capsule's, and those that the author declares."""
+    fixed: dict[str, JsonSchema] = draft.entry(step).outputs | given_outputs(draft, step)
     declared: dict[str, JsonSchema] = {name: msgspec.to_builtins(schema) for name, schema in step.spec.outputs.items()}
     return fixed | declared
 
@@ -69,9 +77,10 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
 
 
 def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
-    entry = draft.entry(step)
+    if runs_capsule(draft, step) and child_of(draft, step) is None:
+        return DYN  # the capsule has mistakes, which was said
     outputs: dict[str, JsonSchema] = {name: {} for name in draft.written((*step.path, "outputs"))}
-    type_ = outputs_type(step.id, outputs | step_outputs(entry, step), types)
+    type_ = outputs_type(step.id, outputs | step_outputs(draft, step), types)
     if step.spec.for_each is not UNSET:
         return ListType(type_)
     return DYN if "forEach" in draft.written(step.path) else type_
@@ -95,9 +104,11 @@ def _check_step(
             _check_expression(draft, one, scope, BOOL, found)
         elif one.use == "argument":
             inside = one.at[len(step.operation.at) :]
-            wanted = wanted_of_policy_input(draft, step, inside) or argument_type(entry, inside)
+            wanted = wanted_of_policy_input(draft, step, inside) or wanted_of_used_input(draft, step, inside)
+            wanted = wanted or argument_type(entry, inside)
             _check_expression(draft, one, inner, wanted, found)
     found += check_policy_input(draft, step)
+    found += check_used_input(draft, step)
     return (step if fan_out is None else structs.replace(step, fan_out=fan_out)), inner
 
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from somagent.capsule_compiler.border import child_of, types_across, used_alias
 from somagent.capsule_compiler.diagnostics.codes import is_error
-from somagent.capsule_compiler.draft import Draft, StepDraft, Use
+from somagent.capsule_compiler.draft import Child, Draft, StepDraft, Use, UsedFile
 from somagent.capsule_compiler.model.capsule import BudgetSpec, Capsule, RetrySpec
 from somagent.capsule_compiler.model.quantities import count, duration_ms, money
+from somagent.capsule_compiler.packages.use import uses_of
 from somagent.capsule_compiler.passes.check_types import step_outputs
 from somagent.capsule_compiler.plan import (
     Budget,
     CapsuleInfo,
     Edge,
     Node,
+    PackagePin,
     Plan,
     Retry,
     RuleBook,
     SecretUse,
     SourceInfo,
+    UsedDocument,
     digest_of,
 )
+from somagent.capsule_compiler.sub_capsules import contents_of, sub_plan
 from somagent.governance.constitution import Constitution
 
 DEFAULT_TIMEOUT_MS = 3_600_000
@@ -50,8 +56,11 @@ def digest(draft: Draft) -> Draft:
         ),
         constitution=_rule_book(draft.given.constitution),
         policies={name: _rule_book(book) for name, book in draft.policies.items()},
+        personas=_used(draft.personas),
+        tools=_used(draft.tools),
+        packages=_packages(draft),
         inputs={name: msgspec.to_builtins(schema) for name, schema in spec.inputs.items()},
-        types={name: msgspec.to_builtins(schema) for name, schema in spec.types.items()},
+        types=_types(draft, spec.types),
         nodes=nodes,
         finals=finals,
         outputs=dict(draft.outputs),
@@ -62,6 +71,7 @@ def digest(draft: Draft) -> Draft:
             name: SecretUse(secret=use.secret, key=use.key, grant_to=list(use.grant_to))
             for name, use in spec.uses.secrets.items()
         },
+        capsules=_capsules(draft),
         catalogue=draft.given.language.digest,
         source=SourceInfo(
             file=draft.source.name.rsplit("/", 1)[-1],
@@ -71,12 +81,52 @@ def digest(draft: Draft) -> Draft:
             },
         ),
     )
-    return replace(draft, plan=plan)
+    return replace(draft, plan=plan, contents={**_inner_contents(draft), **draft.contents})
+
+
+def _capsules(draft: Draft) -> dict[str, Plan]:
+    """The plans of all capsules that steps run, directly or not, by digest."""
+    found: dict[str, Plan] = {}
+    for child in _children(draft):
+        digest, plan = sub_plan(child)
+        found |= {digest: plan, **(child.plan.capsules if child.plan is not None else {})}
+    return dict(sorted(found.items()))
+
+
+def _children(draft: Draft) -> list[Child]:
+    children = [child_of(draft, step) for step in draft.steps.values()]
+    return [child for child in children if child is not None]
+
+
+def _inner_contents(draft: Draft) -> dict[str, bytes]:
+    return {digest: content for child in _children(draft) for digest, content in contents_of(child).items()}
+
+
+def _types(draft: Draft, own: Mapping[str, Any]) -> dict[str, Any]:
+    run = {used_alias(draft, step, "capsules") for step in draft.steps.values()}
+    across = {name: schema for name, schema in types_across(draft).items() if name.partition(".")[0] in run}
+    return {name: msgspec.to_builtins(schema) for name, schema in own.items()} | across
+
+
+def _packages(draft: Draft) -> dict[str, PackagePin]:
+    """The packages that the capsule itself uses; those of the capsules that it uses are in their plans."""
+    if draft.family is None or draft.capsule is None:
+        return {}
+    used = sorted({use.package for use in uses_of(draft.capsule.spec.uses) if use.package})
+    packages = [draft.family.packages[name] for name in used]
+    return {one.manifest.package: PackagePin(version=str(one.manifest.version), digest=one.digest) for one in packages}
+
+
+def _used(files: Mapping[str, UsedFile]) -> dict[str, UsedDocument]:
+    return {
+        alias: UsedDocument(name=file.name, digest=file.digest, document=dict(file.document))
+        for alias, file in files.items()
+    }
 
 
 def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
     spec, defaults = step.spec, capsule.spec.defaults
-    entry = draft.entry(step)
+    entry, child = draft.entry(step), child_of(draft, step)
     timeout = spec.timeout or defaults.timeout
     return Node(
         id=step.id,
@@ -86,12 +136,13 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         guard=_text(step, "if"),
         require=_text(step, "require"),
         fan_out=step.fan_out,
-        outputs=step_outputs(entry, step),
+        outputs=step_outputs(draft, step),
         gate=entry.gate,
         retry=_retry(spec.retry, defaults.retry),
         timeout_ms=duration_ms(timeout) if timeout else DEFAULT_TIMEOUT_MS,
         budget=_budget(spec.budget),
         secrets=list(step.secrets),
+        capsule=sub_plan(child)[0] if child is not None else "",
         verdict=step.verdict,
     )
 

@@ -138,6 +138,21 @@ class RuleBook(_Part, frozen=True, kw_only=True):
     document: Annotated[dict[str, Any], Meta(description="The parsed document")]
 
 
+class UsedDocument(_Part, frozen=True, kw_only=True):
+    """A persona or a tool, whole, so that a run never depends on a file that may change."""
+
+    name: str
+    digest: Annotated[str, Meta(description="sha256 of the canonical document")]
+    document: Annotated[dict[str, Any], Meta(description="The parsed document")]
+
+
+class PackagePin(_Part, frozen=True, kw_only=True):
+    """Which version of a package the capsule uses, and what is in it."""
+
+    version: str
+    digest: Annotated[str, Meta(description="sha256 over the digests of all files of the package")]
+
+
 class SecretUse(_Part, frozen=True, kw_only=True):
     """Where the value of a secret comes from, and who may get it; the value itself is never in a plan."""
 
@@ -179,6 +194,9 @@ class Plan(_Part, frozen=True, kw_only=True):
     capsule: CapsuleInfo
     constitution: RuleBook
     policies: dict[str, RuleBook] = {}
+    personas: Annotated[dict[str, UsedDocument], Meta(description="Personas by the name that steps use")] = {}
+    tools: Annotated[dict[str, UsedDocument], Meta(description="Tools by the name that steps use")] = {}
+    packages: Annotated[dict[str, PackagePin], Meta(description="Packages that the capsule uses itself")] = {}
     inputs: Annotated[dict[str, JsonSchema], Meta(description="JSON Schema of each input")] = {}
     types: Annotated[dict[str, JsonSchema], Meta(description="Named schemas, targets of `#/types/NAME`")] = {}
     nodes: Annotated[list[Node], Meta(description="Topological order, ties in the order of the text")] = []
@@ -216,7 +234,9 @@ def decode_plan(content: bytes) -> Plan:
 
 
 def plan_digest(plan: Plan) -> str:
-    """sha256 over the canonical bytes without `source`."""
+    """sha256 over the canonical bytes without `source`, its own and that of sub-plans."""
     content = msgspec.to_builtins(plan)
     content.pop("source", None)
+    for capsule in content.get("capsules", {}).values():
+        capsule.pop("source", None)
     return digest_of(canonical_json(content))

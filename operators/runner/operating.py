@@ -112,6 +112,8 @@ async def _call(operator: Operator, arguments: Any, step: Step) -> object:
     assert task is not None  # noqa: S101 - a coroutine of asyncio runs in one
     cancelled_before = task.cancelling()
     try:
+        if operator.run is None:
+            raise StepFailure("error", f"`{operator.entry.name}` steps cannot be run by this version of SomaGent")
         work: Coroutine[Any, Any, object] = operator.run(arguments, step)  # type: ignore[assignment]
         return await work
     except BaseException as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution, default_constitution, load_constitution
 from somagent.governance.documents import Diagnostic, Source, decode_source
 from somagent.operators.registry import load_operators
+from somagent.workflows.packages import PackageFolder
 
 Compile = Callable[..., Compilation]
 CheckExample = Callable[[Code, str], tuple[Source, Sequence[Diagnostic]]]
@@ -36,6 +38,8 @@ def compiled(language: Language) -> Compile:
         beside: Mapping[str, bytes] | None = None,
         constitution: Constitution | None = None,
         name: str = "a.capsule.yaml",
+        packages: Path | None = None,
+        locked: bool = False,
     ) -> Compilation:
         def files(path: str) -> Sequence[FileBeside]:
             known = beside or {}
@@ -46,7 +50,16 @@ def compiled(language: Language) -> Compile:
 
         content = text if isinstance(text, bytes) else text.encode()
         governing = constitution or default_constitution()
-        return compile_capsule(name, content, language=language, constitution=governing, files=files)
+        source = PackageFolder(packages) if packages is not None else None
+        return compile_capsule(
+            name,
+            content,
+            language=language,
+            constitution=governing,
+            files=files,
+            packages=source,
+            locked=locked,
+        )
 
     return compile_text
 
@@ -73,6 +86,8 @@ def check_example(language: Language) -> CheckExample:
             language=language,
             constitution=governing,
             files=lambda beside: example.files(which, beside),
+            packages=PackageFolder(example.packages),
+            locked=example.locked,
         )
         return compilation.source, compilation.diagnostics
 

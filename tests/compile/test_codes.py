@@ -16,7 +16,8 @@ from somagent.governance.constitution import FAULTS as CONSTITUTION_FAULTS
 from somagent.governance.documents.shape_check import FAULTS as SHAPE_FAULTS
 from somagent.governance.documents.yaml_reader import FAULTS as YAML_FAULTS
 
-REPORTERS = {"Diagnostic", "_report", "_fault", "report", "fault"}  # what is called with a fault's name first
+# What is called with a name of a fault first.
+REPORTERS = {"Diagnostic", "_report", "_fault", "report", "fault", "Fault", "Unsolvable"}
 LISTED = CEL_FAULTS | CONSTITUTION_FAULTS | SHAPE_FAULTS | YAML_FAULTS
 NAMES = {code.name for code in CODES}
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.model.quantities import show_duration
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
-from somagent.operators.operator import StepFailure
+from somagent.operators.operator import Operator, StepFailure
 from somagent.operators.runner.budgeting import time_at_work
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.outputs import run_outputs
@@ -44,6 +44,18 @@ def check_operators(
                 f"step `{node.id}` needs the operator `{node.operator}`, which is not installed here; nothing was "
                 "recorded: install the package that brings it, then go on with the run"
             )
+
+
+def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
+    """Raises `EngineError` when a step's operator is known to this version of SomaGent but cannot be run by it."""
+    for one in (plan, *plan.capsules.values()):
+        for node in (*one.nodes, *one.finals):
+            operator = operators.get(node.operator)
+            if operator is not None and operator.run is None:
+                raise EngineError(
+                    f"step `{node.id}` cannot be run: this version of SomaGent checks and plans steps of"
+                    f" `{node.operator}` and does not run them; nothing was started"
+                )
 
 
 def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:

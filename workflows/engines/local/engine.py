@@ -85,6 +85,7 @@ class LocalEngine:
 
     async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
         """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
+        rules.check_runnable(plan, self._operators)
         with storing(self._directory):
             store_files(self._writable().contents, plan, files)
         return await self._submit(plan, inputs, submitter)

@@ -1,0 +1,43 @@
+"""A persona: who a model answers as. A document of its own, beside a capsule or in a package."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from somagent.capsule_compiler.model.capsule import Metadata, TokenCount
+
+_TEXT = Meta(extra_json_schema={"type": "string"})
+
+
+class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
+    """What all parts have in common."""
+
+
+class ModelLimits(_Part, frozen=True, kw_only=True):
+    """What a model must be like to answer as the persona, and how it is asked."""
+
+    families: Annotated[list[str], Meta(description="Families of models that will do; none = any")] = []
+    min_context: Annotated[TokenCount | UnsetType, Meta(description="Least size of the model's context")] = UNSET
+    max_output: Annotated[TokenCount | UnsetType, Meta(description="Most tokens of one answer")] = UNSET
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=2)] | UnsetType, Meta(description="How far answers vary, from 0 to 2")
+    ] = UNSET
+
+
+class PersonaSpec(_Part, frozen=True, kw_only=True):
+    """Who answers."""
+
+    description: Annotated[str, Meta(description="One or two sentences for people")] = ""
+    system: Annotated[str, Meta(min_length=1, description="What the model is told before everything else")]
+    model: ModelLimits = ModelLimits()
+
+
+class Persona(_Part, frozen=True, kw_only=True):
+    """A persona."""
+
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], _TEXT]
+    kind: Annotated[Literal["Persona"], _TEXT]
+    metadata: Metadata
+    spec: PersonaSpec

@@ -8,13 +8,25 @@ text begins, because inside a text there are no comments. Errors cannot be allow
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from somagent.capsule_compiler.diagnostics.codes import CODES, Code, code_of, is_error
-from somagent.governance.documents import Diagnostic, Edit, Source, Span, comments, nearest, read_yaml, scalars
+from somagent.governance.documents import (
+    MAX_MISTAKES,
+    Diagnostic,
+    Edit,
+    Source,
+    Span,
+    comments,
+    nearest,
+    read_yaml,
+    scalars,
+)
 
 SIGN = "somagent:"
+_FURTHEST = 100  # lines from a comment to what it is about
 FORM = "`# somagent: allow CODE the reason`"
 _OURS = re.compile(r"#+[ \t]*somagent:[ \t]*")
 _CODE = r"[A-Za-z][A-Za-z0-9-]*"
@@ -35,7 +47,8 @@ class _Allowance:
 def allow(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     """The diagnostics without the warnings that the text allows, and with what is wrong about its allowances.
 
-    What is allowed in vain is told only when there is no error: errors may have kept warnings from being looked for.
+    What is allowed in vain is told only when there is no error, nor so much that the search was ended: both may have
+    kept warnings from being found.
     """
     if SIGN not in source.text:
         return list(diagnostics)
@@ -44,37 +57,43 @@ def allow(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]
     allowances = list(_read(source, places, faults))
     if not allowances:
         return [*diagnostics, *faults]
-    begins = _first_lines(source)
-    kept = [one for one in diagnostics if is_error(one) or not _is_allowed(source, one, allowances, begins)]
-    if not any(map(is_error, diagnostics)):
+    by_line: dict[int, list[_Allowance]] = {}
+    for one in allowances:
+        by_line.setdefault(one.line, []).append(one)
+    texts = _texts_of_several_lines(source)
+    kept = [one for one in diagnostics if is_error(one) or not _is_allowed(source, one, by_line, texts)]
+    if len(diagnostics) < MAX_MISTAKES and not any(map(is_error, diagnostics)):
         for one in allowances:
             faults += _in_vain(source, one)
     return [*kept, *faults]
 
 
 def _is_allowed(
-    source: Source, warning: Diagnostic, allowances: Sequence[_Allowance], begins: Sequence[tuple[Span, int]]
+    source: Source, warning: Diagnostic, by_line: Mapping[int, Sequence[_Allowance]], texts: Sequence[Span]
 ) -> bool:
-    lines = {source.position(warning.span.start).line}
-    lines |= {line for span, line in begins if span.start <= warning.span.start < span.end}
+    start = warning.span.start
+    lines = {source.position(start).line}
+    text = texts[bisect_right(texts, start, key=lambda span: span.start) - 1] if texts else Span(0, 0)
+    if text.start <= start < text.end:
+        lines.add(source.position(text.start).line)
     allowed = False
-    for one in allowances:
-        if one.line in lines and any(code.name == warning.name for code, _ in one.codes):
-            one.used.add(warning.name)
-            allowed = True
+    for line in lines:
+        for one in by_line.get(line, ()):
+            if any(code.name == warning.name for code, _ in one.codes):
+                one.used.add(warning.name)
+                allowed = True
     return allowed
 
 
-def _first_lines(source: Source) -> list[tuple[Span, int]]:
-    """The texts of several lines, and the line on which each begins."""
+def _texts_of_several_lines(source: Source) -> list[Span]:
+    """Where they are, in the order of the text."""
     root, _ = read_yaml(source)
-    if root is None:
-        return []
-    spans = [node.span for node in scalars(root)]
-    return [(span, source.position(span.start).line) for span in spans if "\n" in source.text[span.start : span.end]]
+    spans = [node.span for node in scalars(root)] if root is not None else []
+    return sorted(span for span in spans if "\n" in source.text[span.start : span.end])
 
 
 def _read(source: Source, places: Sequence[Span], faults: list[Diagnostic]) -> Iterator[_Allowance]:
+    alone = frozenset(source.position(one.start).line for one in places if not _before(source, one))
     for comment in places:
         text = source.text[comment.start : comment.end]
         ours = _OURS.match(text)
@@ -89,7 +108,7 @@ def _read(source: Source, places: Sequence[Span], faults: list[Diagnostic]) -> I
             message = "an allowance says why; without a reason it allows nothing"
             faults.append(Diagnostic("allow-without-reason", message, comment, help=f"write {FORM}"))
         elif codes:
-            yield _Allowance(comment, codes, _line_meant(source, comment, places))
+            yield _Allowance(comment, codes, _line_meant(source, comment, alone))
 
 
 def _malformed(comment: Span) -> Diagnostic:
@@ -123,13 +142,13 @@ def _unknown(name: str, span: Span) -> Diagnostic:
     return Diagnostic("allow-unknown", f"there is no code `{name}`", span, note=note, help=help_, edit=edit)
 
 
-def _line_meant(source: Source, comment: Span, places: Sequence[Span]) -> int:
+def _line_meant(source: Source, comment: Span, alone: frozenset[int]) -> int:
     line = source.position(comment.start).line
     if _before(source, comment):
         return line
-    full = {source.position(one.start).line for one in places if not _before(source, one)}
     last = source.position(len(source.text)).line
-    return next((one for one in range(line + 1, last + 1) if one not in full and source.line(one).strip()), 0)
+    reached = range(line + 1, min(last, line + _FURTHEST) + 1)
+    return next((one for one in reached if one not in alone and source.line(one).strip()), 0)
 
 
 def _before(source: Source, comment: Span) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -54,6 +55,8 @@ def write(before: Found, after: Found) -> None:
                 file.write(after.content)
                 file.flush()
                 os.fsync(file.fileno())
+            with contextlib.suppress(PermissionError):  # only who may give files away keeps another owner
+                os.chown(name, status.st_uid, status.st_gid)
             Path(name).chmod(stat.S_IMODE(status.st_mode))
             if path.read_bytes() != before.content:
                 raise UserError(f"`{before.name}` has changed since it was checked, so nothing was written; try again")

@@ -60,7 +60,9 @@ def render(source: Source, one: Diagnostic, *, color: bool = False) -> str:
         more = f"{hidden} more place{'s' if hidden > 1 else ''} of this kind"
         lines.append(paint("line", f"{' ' * gutter} = ") + paint("help", "note") + f": and {more}")
     if one.help:
-        lines.append(paint("line", f"{' ' * gutter} = ") + paint("help", "help") + f": {_visible_lines(one.help)}")
+        lines.append(
+            paint("line", f"{' ' * gutter} = ") + paint("help", "help") + f": {_aligned(one.help, gutter + 9)}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -171,6 +173,11 @@ def _visible(text: str) -> str:
     return "".join(
         " " if char == "\t" else char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
     )
+
+
+def _aligned(text: str, column: int) -> str:
+    """Text whose further lines begin below the first one."""
+    return ("\n" + " " * column).join(_visible(line).strip() for line in text.split("\n"))
 
 
 def _visible_lines(text: str) -> str:

@@ -18,7 +18,8 @@ def run(arguments: Namespace) -> int:
             print_json([_record(code) for code in CODES])
             return 0
         for code in CODES:
-            print(f"{code.number}  {code.name:<34}  {code.meaning}")
+            mild = "" if code.severity == "error" else f" ({code.severity})"
+            print(f"{code.number}  {code.name:<34}  {code.meaning}{mild}")
         return 0
     try:
         explanation = explain(arguments.code)

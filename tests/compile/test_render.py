@@ -198,3 +198,8 @@ def test_every_place_of_every_text_can_be_shown(text: str, places: list[tuple[in
     assert sum("label" in line for line in lines) == len(labels)
     assert "^" in shown
     assert not set(shown) & set("\t\r\u202e")
+
+
+def test_help_of_several_lines_stands_in_one_column() -> None:
+    source, one = mistake("a: covrage\n", "covrage", help="first\n    second")
+    assert render(source, one).splitlines()[-2:] == ["  = help: first", "          second"]

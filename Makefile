@@ -16,7 +16,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
-	@.venv/bin/pytest --durations=15 --ignore=tests/kubernetes $(PYTEST_ARGS)
+	@.venv/bin/pytest -n auto --dist worksteal --durations=15 --ignore=tests/kubernetes $(PYTEST_ARGS)
 
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)

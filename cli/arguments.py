@@ -58,9 +58,7 @@ def _author(add: _Adder) -> None:
     new.add_argument("--force", action="store_true", help="overwrite a file that is there")
     check = add("check", help="find every mistake in capsules and constitutions")
     check.add_argument("files", nargs="+", metavar="FILE", help="capsule or constitution; `-` reads standard input")
-    check.add_argument(
-        "--format", choices=["text", "json", "sarif", "github"], help="how mistakes are printed (default: text)"
-    )
+    _format(check)
     check.add_argument("--fix", action="store_true", help="mend what can only be meant in one way, in the files")
     check.add_argument("--diff", action="store_true", help="show what `--fix` would change, and write nothing")
     check.add_argument("--unsafe-fixes", action="store_true", help="with these: take guesses (`did you mean`) too")
@@ -75,6 +73,7 @@ def _author(add: _Adder) -> None:
     fmt.add_argument("--diff", action="store_true", help="write nothing; show what would change, and exit as `--check`")
     plan = add("plan", help="show what a capsule would do, in which order, and what the constitution says")
     plan.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
+    _format(plan)
     _constitution(plan)
     _output(plan)
 
@@ -97,6 +96,7 @@ def _run(add: _Adder) -> None:
     )
     run.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; what `--input` gives wins")
     run.add_argument("--as", dest="person", metavar="NAME", help="who starts the run (default: your account)")
+    _format(run)
     _constitution(run)
     _working(run)
     _parallel(run)
@@ -173,6 +173,12 @@ def _tools(add: _Adder) -> None:
 
 def _run_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="run id, its beginning, or `last`")
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format", choices=["text", "json", "sarif", "github"], help="how mistakes are printed (default: text)"
+    )
 
 
 def _constitution(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ def governing(arguments: Namespace) -> Constitution:
     path = arguments.constitution
     source, constitution, diagnostics = capsules.read_constitution(Path(path) if path else None)
     if constitution is None:
-        _tell(source, diagnostics, getattr(arguments, "output", "text"))
+        _tell(source, diagnostics, arguments)
         raise UserError(f"`{source.name}` cannot govern: it has mistakes", Exit.FAILED)
     return constitution
 
@@ -42,10 +42,10 @@ def planned(arguments: Namespace, installation: capsules.Installation) -> tuple[
     path = capsules.find_capsule(arguments.capsule)
     compilation = capsules.compile_file(path, installation, governing(arguments))
     if compilation.plan is None:
-        _tell(compilation.source, compilation.diagnostics, getattr(arguments, "output", "text"))
+        _tell(compilation.source, compilation.diagnostics, arguments)
         wanted = {"run": "was not run", "plan": "has no plan", "graph": "has no graph"}[arguments.command]
         raise UserError(f"`{arguments.capsule}` has mistakes and {wanted}", Exit.FAILED)
-    _tell(compilation.source, compilation.diagnostics, "text")
+    sys.stderr.write(render_all(compilation.source, compilation.diagnostics, color=colored(sys.stderr)))
     return compilation.plan, compilation
 
 
@@ -55,8 +55,14 @@ def checked(name: str, source: Source, diagnostics: Sequence[Diagnostic]) -> dic
     return {"file": name, "ok": not any(is_error(one) for one in diagnostics), "diagnostics": shown}
 
 
-def _tell(source: Source, diagnostics: Sequence[Diagnostic], output: str) -> None:
-    if output == "json":
+def _tell(source: Source, diagnostics: Sequence[Diagnostic], arguments: Namespace) -> None:
+    """Prints what ends the command, in the form that was asked for."""
+    form = getattr(arguments, "format", None)
+    if arguments.command != "graph" and form not in {None, "text"}:
+        from somagent.cli.formats import show_source  # noqa: PLC0415
+
+        show_source(source, diagnostics, form)
+    elif getattr(arguments, "output", "text") == "json":
         print_json(checked(source.name, source, diagnostics))
     else:
         sys.stderr.write(render_all(source, diagnostics, color=colored(sys.stderr)))

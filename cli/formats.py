@@ -13,6 +13,7 @@ from somagent.capsule_compiler.diagnostics.fix import offers
 from somagent.cli.checking import Found
 from somagent.cli.compiling import checked
 from somagent.cli.printing import colored, visible
+from somagent.governance.documents import Diagnostic, Source
 
 FORMATS = ("text", "json", "sarif", "github")
 JSON_VERSION = 1
@@ -33,6 +34,11 @@ def show(
         _sarif(found, unread, stream)
     else:
         _github(found, unread, stream)
+
+
+def show_source(source: Source, diagnostics: Sequence[Diagnostic], form: str) -> None:
+    """Writes the mistakes of one text to standard output."""
+    show([Found(source.name, b"", source, diagnostics, "")], {}, form, sys.stdout)
 
 
 def tell_unread(unread: Mapping[str, str]) -> None:

@@ -146,3 +146,20 @@ def test_paths_are_shown_from_the_current_folder(somagent: Shell) -> None:
     name = somagent.capsule("a", STEPS)
     shown = somagent("check", str(somagent.folder / name), "--format", "github").out
     assert shown.startswith("::warning file=a.capsule.yaml,line=8,")
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_plan_and_run_print_mistakes_in_the_form_that_is_asked_for(somagent: Shell, command: str) -> None:
+    name = somagent.capsule("a", "  steps: {}\n")
+    annotated = somagent(command, name, "--format", "github")
+    assert (annotated.code, annotated.out[:32]) == (1, "::error file=a.capsule.yaml,line")
+    assert somagent(command, name, "--format", "json").json["files"][0]["ok"] is False
+    assert somagent(command, name, "--format", "sarif").json["runs"][0]["results"][0]["ruleId"] == "CAP110"
+
+
+def test_mistakes_of_the_constitution_that_governs_have_the_same_form(somagent: Shell) -> None:
+    name = somagent.capsule("a", STEPS)
+    somagent.write("c.yaml", "kind: Constitution\n")
+    checked = somagent("check", name, "--constitution", "c.yaml", "--format", "json")
+    assert checked.code == 1
+    assert [one["file"] for one in checked.json["files"]] == ["c.yaml"]

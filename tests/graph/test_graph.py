@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,12 +67,36 @@ def test_the_graph_has_every_step_edge_fan_out_gate_and_condition(plan: Plan) ->
     }
 
 
-def test_a_step_that_runs_a_capsule_says_which(plan: Plan) -> None:
-    node = msgspec.structs.replace(plan.nodes[3], operator="capsule", capsule="sha256:1")
-    outer = msgspec.structs.replace(plan, nodes=[*plan.nodes[:3], node], capsules={"sha256:1": plan})
-    assert graph_of(outer).boxes[3] == Box("after", "capsule", ["capsule full, 6 steps"], guarded=False, final=False)
-    for format_ in FORMATS:
-        assert "capsule full, 6 steps" in render_graph(outer, format_)
+INNER = """\
+apiVersion: somagent.io/v1alpha1
+kind: Capsule
+metadata: { name: inner }
+spec:
+  inputs: { path: { type: string } }
+  steps:
+    look: { script: { run: ls } }
+    again: { needs: [look], script: { run: ls } }
+"""
+OUTER = """\
+  uses: { capsules: { scan: ./inner.capsule.yaml } }
+  steps:
+    once: { capsule: { use: scan, with: { path: src } } }
+    often:
+      forEach: ${{ ["src", "docs"] }}
+      as: path
+      needs: [once]
+      capsule: { use: scan, with: { path: "${{ path }}" } }
+"""
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_step_that_runs_a_capsule_says_which(format_: str, somagent: Shell) -> None:
+    somagent.write("inner.capsule.yaml", INNER)
+    drawn = somagent("graph", somagent.capsule("outer", OUTER), "--format", format_)
+    assert (drawn.code, drawn.err) == (0, "")
+    assert "capsule inner, 2 steps" in drawn.out
+    assert drawn.out.count("for each path") >= 1
+    assert {"mermaid": 'step_once[["', "dot": "shape=component", "svg": 'class="capsule"'}[format_] in drawn.out
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -81,7 +81,8 @@ def _box(node: Node, plan: Plan, *, final: bool) -> Box:
     if node.fan_out is not None:
         shape = "fan-out" if shape == "step" else shape
         limit = f", {node.fan_out.max_parallel} at once" if node.fan_out.max_parallel else ""
-        lines[0] += f" · for each {node.fan_out.name}{limit}"
+        each = f"for each {node.fan_out.name}{limit}"
+        lines = [*lines, each] if node.capsule else [f"{lines[0]} · {each}"]
     if node.guard:
         lines.append(f"if {node.guard}")
     if node.require:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,29 +25,37 @@ def documents(names: Sequence[str]) -> Iterator[Path]:
                 yield found
 
 
-def replace_file(path: Path, content: str) -> None:
-    """Writes a file anew; whoever reads it meanwhile has the old text or the new one. Links stay, and so do its rights.
+def replace_file(name: str, before: bytes, after: bytes, *, verb: str) -> None:
+    """Replaces a file at once, with its mode kept; whoever reads it meanwhile has the old content or the new one.
 
-    Raises `UserError`.
+    A link is followed. Raises `UserError`, also when the file is no longer what was read; `verb` is what cannot be done.
     """
-    target = Path(os.path.realpath(path))
+    import tempfile  # noqa: PLC0415  8 ms, only where something is written
+
+    path = Path(os.path.realpath(name))
     try:
-        mode = stat.S_IMODE(target.stat().st_mode)
-        if not os.access(target, os.W_OK):
-            raise UserError(f"cannot write `{path}`: permission denied")
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(f"cannot {verb} `{name}`: it is not a regular file")
+        if not os.access(path, os.W_OK):
+            raise UserError(f"cannot {verb} `{name}`: it may not be written")
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(content)
+            with os.fdopen(handle, "wb") as file:
+                file.write(after)
                 file.flush()
-                os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-            Path(name).replace(target)
+            with contextlib.suppress(PermissionError):  # only who may give files away keeps another owner
+                os.chown(beside, status.st_uid, status.st_gid)
+            Path(beside).chmod(stat.S_IMODE(status.st_mode))
+            if path.read_bytes() != before:
+                raise UserError(f"`{name}` has changed since it was checked, so nothing was written; try again")
+            Path(beside).replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            Path(beside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UserError(f"cannot write `{path}`: {(error.strerror or str(error)).lower()}") from None
+        raise UserError(f"cannot {verb} `{name}`: {(error.strerror or str(error)).lower()}") from None
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import stat
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from pathlib import Path
 
 from somagent.capsule_compiler.diagnostics.fix import Applied, Checked, fix
 from somagent.cli.checking import Checker, Found
-from somagent.cli.exits import UserError
+from somagent.cli.files import replace_file
 from somagent.cli.printing import colored, visible
 
 
@@ -40,32 +36,7 @@ def write(before: Found, after: Found) -> None:
 
     A link is followed. Refused when the file is no longer what was checked.
     """
-    import tempfile  # noqa: PLC0415  8 ms, only where something is written
-
-    path = Path(os.path.realpath(before.name))
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UserError(f"cannot mend `{before.name}`: it is not a regular file")
-        if not os.access(path, os.W_OK):
-            raise UserError(f"cannot mend `{before.name}`: it may not be written")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(after.content)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(PermissionError):  # only who may give files away keeps another owner
-                os.chown(name, status.st_uid, status.st_gid)
-            Path(name).chmod(stat.S_IMODE(status.st_mode))
-            if path.read_bytes() != before.content:
-                raise UserError(f"`{before.name}` has changed since it was checked, so nothing was written; try again")
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UserError(f"cannot mend `{before.name}`: {(error.strerror or str(error)).lower()}") from None
+    replace_file(before.name, before.content, after.content, verb="mend")
 
 
 def told(name: str, applied: tuple[Applied, ...]) -> str:

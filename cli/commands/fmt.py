@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
         elif standard and not looking:
             sys.stdout.write(laid_out)
         elif other:
-            replace_file(path, laid_out)
+            replace_file(str(path), content, laid_out.encode(), verb="format")
             print(f"formatted {visible(str(path))}")
     if not arguments.files or looking or len(arguments.files) > 1:
         _sum_up(changed, same, looking=looking)

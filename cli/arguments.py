@@ -113,26 +113,27 @@ def _run(add: _Adder) -> None:
 
 def _look(add: _Adder) -> None:
     runs = add("runs", help="list the runs, newest first")
+    runs.add_argument("--all", action="store_true", help="list the runs inside runs as well: those of used capsules")
     runs.add_argument("--limit", type=int, default=0, metavar="N", help="at most N (default: all)")
     _data(runs)
     _output(runs)
     show = add("show", help="show a run: its steps, what they gave, and why they failed")
-    _run_id(show)
+    _run_or_last(show)
     _data(show)
     _output(show)
     logs = add("logs", help="print what steps wrote")
-    _run_id(logs)
-    logs.add_argument("step", nargs="?", metavar="STEP", help="of this step only")
+    _run_or_last(logs)
+    logs.add_argument("step", nargs="?", metavar="STEP", help="of this step only; `scan/build` is inside a capsule")
     _data(logs)
     _output(logs)
     artifacts = add("artifacts", help="list the files and folders that a run made, or copy one")
-    _run_id(artifacts)
+    _run_or_last(artifacts)
     artifacts.add_argument("name", nargs="?", metavar="NAME", help="copy this one; as the list names it")
     artifacts.add_argument("--to", default=".", metavar="FOLDER", help="where the copy goes (default: this folder)")
     _data(artifacts)
     _output(artifacts)
     report = add("report", help="write a run's report: one HTML file")
-    _run_id(report)
+    _run_or_last(report)
     report.add_argument("--to", metavar="FILE", help="where to (default: reports/RUN.html in the data directory)")
     _data(report)
     _output(report)
@@ -142,7 +143,7 @@ def _decide(add: _Adder) -> None:
     for name, help_ in (("approve", "let a step that waits for people go on"), ("reject", "stop a step that waits")):
         decide = add(name, help=help_)
         _run_id(decide)
-        decide.add_argument("step", metavar="STEP", help="step id, or STEP/ITEM of a fan-out step")
+        decide.add_argument("step", metavar="STEP", help="step id, STEP/ITEM of a fan-out, STEP/STEP in a capsule")
         decide.add_argument("--as", dest="person", required=True, metavar="NAME", help="who decides")
         decide.add_argument("--group", action="append", default=[], metavar="NAME", help="a group you belong to")
         decide.add_argument("--comment", default="", metavar="TEXT", help="why; kept with the decision")
@@ -178,6 +179,12 @@ def _run_id(parser: argparse.ArgumentParser) -> None:
 def _format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=["text", "json", "sarif", "github"], help="how mistakes are printed (default: text)"
+    )
+
+
+def _run_or_last(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", nargs="?", default="last", metavar="RUN", help="run id, its beginning, or `last` (default: last)"
     )
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import printable, visible
 from somagent.cli.prompting import Idle, is_terminal, read_line_unless
 from somagent.operators.deciding import objection, question_of
-from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
+from somagent.operators.names import person
+from somagent.operators.runner.records import Decision, Waiting
 from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.reading import opened
@@ -28,7 +30,7 @@ async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> boo
     if not is_terminal():
         return False
     decided = False
-    for step in waiting_steps(view):
+    for name, within, step in waiting_steps(view):
         if step.waiting is None:
             continue
         decision = Decision(
@@ -41,21 +43,21 @@ async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> boo
             at=datetime.now(UTC),
         )
         against = objection(step.waiting, decision, view.run.submitter)
-        given = approvals(view, step)
-        if decision.by in given:
+        given = approvals(within, step)
+        if person(decision.by) in map(person, given):
             against = f"you have approved; {step.waiting.count} approvals needed, {len(given)} given"
         if against:
-            sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {step_name(step)})\n  {visible(against)}\n")
+            sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {name})\n  {visible(against)}\n")
             continue
         try:
-            answer = await _ask(step_name(step), step.waiting, _news(directory, view, step.waiting, own=decided))
+            answer = await _ask(name, step.waiting, _news(directory, within, step.waiting, own=decided))
         except Idle:
             sys.stderr.write("  decided or cancelled elsewhere, or the time to decide is over\n")
             return True
         if answer is None:
             continue
         try:
-            await engine.signal(view.run.id, replace(decision, approve=answer, at=datetime.now(UTC)))
+            await engine.signal(within.run.id, replace(decision, approve=answer, at=datetime.now(UTC)))
         except DecisionRefused as refusal:
             sys.stderr.write(f"  {visible(str(refusal))}\n")
         else:
@@ -63,15 +65,13 @@ async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> boo
     return decided
 
 
-def waiting_steps(view: RunView) -> list[StepView]:
-    """The steps and items that wait for people."""
-    flat = [one for step in view.steps for one in ([step] if step.item != NO_ITEM or not step.items else step.items)]
-    return [one for one in flat if one.phase == "Waiting" and one.waiting is not None]
-
-
-def step_name(step: StepView) -> str:
-    """STEP, or STEP/ITEM, as `approve` takes it."""
-    return step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
+def waiting_steps(view: RunView) -> list[Named]:
+    """The steps and items that people are asked about, in the run and in those inside it."""
+    return [
+        one
+        for one in steps_of(view)
+        if one.step.phase == "Waiting" and one.step.waiting is not None and not one.step.waiting.child
+    ]
 
 
 def approvals(view: RunView, step: StepView) -> list[str]:
@@ -106,13 +106,14 @@ def _news(directory: Path, view: RunView, waiting: Waiting, *, own: bool) -> Cal
     """Whether something happened to the run since it was looked at; `own` decisions of just now are no news."""
     mine = account() if own else None
     known = len([one for one in view.decisions if one.by != mine])
+    top = view.run.id.partition(".")[0]
 
     def happened() -> bool:
         if waiting.due is not None and waiting.due <= datetime.now(UTC):
             return True
         with opened(directory) as rows:
             others = len([one for one in rows.decisions(view.run.id) if one.by != mine])
-            return others > known or rows.cancelled_by(view.run.id) is not None
+            return others > known or rows.cancelled_by(top) is not None
 
     return happened
 

@@ -6,11 +6,12 @@ import asyncio
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from somagent.cli.asking import step_name, waiting_steps
+from somagent.cli.asking import waiting_steps
 from somagent.cli.compiling import installed
 from somagent.cli.exits import Exit, UserError
+from somagent.cli.inside import Named, find_step
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import data_directory, find_run, open_engine, run_object, step_key
+from somagent.cli.runs import data_directory, find_run, open_engine, run_object
 from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
@@ -28,10 +29,10 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
     """
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
-    step, item = _asked(arguments, engine.view(run_id))
+    asked = _asked(arguments, engine.view(run_id))
     decision = Decision(
-        step=step,
-        item=item,
+        step=asked.step.id,
+        item=asked.step.item,
         by=arguments.person,
         groups=arguments.group,
         account=account(),
@@ -39,7 +40,7 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
         comment=arguments.comment,
         at=datetime.now(UTC),
     )
-    asyncio.run(engine.signal(run_id, decision))
+    asyncio.run(engine.signal(asked.view.run.id, decision))
     endure()
     said = f"{'approved' if approve else 'rejected'} {arguments.step} as {arguments.person}"
     view = engine.view(run_id)
@@ -77,16 +78,20 @@ def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Names
     return Exit.OK
 
 
-def _asked(arguments: Namespace, view: RunView) -> tuple[str, int]:
-    """The step and item that the command names; raises `UserError` when the run has no such step."""
-    step, item = step_key(arguments.step)
-    names = [step_name(one) for one in waiting_steps(view)]
+def _asked(arguments: Namespace, view: RunView) -> Named:
+    """The step or item that the command names; raises `UserError` when the run has no such step."""
+    names = [one.name for one in waiting_steps(view)]
     waiting = f"these wait for a decision: {', '.join(names)}" if names else "none waits for a decision"
-    found = next((one for one in view.steps if one.id == step), None)
+    found = find_step(view, arguments.step)
     if found is None:
-        raise UserError(f"{view.run.id} has no step `{step}`; {waiting}")
-    if item == NO_ITEM and found.items:
-        raise UserError(f"step `{step}` is a fan-out: write STEP/ITEM; {waiting}")
-    if item != NO_ITEM and not any(one.item == item for one in found.items):
-        raise UserError(f"step `{step}` has no item {item}; {waiting}")
-    return step, item
+        above, slash, last = arguments.step.rpartition("/")
+        upper = find_step(view, above) if slash else None
+        if upper is not None and last.isascii() and last.isdigit() and upper.step.item == NO_ITEM:
+            raise UserError(f"step `{above}` has no item {int(last[:9])}; {waiting}")
+        raise UserError(f"{view.run.id} has no step `{arguments.step}`; {waiting}")
+    if found.step.items:
+        raise UserError(f"step `{arguments.step}` is a fan-out: write STEP/ITEM; {waiting}")
+    waits = found.step.waiting
+    if waits is not None and waits.child and found.step.phase == "Waiting":
+        raise UserError(f"step `{arguments.step}` waits for a step inside its capsule; {waiting}")
+    return found

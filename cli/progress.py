@@ -9,9 +9,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from somagent.cli.inside import steps_of
 from somagent.cli.printing import MARKS, console_for, duration, printable
 from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
 from somagent.workflows.engines.protocol import Event, RunView
+from somagent.workflows.engines.sub_capsules import path_below
 from somagent.workflows.engines.views import items_words
 
 if TYPE_CHECKING:
@@ -61,19 +63,23 @@ class Rows:
     """The steps of a run, kept up to date by events."""
 
     def __init__(self, view: RunView) -> None:
+        self._top = view.run.id
         self.rows: dict[str, Row] = {}
-        for step in view.steps:
-            row = Row(step.id, step.operator, step.phase, step.started_at, step.ended_at, attempt=step.attempts)
+        for name, _, step in steps_of(view):
+            if step.item != NO_ITEM:
+                continue
+            row = Row(name, step.operator, step.phase, step.started_at, step.ended_at, attempt=step.attempts)
             if step.items:
                 row.items = len(step.items)
                 row.items_ended = [item.phase for item in step.items if item.phase in ENDED]
-            self.rows[step.id] = row
+            self.rows[name] = row
 
     def take(self, event: Event) -> Row | None:
         """Brings the event's step up to date; the row when the step as a whole has just ended."""
-        row = self.rows.get(event.key.step)
-        if row is None:
+        if event.kind == "run":
             return None
+        name = path_below(self._top, event.key._replace(item=NO_ITEM))
+        row = self.rows.get(name) or self._inside(name)
         of_item = event.key.item != NO_ITEM
         if event.kind == "attempt":
             row.phase, row.started, row.note = "Running", row.started or event.at, ""
@@ -91,6 +97,18 @@ class Rows:
             return row
         return None
 
+    def _inside(self, name: str) -> Row:
+        """A new row for a step inside a capsule, after those that belong to the same."""
+        row, above = Row(name, ""), name.rpartition("/")[0]
+        while above and above not in self.rows:
+            above = above.rpartition("/")[0]
+        names = list(self.rows)
+        last = max((at for at, one in enumerate(names) if one == above or one.startswith(f"{above}/")), default=-1)
+        rows = [*self.rows.items()]
+        rows.insert(last + 1, (name, row))
+        self.rows = dict(rows)
+        return row
+
 
 class Lines:
     """A line for each step that ends."""
@@ -99,6 +117,7 @@ class Lines:
         self._rows = Rows(view)
         self._stream = stream
         self._start = time.monotonic()
+        self._run = view.run.id
         self._width = max((len(step.id) for step in view.steps), default=0)
         self._name = f"{view.run.capsule} {view.run.id}"
 
@@ -117,8 +136,7 @@ class Lines:
             items = f"  {items_words(row.items_ended, row.items)}" if row.items is not None else ""
             self._line(row.id, row.phase, items + _note(row.note))
         elif event.kind in {"waiting", "retry"}:
-            key = event.key
-            name = key.step if key.item == NO_ITEM else f"{key.step}/{key.item}"
+            name = path_below(self._run, event.key)
             again = f"attempt {event.attempt} failed, another follows: " if event.kind == "retry" else ""
             self._line(name, event.phase, _note(again + event.message))
 

@@ -12,6 +12,7 @@ import msgspec
 
 from somagent.cli.arguments import DATA_DIRECTORY
 from somagent.cli.exits import UserError
+from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waiting
@@ -26,7 +27,12 @@ def data_directory(arguments: Namespace) -> Path:
 
 def open_engine(arguments: Namespace, operators: Mapping[str, Operator] | None = None) -> LocalEngine:
     """The local engine on the data directory; without operators it can read and decide, not run."""
-    return LocalEngine(data_directory(arguments), operators or {}, parallel=getattr(arguments, "parallel", None))
+    return LocalEngine(
+        data_directory(arguments),
+        operators or {},
+        parallel=getattr(arguments, "parallel", None),
+        way_on=lambda *words: way_on(arguments, *words),
+    )
 
 
 def contents_of(arguments: Namespace) -> Contents:
@@ -36,7 +42,7 @@ def contents_of(arguments: Namespace) -> Contents:
 
 def find_run(engine: LocalEngine, name: str) -> str:
     """The id of a run named by id, by the beginning of it, or by `last`."""
-    ids = [run.id for run in engine.runs()]
+    ids = [run.id for run in engine.runs(children="." in name)]  # a dot is in the names of runs inside runs only
     if not ids:
         raise UserError("there are no runs here yet; `somagent run CAPSULE` starts one")
     if name == "last":
@@ -49,14 +55,6 @@ def find_run(engine: LocalEngine, name: str) -> str:
     if matching:
         raise UserError(f"`{name}` is the beginning of {len(matching)} runs: {', '.join(matching[:5])}")
     raise UserError(f"there is no run `{name}` here; `somagent runs` lists them")
-
-
-def step_key(text: str) -> tuple[str, int]:
-    """Step and item of STEP or STEP/ITEM; raises `UserError`."""
-    step, slash, item = text.partition("/")
-    if slash and not (item.isascii() and item.isdigit()):
-        raise UserError(f"`{text}` names no item; write STEP or STEP/ITEM with the item's number from 0")
-    return step, int(item[:9]) if slash else NO_ITEM
 
 
 def run_object(view: RunView) -> dict[str, Any]:
@@ -84,6 +82,8 @@ def run_object(view: RunView) -> dict[str, Any]:
         shown["retryOf"] = view.run.retry_of
     if view.failure is not None:
         shown["failure"] = _failure_object(view.failure)
+    if view.warnings:
+        shown["warnings"] = view.warnings
     return shown
 
 
@@ -97,6 +97,8 @@ def _step_object(step: StepView) -> dict[str, Any]:
         shown["waiting"] = _waiting_object(step.waiting)
     if step.outputs:
         shown["outputs"] = step.outputs
+    if step.inner is not None:
+        shown["run"] = run_object(step.inner)
     if step.items:
         shown["items"] = [
             {key: value for key, value in _step_object(item).items() if key != "operator"} for item in step.items

@@ -8,10 +8,14 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from typing import Any
 
-from somagent.cli.asking import approvals, step_name, waiting_steps
+import msgspec
+
+from somagent.cli.asking import approvals, waiting_steps
+from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import MARKS, between, console_for, printable, visible
 from somagent.cli.way_on import way_on
-from somagent.operators.runner.records import artifact_of
+from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
+from somagent.operators.runner.records import NO_ITEM, Artifact
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.views import items_words
 
@@ -29,12 +33,13 @@ def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None
         table.add_column(
             column, justify="right" if column in {"ATTEMPTS", "TIME"} else "left", no_wrap=column != "NOTE"
         )
-    steps = [step for step in view.steps if step.phase != "Succeeded"] if len(view.steps) > _MOST_STEPS else view.steps
-    for step in steps[:_MOST_STEPS]:
+    every = [one for one in steps_of(view) if one.step.item == NO_ITEM]
+    steps = [one for one in every if one.step.phase != "Succeeded"] if len(every) > _MOST_STEPS else every
+    for name, _, step in steps[:_MOST_STEPS]:
         mark, color = MARKS[step.phase]
         table.add_row(
             Text(mark, style=color),
-            step.id,
+            name,
             Text(step.phase, style=color),
             str(step.attempts),
             between(step.started_at, step.ended_at),
@@ -43,10 +48,10 @@ def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None
         )
     console.print()
     console.print(table)
-    if len(steps[:_MOST_STEPS]) < len(view.steps):
-        console.print(f"and {len(view.steps) - len(steps[:_MOST_STEPS]):,} more steps")
+    if len(steps[:_MOST_STEPS]) < len(every):
+        console.print(f"and {len(every) - len(steps[:_MOST_STEPS]):,} more steps")
     console.print()
-    for name, value in view.outputs.items():
+    for name, value in with_artifacts(view.outputs, view.plan.output_schemas).items():
         console.print(f"{name} = {_value(value)}")
     mark, color = MARKS[view.phase]
     length = between(view.started_at, view.ended_at)
@@ -76,27 +81,43 @@ def _note(step: StepView) -> str:
 
 def _next(view: RunView, arguments: Namespace) -> list[str]:
     if view.phase == "Waiting":
-        return [hint for step in waiting_steps(view) for hint in _decide(view, step, arguments)]
+        return [hint for asked in waiting_steps(view) for hint in _decide(view, asked, arguments)]
     if view.phase in {"Failed", "Cancelled"}:
         failed = [step.id for step in view.steps if step.phase == view.phase]
-        hints = [f"logs: {way_on(arguments, 'logs', view.run.id, failed[0])}"] if failed else []
+        hints = [f"logs: {way_on(arguments, 'logs', view.run.id, _deepest(view))}"] if failed else []
         return hints + ([f"again: {way_on(arguments, 'retry', view.run.id, failed[0])}"] if failed else [])
     if view.phase in {"Pending", "Running"} and view.held_by is None:
         return [f"go on: {way_on(arguments, 'resume', view.run.id)}"]
-    made = [name for name, value in view.outputs.items() if artifact_of(value) is not None]
+    made = [name for name, _ in artifacts_in(view.plan, view.outputs)]
     return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
 
 
-def _decide(view: RunView, step: StepView, arguments: Namespace) -> list[str]:
+def _deepest(view: RunView) -> str:
+    """The name of the step that the run failed for, down through the capsules."""
+    name, phase = "", view.phase
+    inner: RunView | None = view
+    while inner is not None:
+        bad = [one for step in inner.steps for one in (step.items or [step]) if one.phase == phase]
+        bad = bad or [step for step in inner.steps if step.phase == phase]
+        if not bad:
+            break
+        step = bad[0]
+        name += f"/{step.id}" if step.item == NO_ITEM or step.inner is None else f"/{step.id}/{step.item}"
+        inner, phase = step.inner, step.inner.phase if step.inner is not None else phase
+    return name.removeprefix("/")
+
+
+def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:
+    name, within, step = asked
     waiting = step.waiting
     if waiting is not None and waiting.due is not None and waiting.due <= datetime.now(UTC):
         return [
             f"go on: {way_on(arguments, 'resume', view.run.id)}   (the time to decide is over: {waiting.on_timeout})"
         ]
-    approve = way_on(arguments, "approve", view.run.id, step_name(step), "--as", "NAME")
+    approve = way_on(arguments, "approve", view.run.id, name, "--as", "NAME")
     hints = [f"decide: {approve}   (or reject)"]
     if waiting is not None:
-        given = approvals(view, step)
+        given = approvals(within, step)
         words = []
         if waiting.users or waiting.groups:
             words.append(f"may decide: {', '.join([*waiting.users, *(f'members of {one}' for one in waiting.groups)])}")
@@ -112,11 +133,11 @@ def _decide(view: RunView, step: StepView, arguments: Namespace) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    artifact = artifact_of(value)
-    if artifact is not None:
-        return f"{artifact.kind} {printable(artifact.name)} ({artifact.size:,} bytes) {artifact.artifact[:19]}"
+    if isinstance(value, Artifact):
+        return f"{value.kind} {printable(value.name)} ({value.size:,} bytes) {value.artifact[:19]}"
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)} items"
+    value = msgspec.to_builtins(value)
     if isinstance(value, dict) and len(value) > 8:
         return f"{len(value)} fields: {printable(', '.join([*list(value)[:6], '...']))}"
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 160)

@@ -8,14 +8,15 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from somagent.cli.exits import UserError
+from somagent.cli.inside import steps_of
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import contents_of, find_run, open_engine
 from somagent.governance.documents import nearest
+from somagent.operators.runner.artifacts import artifacts_in
 from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.records import Artifact, artifact_of
+from somagent.operators.runner.records import Artifact
 from somagent.workflows.engines.protocol import RunView
 
 
@@ -40,21 +41,11 @@ def run(arguments: Namespace) -> int:
 
 
 def _artifacts(view: RunView) -> Iterator[tuple[str, Artifact]]:
-    """By name: `NAME` of the run's outputs, `STEP.NAME` of a step's, `STEP/ITEM.NAME` of a fan-out's."""
-    yield from _inside(view.outputs, "")
-    for step in view.steps:
-        yield from _inside(step.outputs, f"{step.id}.")
-        for item in step.items:
-            yield from _inside(item.outputs, f"{step.id}/{item.item}.")
-
-
-def _inside(value: Any, prefix: str) -> Iterator[tuple[str, Artifact]]:
-    artifact = artifact_of(value)
-    if artifact is not None:
-        yield prefix.rstrip("."), artifact
-    elif isinstance(value, dict | list):
-        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _inside(member, f"{prefix}{name}.")
+    """By name: `NAME` of the run's outputs, `STEP.NAME` of a step's, `STEP/ITEM.NAME`, `scan/build.NAME`."""
+    yield from artifacts_in(view.plan, view.outputs)
+    for name, within, step in steps_of(view):
+        for place, artifact in artifacts_in(within.plan, step.outputs, step.id):
+            yield f"{name}.{place}", artifact
 
 
 def _list(found: dict[str, Artifact], output: str) -> None:

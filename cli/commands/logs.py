@@ -5,47 +5,87 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
 
-from somagent.cli.exits import UserError
+from somagent.cli.inside import Named, named_step, steps_of
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import find_run, open_engine, step_key
-from somagent.operators.runner.records import NO_ITEM, StepKey
+from somagent.cli.runs import find_run, open_engine
+from somagent.operators.runner.records import NO_ITEM
+from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.protocol import LogChunk, RunView
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
+
+
+class _Line(NamedTuple):
+    """What an attempt wrote, when it began, and how its step is called."""
+
+    at: datetime
+    name: str
+    chunk: LogChunk
 
 
 def run(arguments: Namespace) -> int:
     """Prints logs in the order in which attempts began, each line with its step; as JSON, as they were written."""
     engine = open_engine(arguments)
     run_id = find_run(engine, arguments.run)
-    step, item = step_key(arguments.step) if arguments.step is not None else (None, NO_ITEM)
-    steps = [step.id for step in engine.view(run_id).steps]
-    if step is not None and step not in steps:
-        raise UserError(f"the run has no step `{step}`; its steps: {', '.join(steps)}")
-    chunks = [one for one in engine.logs(run_id, step) if item in {NO_ITEM, one.key.item}]
+    view = engine.view(run_id)
+    lines = _of_step(engine, named_step(view, arguments.step)) if arguments.step else _of_run(engine, view)
+    chunks = [(name, chunk) for _, name, chunk in sorted(lines, key=lambda line: line[0])]
     if arguments.output == "json":
         print_json(
             [
                 {
+                    "run": one.key.run,
                     "step": one.key.step,
                     "item": None if one.key.item == NO_ITEM else one.key.item,
                     "attempt": one.attempt,
                     "text": one.text,
                 }
-                for one in chunks
+                for _, one in chunks
             ]
         )
         return 0
     if not chunks:
         who = f"step `{arguments.step}`" if arguments.step else "the run"
         sys.stderr.write(f"{who} wrote nothing\n")
-    for one in chunks:
-        prefix = _prefix(one.key, one.attempt)
+    for name, one in chunks:
+        prefix = name + (f" #{one.attempt}" if one.attempt > 1 else "")
         for line in one.text.splitlines():
             sys.stdout.write(f"{prefix} | {visible(_ESCAPES.sub('', line))}\n")
     return 0
 
 
-def _prefix(key: StepKey, attempt: int) -> str:
-    item = "" if key.item == NO_ITEM else f"/{key.item}"
-    return f"{key.step}{item}" + (f" #{attempt}" if attempt > 1 else "")
+def _of_run(engine: LocalEngine, view: RunView, above: str = "") -> Iterator[_Line]:
+    """What the attempts of a run, and of those inside it, wrote."""
+    for named in steps_of(view, above, deeper=False):
+        if named.step.inner is not None:
+            yield from _of_run(engine, named.step.inner, f"{named.name}/")
+    yield from _lines(view, list(engine.logs(view.run.id)), above)
+
+
+def _of_step(engine: LocalEngine, named: Named) -> Iterator[_Line]:
+    """What the attempts of a step, of its items, and of the steps of its capsule wrote."""
+    above = named.name.removesuffix(_own(named.step.id, named.step.item))
+    chunks = engine.logs(named.view.run.id, named.step.id)
+    yield from _lines(named.view, [one for one in chunks if named.step.item in {NO_ITEM, one.key.item}], above)
+    for one in (named.step, *named.step.items):
+        if one.inner is not None:
+            yield from _of_run(engine, one.inner, f"{above}{_own(one.id, one.item)}/")
+
+
+def _lines(view: RunView, chunks: list[LogChunk], above: str) -> Iterator[_Line]:
+    starts = {
+        (attempt.key, attempt.number): attempt.started_at
+        for step in view.steps
+        for one in (step, *step.items)
+        for attempt in one.history
+    }
+    for chunk in chunks:
+        yield _Line(starts[chunk.key, chunk.attempt], above + _own(chunk.key.step, chunk.key.item), chunk)
+
+
+def _own(step: str, item: int) -> str:
+    return step if item == NO_ITEM else f"{step}/{item}"

@@ -10,7 +10,7 @@ from somagent.cli.runs import open_engine
 
 def run(arguments: Namespace) -> int:
     """Prints a table, or a list of objects."""
-    runs = list(open_engine(arguments).runs())
+    runs = list(open_engine(arguments).runs(children=arguments.all))
     if arguments.limit > 0:
         runs = runs[: arguments.limit]
     if arguments.output == "json":

@@ -43,7 +43,8 @@ class LocalEngine:
 
     Reading makes nothing: no directory, no lease. `submit`, `signal` and `cancel` write, beside a process at work
     too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4).
-    Errors are `EngineError`s whose message says what to do. Close it, or use it as an async context manager.
+    Errors are `EngineError`s whose message says what to do; `way_on` spells the commands in them. Close it, or use it
+    as an async context manager.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class LocalEngine:
         parallel: int | None = None,
         token: Callable[[], str] = lambda: os.urandom(2).hex(),
         crash: Crash = survive,
+        way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
     ) -> None:
+        self._way_on = way_on
         self._directory = directory.absolute()
         self._operators = {**operators, NAME: capsule_operator(self._run_inside)}
         self._clock = clock or Clock()
@@ -109,7 +112,8 @@ class LocalEngine:
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
         run = self._known(run_id).run
-        await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision))
+        show = self._way_on("show", run_id)
+        await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision, show))
         key = StepKey(run_id, decision.step, decision.item)
         message = f"{'approved' if decision.approve else 'rejected'} by {decision.by}"
         self._watches.tell(Event(at=decision.at, key=key, kind="decision", phase="Waiting", message=message))
@@ -164,7 +168,7 @@ class LocalEngine:
                 with storing(self._directory):
                     await self._work(row.run)
             except StorageFull as error:
-                way_on = f"nothing recorded is lost; make room, then go on with: somagent resume {run_id}"
+                way_on = f"nothing recorded is lost; make room, then go on with: {self._way_on('resume', run_id)}"
                 raise StorageFull(f"{error}; {way_on}") from error
         return self.view(run_id)
 

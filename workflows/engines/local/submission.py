@@ -77,8 +77,8 @@ def write_child(
     return run.id
 
 
-def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision) -> None:
-    """Checks and writes a decision in one transaction; raises `DecisionRefused`."""
+def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision, show: str) -> None:
+    """Checks and writes a decision in one transaction; raises `DecisionRefused`. `show` is how to look at the run."""
     key = StepKey(run.id, decision.step, decision.item)
     ended = db.execute("SELECT phase FROM results WHERE run = ? AND step = ? AND item = ?", key).fetchone()
     if ended is not None:
@@ -89,7 +89,7 @@ def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision) -
     # A step that is looking at an earlier decision at this moment may park again, so it still asks.
     waiting = (last.waiting or (last.asked if last.ended_at is None else None)) if last else None
     if waiting is None:
-        raise DecisionRefused(f"step `{decision.step}` does not wait for a decision (somagent show {run.id})")
+        raise DecisionRefused(f"step `{decision.step}` does not wait for a decision ({show})")
     if waiting.child:
         raise DecisionRefused(f"step `{decision.step}` waits for a step inside its capsule: {waiting.title}")
     decision = replace(decision, question=decision.question or question_of(waiting))

@@ -13,7 +13,7 @@ from somagent.cli.inside import steps_of
 from somagent.cli.printing import MARKS, console_for, duration, printable
 from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
 from somagent.workflows.engines.protocol import Event, RunView
-from somagent.workflows.engines.sub_capsules import path_below
+from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.views import items_words
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class Rows:
             return row
         return None
 
+    def asks_inside(self, event: Event) -> bool:
+        """Whether a step waits because one in its capsule does, which was said."""
+        name = path_below(self._top, event.key)
+        return event.kind == "waiting" and any(one.startswith(f"{name}/") for one in self.rows)
+
     def _inside(self, name: str) -> Row:
         """A new row for a step inside a capsule, after those that belong to the same."""
         row, above = Row(name, ""), name.rpartition("/")[0]
@@ -135,7 +140,7 @@ class Lines:
         if row is not None:
             items = f"  {items_words(row.items_ended, row.items)}" if row.items is not None else ""
             self._line(row.id, row.phase, items + _note(row.note))
-        elif event.kind in {"waiting", "retry"}:
+        elif event.kind in {"waiting", "retry"} and not self._rows.asks_inside(event):
             name = path_below(self._run, event.key)
             again = f"attempt {event.attempt} failed, another follows: " if event.kind == "retry" else ""
             self._line(name, event.phase, _note(again + event.message))

@@ -7,10 +7,11 @@ import gc
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from somagent.cli.asking import ask_people
 from somagent.cli.exits import Exit, exit_of
+from somagent.cli.inside import steps_of
 from somagent.cli.printing import print_json, visible
 from somagent.cli.progress import Progress, progress_for
 from somagent.cli.runs import contents_of, data_directory, run_object
@@ -18,7 +19,7 @@ from somagent.cli.streams import endure, kept_clean
 from somagent.cli.summary import print_summary
 from somagent.cli.way_on import way_on
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.engines.protocol import LogChunk, RunView
 
 
 def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
@@ -76,8 +77,16 @@ def write_run_report(engine: LocalEngine, view: RunView, arguments: Namespace, t
 
     path = Path(to) if to else data_directory(arguments) / "reports" / f"{view.run.id}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_report(view, path, contents=contents_of(arguments), logs=engine.logs(view.run.id))
+    write_report(view, path, contents=contents_of(arguments), logs=_logs(engine, view))
     return str(path)
+
+
+def _logs(engine: LocalEngine, view: RunView) -> Iterator[LogChunk]:
+    """What the attempts of the run wrote, and those of the runs inside it."""
+    yield from engine.logs(view.run.id)
+    for one in steps_of(view, deeper=False):
+        if one.step.inner is not None:
+            yield from _logs(engine, one.step.inner)
 
 
 async def _watched(engine: LocalEngine, run_id: str, progress: Progress) -> RunView:

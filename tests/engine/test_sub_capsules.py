@@ -28,7 +28,7 @@ from somagent.capsule_compiler.plan import (
 from somagent.operators.runner.records import Decision, StepKey
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
-from somagent.workflows.engines.sub_capsules import child_id, path_below
+from somagent.workflows.engines.run_names import child_id, path_below
 
 INTEGER = {"type": "integer"}
 AT = datetime(2026, 11, 24, 7, 12, tzinfo=UTC)

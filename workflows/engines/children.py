@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Plan
+from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.deciding import outcome
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.runner.records import (
@@ -22,16 +23,15 @@ from somagent.operators.runner.records import (
     StepKey,
     StepResult,
 )
+from somagent.operators.runner.secrets import granted_secrets
 from somagent.workflows.engines.rules import Outcome, spent_by
+from somagent.workflows.engines.run_names import child_id, path_below
 from somagent.workflows.engines.sub_capsules import (
-    CapsuleArguments,
     Question,
-    child_id,
     child_inputs,
     child_plan,
     failure,
     parked,
-    path_below,
     taken_over,
 )
 
@@ -92,7 +92,7 @@ class Children:
         """`work` drives a run until it ends or parks, stopped from the start for a reason; `make` writes a new one."""
         self._rows, self._at_work, self._work, self._make, self._now = rows, at_work, work, make, now
 
-    async def run(self, arguments: CapsuleArguments, step: Step) -> Answer | Park:
+    async def run(self, arguments: CapsuleArgs, step: Step) -> Answer | Park:
         """The effect of a step that is a capsule."""
         above = self._at_work[step.run.id]
         try:
@@ -164,7 +164,7 @@ class Children:
             elif attempt.waiting is not None:
                 yield Question(path_below(top, key), attempt.waiting)
 
-    async def _begun(self, arguments: CapsuleArguments, step: Step) -> ChildRow:
+    async def _begun(self, arguments: CapsuleArgs, step: Step) -> ChildRow:
         """The run of the step's capsule: the one there is, or another one when its failure has been told before."""
         last = self._last(step.key)
         if last is not None and not self._is_told(step.key, last):
@@ -176,7 +176,7 @@ class Children:
             capsule=plan.capsule.name,
             plan_digest=step.node.capsule,
             submitter=step.run.submitter,
-            inputs=child_inputs(plan, arguments.with_),
+            inputs=child_inputs(plan, arguments.with_, granted_secrets(step.node, step.plan, step.run)),
             created_at=self._now(),
             parent=Parent(run=step.key.run, step=step.key.step, item=step.key.item),
         )

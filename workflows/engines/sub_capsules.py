@@ -6,31 +6,23 @@ again after its capsule failed, there is a next run, which takes over all that s
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from msgspec import Struct, field, to_builtins
+from msgspec import to_builtins
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
+from somagent.operators.capsule import OPERATOR
 from somagent.operators.operator import Operator, Park, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts, with_artifacts
-from somagent.operators.runner.output_check import OutputCheck
 from somagent.operators.runner.ready import ready
-from somagent.operators.runner.records import NO_ITEM, Failure, Phase, RunRecord, StepKey, StepResult, Waiting
+from somagent.operators.runner.records import Failure, Phase, RunRecord, Secret, StepResult, Waiting
+from somagent.workflows.engines.run_names import path_below
 
 NAME = "capsule"
-_LONGEST = 160  # characters of an id; it is part of file names
 _GOOD: frozenset[Phase] = frozenset({"Succeeded", "Skipped"})
-
-
-class CapsuleArguments(Struct, frozen=True, kw_only=True):
-    """Which capsule, and its inputs."""
-
-    use: str = ""
-    with_: dict[str, Any] = field(default_factory=dict, name="with")
 
 
 class Question(NamedTuple):
@@ -42,27 +34,7 @@ class Question(NamedTuple):
 
 def capsule_operator(run: Any) -> Operator:
     """The operator whose effect is an engine's: `run` makes and drives the run of the step's capsule."""
-    entry = OperatorEntry(name=NAME, summary="Run another capsule as one step", arguments={}, core=True)
-    return Operator(entry, CapsuleArguments, run)
-
-
-def child_id(key: StepKey, number: int) -> str:
-    """The id of the `number`-th run (from 1) of a step's capsule: `RUN.STEP`, `RUN.STEP.ITEM-2`.
-
-    What would be too long for the names of files is a digest of it, still after the id of the run at the top.
-    """
-    whole = f"{key.run}.{key.step}" if key.item == NO_ITEM else f"{key.run}.{key.step}.{key.item}"
-    whole += f"-{number}" if number > 1 else ""
-    if len(whole) <= _LONGEST:
-        return whole
-    return f"{key.run.partition('.')[0]}.{sha256(whole.encode()).hexdigest()[:32]}"
-
-
-def path_below(top: str, key: StepKey) -> str:
-    """How the run `top` names a step, its own or one of a run inside it: `build`, `scan/build`, `scan/3/build`."""
-    own = key.step if key.item == NO_ITEM else f"{key.step}/{key.item}"
-    above = [part.partition("-")[0] for part in key.run.removeprefix(top).split(".") if part]
-    return "/".join([*above, own] if own else above)
+    return dataclasses.replace(OPERATOR, run=run)
 
 
 def child_plan(plan: Plan, node: Node) -> Plan:
@@ -85,25 +57,40 @@ def nodes_of(plan: Plan) -> tuple[Node, ...]:
     return (*plan.nodes, *plan.finals)
 
 
-def child_inputs(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The capsule's inputs as JSON, defaults filled in; raises `StepFailure` when they are not what it declares."""
-    values = {name: given[name] for name in given if name in plan.inputs}
+def child_inputs(plan: Plan, given: Mapping[str, Any], granted: Iterable[Secret]) -> dict[str, Any]:
+    """The capsule's inputs as JSON, defaults filled in; raises `StepFailure` when they are not what it declares.
+
+    A secret goes in by its name, `SECRET/KEY`, and only one that the step was granted.
+    """
+    who = f"capsule `{plan.capsule.name}`"
     unknown = [name for name in given if name not in plan.inputs]
     if unknown:
-        raise StepFailure("error", f"capsule `{plan.capsule.name}` has no input `{unknown[0]}`")
+        raise StepFailure("error", f"{who} has no input `{unknown[0]}`")
+    secrets: dict[str, Secret] = {}
+    for name in (name for name, schema in plan.inputs.items() if schema.get("type") == "secret"):
+        secret = given.get(name)
+        if isinstance(secret, Secret) and secret in granted:
+            secrets[name] = secret
+        else:
+            raise StepFailure("denied", f"{who}: input `{name}` takes a secret that was granted to the step")
+    others = {name: schema for name, schema in plan.inputs.items() if name not in secrets}
     inputs = {
-        name: to_builtins(values[name]) if name in values else schema.get("default")
-        for name, schema in plan.inputs.items()
-        if name in values or "default" in schema
+        name: to_builtins(given[name]) if name in given else schema["default"]
+        for name, schema in others.items()
+        if name in given or "default" in schema
     }
-    made_up = held_artifacts(with_artifacts(inputs, plan.inputs)) - held_artifacts(values)
+    made_up = held_artifacts(with_artifacts(inputs, others)) - held_artifacts(dict(given))
     if made_up:
-        raise StepFailure("error", "an object in the form of an artifact is none: it must be an output of a step")
+        raise StepFailure(
+            "error", f"{who}: an object in the form of an artifact is none: it must be an output of a step"
+        )
+    from somagent.operators.runner.output_check import OutputCheck  # noqa: PLC0415 - 15 MB, and only some need it
+
     try:
-        OutputCheck(plan.inputs, plan.types, ready(plan).input_types, what="input")(inputs)
+        OutputCheck(others, plan.types, ready(plan).input_types, what="input")(inputs)
     except StepFailure as fault:
-        raise StepFailure("error", f"capsule `{plan.capsule.name}`: {fault.message}") from None
-    return inputs
+        raise StepFailure("error", f"{who}: {fault.message}") from None
+    return inputs | {name: f"{secret.secret}/{secret.key}" for name, secret in secrets.items()}
 
 
 def taken_over(results: Iterable[StepResult], plan: Plan) -> list[StepResult]:

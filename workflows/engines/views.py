@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -55,6 +56,23 @@ def step_views(
         items = [view(node, item) for item in range(count)]
         views.append(_whole(view(node), items) if items else view(node))
     return views
+
+
+class Inner(NamedTuple):
+    """A run inside the run, by the name of its step as the command line has it."""
+
+    name: str
+    view: RunView
+
+
+def inner_runs(view: RunView, above: str = "") -> Iterator[Inner]:
+    """All runs inside a run, each before those inside it."""
+    for step in view.steps:
+        for one in (step, *step.items):
+            if one.inner is not None:
+                name = f"{above}{one.id}" if one.item == NO_ITEM else f"{above}{one.id}/{one.item}"
+                yield Inner(name, one.inner)
+                yield from inner_runs(one.inner, f"{name}/")
 
 
 def items_words(ended: Iterable[Phase], total: int) -> str:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from somagent.operators.runner.contents import Contents
 from somagent.workflows.engines.protocol import LogChunk, RunView
+from somagent.workflows.engines.views import inner_runs
 from somagent.workflows.report.evidence import evidence
 from somagent.workflows.report.failures import failed_steps, failures
 from somagent.workflows.report.findings import Findings, collect, findings_list
 from somagent.workflows.report.graph_svg import graph
 from somagent.workflows.report.icons import symbols
+from somagent.workflows.report.inside import inside
 from somagent.workflows.report.markup import Html, tag
-from somagent.workflows.report.people import asked_steps, reviews
+from somagent.workflows.report.people import all_asked, reviews
 from somagent.workflows.report.results import inputs, results
 from somagent.workflows.report.spending import spending
 from somagent.workflows.report.steps import steps
@@ -27,6 +29,7 @@ from somagent.workflows.report.timing import RunTimes, measure
 from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import moment
 
+_LOG_CHARACTERS = 32_000
 _STYLE = Path(__file__).with_name("style.css")
 _SHORT = {"graph": "Graph", "time": "Timeline", "people": "Reviews", "steps": "Steps", "words": "Help"}  # in the bar
 _GRAPH = (
@@ -66,11 +69,12 @@ def render_report(
     """
     made_at = now or datetime.now(UTC)
     times = measure(view, made_at)
+    logs = [_end_of(chunk) for chunk in logs] if logs is not None and any(inner_runs(view)) else logs
     stored = Stored(contents)
     found = collect(view, stored)
     sections = [
         (anchor, title, intro, body)
-        for anchor, title, intro, body in _sections(view, times, stored, found, logs)
+        for anchor, title, intro, body in _sections(view, times, stored, found, logs, made_at)
         if body
     ]
     links = (tag("a", _SHORT.get(anchor, title), href=f"#{anchor}") for anchor, title, _, _ in sections)
@@ -90,12 +94,22 @@ def render_report(
     return f'<!DOCTYPE html>\n<html lang="en">{_head(view)}{body}</html>\n'
 
 
-def _sections(
-    view: RunView, times: RunTimes, stored: Stored, found: Findings, logs: Iterable[LogChunk] | None
+def _end_of(chunk: LogChunk) -> LogChunk:
+    """What of a log can be shown, so that those of many runs fit into memory."""
+    return LogChunk(key=chunk.key, attempt=chunk.attempt, text=chunk.text[-_LOG_CHARACTERS:])
+
+
+def _sections(  # noqa: PLR0917 - one call
+    view: RunView,
+    times: RunTimes,
+    stored: Stored,
+    found: Findings,
+    logs: Iterable[LogChunk] | None,
+    now: datetime,
 ) -> Iterator[tuple[str, str, str, Html]]:
     shower = Shower(stored)
     complete = view.phase == "Succeeded"
-    asked = bool(list(asked_steps(view)))
+    asked = bool(all_asked(view))
     waits = view.phase == "Waiting"
     people = (
         "people",
@@ -119,6 +133,12 @@ def _sections(
         yield people
     yield "spending", "Budget", "What was allowed and what was spent.", spending(view, times)
     yield "steps", "Step by step", "All that is written down about each step.", steps(view, times, Shower(stored))
+    yield (
+        "inside",
+        "Capsules inside",
+        "Each step that is a capsule, as a run of its own.",
+        inside(view, stored, logs, now),
+    )
     yield (
         "evidence",
         "Evidence",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from somagent.operators.runner.records import NO_ITEM, Decision, Waiting
+from somagent.operators.runner.records import NO_ITEM, Decision, StepKey, Waiting
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.run_names import path_below
+from somagent.workflows.engines.views import Inner, inner_runs
 from somagent.workflows.report.icons import phase
 from somagent.workflows.report.markup import Html, block, code, facts, join, said, table, tag
-from somagent.workflows.report.timing import RunTimes, Timing
+from somagent.workflows.report.timing import RunTimes, Timing, measure
 from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import counted, duration, listed, moment
 
@@ -30,19 +33,40 @@ def asked_steps(view: RunView) -> Iterator[StepView]:
                 yield one
 
 
+class Asked(NamedTuple):
+    """A step that people were asked about, by its name as the command line has it, and the run that it is of."""
+
+    name: str
+    view: RunView
+    step: StepView
+
+
+def all_asked(view: RunView) -> list[Asked]:
+    """The same of the run and of all runs inside it."""
+    runs = [Inner("", view), *inner_runs(view)]
+    return [
+        Asked(path_below(view.run.id, StepKey(one.view.run.id, step.id, step.item)), one.view, step)
+        for one in runs
+        for step in asked_steps(one.view)
+    ]
+
+
 def question(step: StepView) -> Waiting | None:
     """What people are or were last asked."""
-    if step.waiting is not None:
-        return step.waiting
-    return next((attempt.waiting for attempt in reversed(step.history) if attempt.waiting is not None), None)
+    asked = [step.waiting, *(attempt.waiting for attempt in reversed(step.history))]
+    return next((one for one in asked if one is not None and not one.child), None)  # inside, it is another step's
 
 
 def reviews(view: RunView, times: RunTimes, shower: Shower) -> Html:
     """One card for each question; a sentence when nobody was asked."""
-    cards = [_review(view, step, _timing(times, step), shower) for step in asked_steps(view)]
+    found = all_asked(view)
+    cards = []
+    for one in found:
+        own = times if one.view is view else measure(one.view, times.end)
+        cards.append(_review(one, view, _timing(own, one.step), shower))
     if not cards:
         return tag("p", "Nobody had to be asked in this run.", class_="card note")
-    return join([*cards, tag("p", _LEGEND, class_="note") if view.decisions else ""])
+    return join([*cards, tag("p", _LEGEND, class_="note") if any(one.view.decisions for one in found) else ""])
 
 
 def _timing(times: RunTimes, step: StepView) -> Timing:
@@ -50,10 +74,11 @@ def _timing(times: RunTimes, step: StepView) -> Timing:
     return timing if step.item == NO_ITEM or step.item >= len(timing.items) else timing.items[step.item]
 
 
-def _review(view: RunView, step: StepView, timing: Timing, shower: Shower) -> Html:
+def _review(asked_of: Asked, top: RunView, timing: Timing, shower: Shower) -> Html:
+    name, view, step = asked_of
     asked = question(step)
     decisions = [d for d in view.decisions if (d.step, d.item) == (step.id, step.item)]
-    name = step.id if step.item == NO_ITEM else f"{step.id}, item {step.item}"
+    name = name if view is not top or step.item == NO_ITEM else f"{step.id}, item {step.item}"
     waited = duration(timing.total("people"))
     parts: list[str] = [
         tag(
@@ -80,7 +105,7 @@ def _review(view: RunView, step: StepView, timing: Timing, shower: Shower) -> Ht
             parts.append(tag("details", tag("summary", "What the reviewers were shown"), *shown))
     parts.append(_decisions(decisions))
     if step.phase == "Waiting":
-        parts.append(_ways_on(view, step, asked))
+        parts.append(_ways_on(asked_of, top, asked))
     return tag("article", *parts, class_="card review")
 
 
@@ -112,10 +137,9 @@ def _decisions(decisions: Sequence[Decision]) -> Html:
     return table(counted(len(decisions), "decision"), heads, rows, "data decisions")
 
 
-def _ways_on(view: RunView, step: StepView, asked: Waiting | None) -> Html:
+def _ways_on(asked_of: Asked, top: RunView, asked: Waiting | None) -> Html:
     """The commands that decide, ready to be copied; names of others are quoted for the shell."""
-    where = step.id if step.item == NO_ITEM else f"{step.id}/{step.item}"
-    arguments = f"{shlex.quote(view.run.id)} {shlex.quote(where)} --as NAME"
+    arguments = f"{shlex.quote(top.run.id)} {shlex.quote(asked_of.name)} --as NAME"
     if asked is not None and asked.groups:
         arguments += f" --group {shlex.quote(asked.groups[0])}"
     return join([tag("p", "To go on, one of:"), block(f"somagent approve {arguments}\nsomagent reject {arguments}")])

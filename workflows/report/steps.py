@@ -32,14 +32,14 @@ class _Show:
     currency: str
 
 
-def steps(view: RunView, times: RunTimes, shower: Shower) -> Html:
-    """One fold for each step, in the order of the plan."""
+def steps(view: RunView, times: RunTimes, shower: Shower, anchor: str = "") -> Html:
+    """One fold for each step, in the order of the plan; `anchor` begins the names of their places on the page."""
     nodes = nodes_of(view)
     outputs = _Show(
         shower, brief=len(view.steps) > _MANY, currency=view.plan.budget.currency if view.plan.budget else ""
     )
     folds = [
-        _step(f"s{number}", step, nodes.get(step.id), times.steps[step.id], outputs)
+        _step(f"{anchor}s{number}", step, nodes.get(step.id), times.steps[step.id], outputs)
         for number, step in enumerate(view.steps)
     ]
     return tag("div", *folds, class_="card folds")

@@ -11,7 +11,7 @@ from somagent.workflows.report.failures import failed_steps
 from somagent.workflows.report.findings import Findings, counts
 from somagent.workflows.report.icons import icon
 from somagent.workflows.report.markup import Html, block, code, facts, said, tag
-from somagent.workflows.report.people import asked_steps
+from somagent.workflows.report.people import all_asked
 from somagent.workflows.report.timing import RunTimes
 from somagent.workflows.report.words import PHASES, counted, duration, listed, moment
 
@@ -64,9 +64,9 @@ def _sentences(view: RunView, findings: Findings) -> Iterator[Html]:
         yield tag("p", message, " ", tag("a", "What failed", href="#failures") if failed_steps(view) else "")
     if view.warnings:
         yield tag("p", "It went beyond what its budgets allow. ", tag("a", "What was spent", href="#spending"))
-    waiting = [step for step in asked_steps(view) if step.phase == "Waiting"]
+    waiting = [name for name, _, step in all_asked(view) if step.phase == "Waiting"]
     if waiting:
-        names = listed([step.id for step in waiting[:5]])
+        names = listed(waiting[:5])
         yield tag("p", "People are asked at ", said(names, 300), ". ", tag("a", "What they are asked", href="#people"))
     if view.phase == "Pending":
         yield tag("p", "To go on:")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan, encode_plan, plan_digest
+from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.operator import Answer, Operator, Park, Step
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
@@ -32,7 +33,7 @@ from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.writer import Crash, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
 from somagent.workflows.engines.slots import Slots
-from somagent.workflows.engines.sub_capsules import NAME, CapsuleArguments, capsule_operator
+from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
 from somagent.workflows.engines.watching import Watch, Watches
 
 _LISTEN_S = 0.15  # how often a process at work looks whether another one wrote
@@ -238,7 +239,7 @@ class LocalEngine:
 
         return Children(journal.rows, self._executions, self._work, make, self._clock.now)
 
-    async def _run_inside(self, arguments: CapsuleArguments, step: Step) -> Answer | Park:
+    async def _run_inside(self, arguments: CapsuleArgs, step: Step) -> Answer | Park:
         return await self._children(self._writable()).run(arguments, step)
 
     def _look(self, run: RunRecord) -> None:

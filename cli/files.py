@@ -28,7 +28,8 @@ def documents(names: Sequence[str]) -> Iterator[Path]:
 def replace_file(name: str, before: bytes, after: bytes, *, verb: str) -> None:
     """Replaces a file at once, with its mode kept; whoever reads it meanwhile has the old content or the new one.
 
-    A link is followed. Raises `UserError`, also when the file is no longer what was read; `verb` is what cannot be done.
+    A link is followed. Raises `UserError`, also when the file is no longer what was read; `verb` says what was meant to
+    be done.
     """
     import tempfile  # noqa: PLC0415  8 ms, only where something is written
 

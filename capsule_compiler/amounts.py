@@ -22,6 +22,7 @@ def check_amounts(draft: Draft) -> Iterator[Diagnostic]:
     for step in draft.steps.values():
         deadlines.append(((*step.path, "timeout"), step.spec.timeout))
         budgets.append(((*step.path, "budget"), step.spec.budget))
+        budgets.append(((*step.path, "totalBudget"), step.spec.total_budget))
     deadlines += [((*path, "wallClock"), budget.wall_clock) for path, budget in budgets if budget is not UNSET]
     for path, text in deadlines:
         if text is not UNSET and duration_ms(text) == 0:

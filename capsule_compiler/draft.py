@@ -33,6 +33,7 @@ from somagent.governance.documents import (
 )
 from somagent.governance.verdict import StaticVerdict
 
+DEFAULT_ITEM, DEFAULT_INDEX = "item", "index"
 STEPS: Path = ("spec", "steps")
 FINALLY: Path = ("spec", "finally")
 
@@ -148,6 +149,16 @@ class Scopes(NamedTuple):
 
     outer: Mapping[str, Type]
     inner: Mapping[str, Type]
+
+
+def item_name(step: StepDraft) -> str:
+    """What an item of the step's fan-out is called."""
+    return step.spec.as_ if isinstance(step.spec.as_, str) else DEFAULT_ITEM
+
+
+def index_name(step: StepDraft) -> str:
+    """What an item's place in the list is called."""
+    return step.spec.index_as if isinstance(step.spec.index_as, str) else DEFAULT_INDEX
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from somagent.capsule_compiler.value_types import SECRET, JsonSchema, ValueTypes
-from somagent.governance.cel import STRING, Field, ObjectType, Type
+from somagent.governance.cel import INT, STRING, Field, ObjectType, Type
 
 RESERVED_NAMES = frozenset({"inputs", "steps", "run", "secrets"})
 
@@ -22,12 +22,20 @@ def type_of_schema(schema: JsonSchema, types: Mapping[str, JsonSchema], title: s
     return ValueTypes(types).type_of(schema, title)
 
 
-def outputs_type(step: str, outputs: Mapping[str, JsonSchema], types: ValueTypes) -> ObjectType:
-    """What `steps.STEP` is: its outputs by name."""
+def outputs_type(
+    step: str, outputs: Mapping[str, JsonSchema], types: ValueTypes, *, collected: bool = False
+) -> ObjectType:
+    """What `steps.STEP` is, or an item of it: its outputs by name, and how it went.
+
+    Of a fan-out that collects failures, an item has either its outputs or its `error`.
+    """
     fields = {
-        name: Field(types.type_of(schema, f"`{name}`"), required=True, doc=schema.get("description", ""))
+        name: Field(types.type_of(schema, f"`{name}`"), required=not collected, doc=schema.get("description", ""))
         for name, schema in outputs.items()
     }
+    fields |= _HOW_IT_WENT
+    if collected:
+        fields["error"] = _ERROR
     return ObjectType(fields, f"step `{step}`", "output", "unknown-output")
 
 
@@ -50,11 +58,41 @@ def secrets_type(names: Iterable[str]) -> ObjectType:
     return ObjectType({name: Field(SECRET) for name in names}, "the capsule", "secret", "unknown-secret")
 
 
+_SPEND = ObjectType(
+    {
+        "tokens": Field(INT, doc="Tokens of models"),
+        "costMicros": Field(INT, doc="Millionths of the budget's currency"),
+    },
+    "the spending",
+)
+_HOW_IT_WENT = {
+    "status": Field(STRING, doc="Succeeded or Skipped; in `finally` also Failed, Omitted or Cancelled"),
+    "attempts": Field(INT, doc="Attempts made"),
+    "spend": Field(_SPEND, doc="What its attempts spent"),
+}
+_ERROR = Field(
+    ObjectType(
+        {
+            "class": Field(STRING, doc="Class of the failure, such as `timeout`"),
+            "message": Field(STRING, doc="What happened, for people"),
+            "attempts": Field(INT, doc="Attempts made"),
+        },
+        "the error",
+    ),
+    required=False,
+    doc="Why the item failed",
+)
+MEMBERS_OF_STEPS = frozenset({*_HOW_IT_WENT, "error"})
+"""What expressions find beside the outputs of a step, so that no output can have these names."""
+
+
 def run_type(*, final: bool) -> ObjectType:
     """What `run` is; `phase` is known in `finally` steps only."""
     fields = {
         "id": Field(STRING, doc="Id of the run"),
         "submitter": Field(STRING, doc="Who started the run"),
+        "startedAt": Field(STRING, doc="When it was started, in UTC, such as 2026-11-02T09:00:00Z"),
+        "spend": Field(_SPEND, doc="What had been spent when the step was reached"),
     }
     if final:
         fields["phase"] = Field(STRING, doc="Succeeded, Failed or Cancelled")

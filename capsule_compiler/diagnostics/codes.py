@@ -88,6 +88,8 @@ CODES: tuple[Code, ...] = (
     Code("CAP218", "fan-out-field-alone", "`as` and `maxParallel` say something about `forEach`."),
     Code("CAP219", "outputs-not-declarable", "The operator's outputs are fixed."),
     Code("CAP220", "steps-as-value", "An expression must say which steps it waits for; `steps` alone is all of them."),
+    Code("CAP225", "reserved-output", "`status`, `attempts`, `spend` and `error` say how a step went."),
+    Code("CAP226", "item-and-index-alike", "An item and its place in the list need two names."),
     Code("CAP301", "expression-syntax", "The text is not an expression of the language."),
     Code("CAP302", "expression-unsupported", "CEL has this; the language of capsules does not."),
     Code("CAP303", "expression-too-deep", "Expressions are read up to a bounded depth."),

@@ -92,6 +92,13 @@ class BudgetSpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknow
     wall_clock: Annotated[
         Duration | UnsetType, Meta(description="Time with a step at work; waiting for people uses nothing up")
     ] = UNSET
+    on_exceed: Annotated[
+        Literal["stop", "ask", "warn"] | UnsetType,
+        Meta(
+            description="When more is wanted: `stop` fails the step, `ask` lets people decide, `warn` goes on and says"
+            " so; default stop"
+        ),
+    ] = UNSET
 
 
 class Defaults(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -169,13 +176,24 @@ class Step(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
     as_: Annotated[Name | UnsetType, Meta(description="What an item is called; default `item`")] = field(
         name="as", default=UNSET
     )
+    index_as: Annotated[
+        Name | UnsetType, Meta(description="What the item's place in the list is called, from 0; default `index`")
+    ] = UNSET
     max_parallel: Annotated[
         Annotated[int, Meta(ge=1, le=1000)] | UnsetType, Meta(description="Items at work at once")
+    ] = UNSET
+    on_item_failure: Annotated[
+        Literal["fail", "collect"] | UnsetType,
+        Meta(
+            description="What an item that failed does: `fail` fails the step, `collect` leaves its `error` in the"
+            " result; default fail"
+        ),
     ] = UNSET
     outputs: Annotated[dict[Name, ValueSchema], Meta(description="What the step gives, by name")] = {}
     timeout: Annotated[Duration | UnsetType, Meta(description="Hard deadline of one attempt")] = UNSET
     retry: RetrySpec | UnsetType = UNSET
-    budget: BudgetSpec | UnsetType = UNSET
+    budget: Annotated[BudgetSpec | UnsetType, Meta(description="Of the step; beside `forEach`, of each item")] = UNSET
+    total_budget: Annotated[BudgetSpec | UnsetType, Meta(description="Of all items of a `forEach` together")] = UNSET
 
 
 class Operation(_Part, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ from somagent.capsule_compiler.beside import read_includes
 from somagent.capsule_compiler.border import check_uses, given_outputs
 from somagent.capsule_compiler.catalogue import EXPRESSIONS, POLICY_SET
 from somagent.capsule_compiler.chosen import choose_packages
-from somagent.capsule_compiler.draft import Draft, StepDraft
-from somagent.capsule_compiler.environment import RESERVED_NAMES
+from somagent.capsule_compiler.draft import Draft, StepDraft, index_name, item_name
+from somagent.capsule_compiler.environment import MEMBERS_OF_STEPS, RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
 from somagent.capsule_compiler.sub_capsules import read_capsules
 from somagent.capsule_compiler.templates import TemplateReader
@@ -24,6 +24,7 @@ from somagent.capsule_compiler.value_types import REF
 from somagent.governance.cel.lexer import KEYWORDS, RESERVED
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span, nearest
 
+_FAN_OUT_FIELDS = ("as", "indexAs", "maxParallel", "onItemFailure", "totalBudget")
 NOT_NAMES = KEYWORDS | RESERVED
 _BETWEEN = re.compile(r"\s*,\s*|\s*\n[ ]*-\s+")  # two items of a list, with nothing else there
 
@@ -114,19 +115,33 @@ def _without_item(draft: Draft, at: Path, index: int) -> Edit | None:
 def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     spec = step.spec
     if spec.for_each is UNSET and "forEach" not in draft.written(step.path):
-        for key, value in (("as", spec.as_), ("maxParallel", spec.max_parallel)):
-            if value is not UNSET:
+        for key in _FAN_OUT_FIELDS:
+            if key in draft.written(step.path):
                 message = f"`{key}` has a meaning only beside `forEach`"
                 span = draft.key_span((*step.path, key))
                 yield Diagnostic("fan-out-field-alone", message, span, help="add `forEach:` or remove it")
-    elif spec.as_ is not UNSET and spec.as_ in RESERVED_NAMES | NOT_NAMES:
-        span = draft.span((*step.path, "as"))
-        message = f"`{spec.as_}` is taken: expressions use it for something else"
-        yield Diagnostic("reserved-name", message, span, help="call the item something else")
+        return
+    for key, name in (("as", spec.as_), ("indexAs", spec.index_as)):
+        if name is not UNSET and name in RESERVED_NAMES | NOT_NAMES:
+            span = draft.span((*step.path, key))
+            message = f"`{name}` is taken: expressions use it for something else"
+            yield Diagnostic("reserved-name", message, span, help="call it something else")
+    if item_name(step) == index_name(step):
+        key = "indexAs" if spec.index_as is not UNSET else "as"
+        message = f"an item and its place in the list are both called `{item_name(step)}`"
+        help_ = (
+            "call the place something else: `indexAs: position`" if key == "as" else "call one of them something else"
+        )
+        yield Diagnostic("item-and-index-alike", message, draft.span((*step.path, key)), help=help_)
 
 
 def _declared_outputs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     entry = draft.entry(step)
+    for name in step.spec.outputs:
+        if name in MEMBERS_OF_STEPS:
+            message = f"an output cannot be called `{name}`: expressions find there how the step went"
+            span = draft.key_span((*step.path, "outputs", name))
+            yield Diagnostic("reserved-output", message, span, help=f"call it something else, such as `{name}_given`")
     if step.spec.outputs and not entry.declares_outputs:
         gives = ", ".join(f"`{name}`" for name in (entry.outputs | given_outputs(draft, step))) or "none"
         yield Diagnostic(

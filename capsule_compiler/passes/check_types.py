@@ -20,18 +20,17 @@ from somagent.capsule_compiler.border import (
     types_across,
     wanted_of_used_input,
 )
-from somagent.capsule_compiler.draft import Draft, Expression, Scopes, StepDraft
+from somagent.capsule_compiler.draft import Draft, Expression, Scopes, StepDraft, index_name, item_name
 from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, secrets_type, steps_type
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.sub_budgets import check_sub_budgets
 from somagent.capsule_compiler.value_schemas import SchemaCheck
 from somagent.capsule_compiler.value_types import ARTIFACT, ValueTypes
-from somagent.governance.cel import BOOL, DYN, STRING, ListType, Type, check, show
+from somagent.governance.cel import BOOL, DYN, INT, STRING, ListType, Type, check, show
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span
 
 JsonSchema = dict[str, Any]
-DEFAULT_ITEM = "item"
 _READS = re.compile(r"(steps|inputs|run)(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
@@ -80,7 +79,8 @@ def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
     if runs_capsule(draft, step) and child_of(draft, step) is None:
         return DYN  # the capsule has mistakes, which was said
     outputs: dict[str, JsonSchema] = {name: {} for name in draft.written((*step.path, "outputs"))}
-    type_ = outputs_type(step.id, outputs | step_outputs(draft, step), types)
+    collected = step.spec.on_item_failure == "collect"
+    type_ = outputs_type(step.id, outputs | step_outputs(draft, step), types, collected=collected)
     if step.spec.for_each is not UNSET:
         return ListType(type_)
     return DYN if "forEach" in draft.written(step.path) else type_
@@ -96,9 +96,9 @@ def _check_step(
         if one.use == "forEach":
             item = _item_type(draft, one, scope, found)
             fan_out = _fan_out(step, one, types.schema_of(item))
-            inner = {**scope, fan_out.name: item}
+            inner = {**scope, fan_out.index: INT, fan_out.name: item}
     if fan_out is None and "forEach" in draft.written(step.path):  # with a mistake in it, which was said
-        inner = {**scope, _item_name(step): DYN}
+        inner = {**scope, index_name(step): INT, item_name(step): DYN}
     for one in step.expressions:
         if one.use in {"if", "require"}:
             _check_expression(draft, one, scope, BOOL, found)
@@ -110,10 +110,6 @@ def _check_step(
     found += check_policy_input(draft, step)
     found += check_used_input(draft, step)
     return (step if fan_out is None else structs.replace(step, fan_out=fan_out)), inner
-
-
-def _item_name(step: StepDraft) -> str:
-    return step.spec.as_ if isinstance(step.spec.as_, str) else DEFAULT_ITEM
 
 
 def _item_type(draft: Draft, one: Expression, scope: Mapping[str, Type], found: list[Diagnostic]) -> Type:
@@ -134,9 +130,11 @@ def _item_type(draft: Draft, one: Expression, scope: Mapping[str, Type], found: 
 def _fan_out(step: StepDraft, one: Expression, item_schema: JsonSchema) -> FanOut:
     return FanOut(
         items=Template(holes=[Hole(at=[], cel=one.text)]),
-        name=_item_name(step),
+        name=item_name(step),
+        index=index_name(step),
         item_schema=item_schema,
         max_parallel=0 if step.spec.max_parallel is UNSET else step.spec.max_parallel,
+        on_failure="fail" if step.spec.on_item_failure is UNSET else step.spec.on_item_failure,
     )
 
 

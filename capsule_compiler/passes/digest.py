@@ -141,6 +141,7 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         retry=_retry(spec.retry, defaults.retry),
         timeout_ms=duration_ms(timeout) if timeout else DEFAULT_TIMEOUT_MS,
         budget=_budget(spec.budget),
+        total_budget=_budget(spec.total_budget),
         secrets=list(step.secrets),
         capsule=sub_plan(child)[0] if child is not None else "",
         verdict=step.verdict,
@@ -175,6 +176,7 @@ def _budget(spec: BudgetSpec | Any) -> Budget | None:
         cost_micros=cost.micros if cost else None,
         currency=cost.currency if cost else "",
         wall_clock_ms=duration_ms(spec.wall_clock) if spec.wall_clock else None,
+        on_exceed="stop" if spec.on_exceed is UNSET else spec.on_exceed,
     )
 
 

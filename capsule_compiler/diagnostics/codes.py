@@ -133,6 +133,11 @@ CODES: tuple[Code, ...] = (
         "invalid-pattern",
         "The pattern of `matches` is not a regular expression of RE2, which needs time in proportion to the text only.",
     ),
+    Code(
+        "CAP351",
+        "expression-too-costly",
+        "Macros inside macros multiply their lists' sizes (`maxItems`, 128 without); a run stops at a million steps.",
+    ),
     Code("CAP401", "cycle", "Steps wait for each other, so none can start."),
     Code("CAP402", "read-of-skippable", "A step with `if` may be skipped, and then has no outputs."),
     Code("CAP403", "gate-may-skip", "A skipped gate stays closed: what needs it never runs.", "warning"),

@@ -3,6 +3,7 @@
 A pass reports every mistake it can see and goes on with what is sound, so that an author sees all of them at once.
 """
 
+from somagent.capsule_compiler.passes.check_costs import check_costs
 from somagent.capsule_compiler.passes.check_cycles import check_cycles
 from somagent.capsule_compiler.passes.check_guards import check_guards
 from somagent.capsule_compiler.passes.check_names import check_names
@@ -13,6 +14,17 @@ from somagent.capsule_compiler.passes.digest import digest
 from somagent.capsule_compiler.passes.infer_edges import infer_edges
 from somagent.capsule_compiler.passes.parse import parse
 
-PASSES = (parse, check_shape, check_names, check_secrets, check_types, infer_edges, check_cycles, check_guards, digest)
+PASSES = (
+    parse,
+    check_shape,
+    check_names,
+    check_secrets,
+    check_types,
+    check_costs,
+    infer_edges,
+    check_cycles,
+    check_guards,
+    digest,
+)
 
 __all__ = ["PASSES"]

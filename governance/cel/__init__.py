@@ -7,6 +7,7 @@ The subset is described in `docs/expressions.md`.
 
 from somagent.governance.cel.border import BorderError, from_json, render_text, to_json
 from somagent.governance.cel.checker import Checked, check, node_types
+from somagent.governance.cel.cost import Cost, Loop, Size, estimate
 from somagent.governance.cel.evaluator import MAX_STEPS, compile_expr, evaluate
 from somagent.governance.cel.faults import FAULTS, EvaluationError, SyntaxFault
 from somagent.governance.cel.parser import MAX_DEPTH, MAX_LENGTH, parse
@@ -44,21 +45,25 @@ __all__ = [
     "STRING",
     "BorderError",
     "Checked",
+    "Cost",
     "EvaluationError",
     "Expr",
     "Field",
     "Hole",
     "ListType",
+    "Loop",
     "MapType",
     "ObjectType",
     "OpaqueType",
     "Reference",
+    "Size",
     "SyntaxFault",
     "Template",
     "Type",
     "Value",
     "check",
     "compile_expr",
+    "estimate",
     "evaluate",
     "from_json",
     "has_holes",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from somagent.governance.cel import loops, operations
+from somagent.governance.cel.cost import NODES_A_STEP
 from somagent.governance.cel.faults import EvaluationError
 from somagent.governance.cel.frames import Frame, Run
 from somagent.governance.cel.syntax import (
@@ -26,6 +27,7 @@ from somagent.governance.cel.syntax import (
     Name,
     Select,
     Unary,
+    count_nodes,
 )
 from somagent.governance.cel.values import Value
 
@@ -106,14 +108,15 @@ class _Compiler:
         inner = {**scope, expr.variable: place}
         body = self.compile(expr.body, inner)
         walk = loops.walk(target, expr.target.span)
+        weight = 1 + count_nodes(expr.body) // NODES_A_STEP
         match expr.macro:
             case "all" | "exists":
-                return loops.quantifier(walk, place, body, expr.body.span, absorbing=expr.macro == "exists")
+                return loops.quantifier(walk, place, body, expr.body.span, weight, absorbing=expr.macro == "exists")
             case "exists_one":
-                return loops.exists_one(walk, place, body, expr.body.span)
+                return loops.exists_one(walk, place, body, expr.body.span, weight)
             case "filter":
-                return loops.collect(walk, place, body, None, expr.body.span)
+                return loops.collect(walk, place, None, expr.body.span, weight, condition=body)
             case "map":
                 condition = None if expr.condition is None else self.compile(expr.condition, inner)
                 where = expr.span if expr.condition is None else expr.condition.span
-                return loops.collect(walk, place, condition, body, where)
+                return loops.collect(walk, place, body, where, weight, condition=condition)

@@ -1,8 +1,12 @@
-"""The macros as loops. `all` and `exists` absorb errors as a row of `&&` or `||` would; the others do not."""
+"""The macros as loops. `all` and `exists` absorb errors as a row of `&&` or `||` would; the others do not.
+
+Each item takes `weight` steps: one, and more for a long body.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from somagent.governance.cel import values
 from somagent.governance.cel.faults import EvaluationError
@@ -10,22 +14,29 @@ from somagent.governance.cel.frames import Frame, OutOfSteps, Run
 from somagent.governance.cel.values import Value, ValueFault, type_name
 from somagent.governance.documents import Span
 
+Walk: TypeAlias = Callable[[Frame], list[Value]]
 
-def walk(target: Run, span: Span) -> Callable[[Frame], list[Value]]:
+
+def walk(target: Run, span: Span) -> Walk:
     def walk(frame: Frame) -> list[Value]:
+        operand = target(frame)
+        if type(operand) is dict:
+            frame.spend(len(operand))  # for putting its keys in order
         try:
-            return values.keys(target(frame))
+            return values.keys(operand)
         except ValueFault as fault:
             raise EvaluationError(str(fault), span) from None
 
     return walk
 
 
-def quantifier(walk: Callable[[Frame], list[Value]], place: int, body: Run, span: Span, *, absorbing: bool) -> Run:
+def quantifier(
+    walk: Callable[[Frame], list[Value]], place: int, body: Run, span: Span, weight: int, *, absorbing: bool
+) -> Run:
     def run(frame: Frame) -> Value:
         fault: EvaluationError | None = None
         for item in walk(frame):
-            frame.steps -= 1
+            frame.steps -= weight
             if frame.steps < 0:
                 frame.spend(0)
             frame.variables[place] = item
@@ -47,11 +58,11 @@ def quantifier(walk: Callable[[Frame], list[Value]], place: int, body: Run, span
     return run
 
 
-def exists_one(walk: Callable[[Frame], list[Value]], place: int, body: Run, span: Span) -> Run:
+def exists_one(walk: Walk, place: int, body: Run, span: Span, weight: int) -> Run:
     def run(frame: Frame) -> Value:
         count = 0
         for item in walk(frame):
-            frame.steps -= 1
+            frame.steps -= weight
             if frame.steps < 0:
                 frame.spend(0)
             frame.variables[place] = item
@@ -64,15 +75,13 @@ def exists_one(walk: Callable[[Frame], list[Value]], place: int, body: Run, span
     return run
 
 
-def collect(
-    walk: Callable[[Frame], list[Value]], place: int, condition: Run | None, body: Run | None, span: Span
-) -> Run:
+def collect(walk: Walk, place: int, body: Run | None, span: Span, weight: int, *, condition: Run | None) -> Run:
     """`map` (a body, perhaps a condition) and `filter` (only a condition)."""
 
     def run(frame: Frame) -> Value:
         result: list[Value] = []
         for item in walk(frame):
-            frame.steps -= 1
+            frame.steps -= weight
             if frame.steps < 0:
                 frame.spend(0)
             frame.variables[place] = item

@@ -58,11 +58,20 @@ def index(operand: Run, key: Run, span: Span) -> Run:
 
 
 def list_of(items: list[Run]) -> Run:
-    return lambda frame: [item(frame) for item in items]
+    count = len(items)
+
+    def run(frame: Frame) -> Value:
+        frame.steps -= count
+        if frame.steps < 0:
+            frame.spend(0)
+        return [item(frame) for item in items]
+
+    return run
 
 
 def map_of(entries: list[tuple[Run, Run, Span]]) -> Run:
     def run(frame: Frame) -> Value:
+        frame.spend(len(entries))
         result: dict[Key, Value] = {}
         for key_run, value_run, span in entries:
             key, value = key_run(frame), value_run(frame)

@@ -150,3 +150,13 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return (condition, yes, no)
         case Macro(_, _, target, _, _, condition, body):
             return (target, body) if condition is None else (target, condition, body)
+
+
+def count_nodes(expr: Expr) -> int:
+    """How many nodes the tree has."""
+    count, level = 0, [expr]
+    while level:
+        node = level.pop()
+        count += 1
+        level.extend(children(node))
+    return count

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from somagent.governance.cel.literals import INT_MIN
 
+_SHORT = 64
 Key: TypeAlias = bool | int | str
 Value: TypeAlias = Union[  # noqa: UP007 - a string cannot be `|`ed
     Key, float, list["Value"], dict[Key, "Value"], Struct, None
@@ -51,11 +52,17 @@ def equal(a: Value, b: Value, spend: Spend) -> bool:
     """
     if type(a) is type(b):
         if type(a) is list and type(b) is list:
+            if len(a) != len(b):
+                return False
             spend(len(a))
-            return len(a) == len(b) and all(equal(x, y, spend) for x, y in zip(a, b, strict=True))
+            return all(equal(x, y, spend) for x, y in zip(a, b, strict=True))
         if type(a) is dict and type(b) is dict:
+            if len(a) != len(b):
+                return False
             spend(len(a))
-            return len(a) == len(b) and all(has_key(b, key) and equal(x, b[key], spend) for key, x in a.items())
+            return all(has_key(b, key) and equal(x, b[key], spend) for key, x in a.items())
+        if type(a) is str and type(b) is str and len(a) == len(b) > _SHORT:
+            spend(len(a) >> 6)
         return a == b
     if type(a) is int and type(b) is float:
         return float(a) == b

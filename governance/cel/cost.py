@@ -5,7 +5,7 @@ the bound cannot run out of steps on values that keep to their declared sizes:
 
 - a macro over n items: n * (1 + nodes of its body // 8 + cost of its body); over a map, n more to order its keys
 - `+` of lists: their items; `==` and `!=`: the items of the smaller side at each level (down to `LEVELS`), and a 64th
-  of the characters of texts; `in`: one for each item, and what comparing with it costs
+  of the characters of texts; `in`: one for each item, and what comparing lists and maps costs
 - `+` of texts: a 16th of their characters; `contains`, `startsWith`, `endsWith`: a 64th
 - `matches`: characters of text * pattern / 64
 - a list or map written out: its members; everything else: the sum of its parts
@@ -156,7 +156,8 @@ class _Estimator:
                 )
                 return steps + both + length // 16, joined
             case "in":
-                return steps + right.items * (1 + _equality(left, right.part(None))), SMALL
+                deep = _equality(left, right.part(None)) if left.items else 0
+                return steps + right.items * (1 + deep), SMALL
             case "==" | "!=":
                 return steps + _equality(left, right), SMALL
             case _:

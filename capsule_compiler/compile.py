@@ -23,7 +23,7 @@ class Compilation:
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]  # in the order of the text
     contents: Mapping[str, bytes]  # of the included files, by path; of those of used capsules, by digest
-    inner: tuple[Child, ...] = ()  # used capsules, directly or not, that have mistakes
+    inner: tuple[Child, ...] = ()  # used capsules, directly or not, that have mistakes; of packages, errors only
 
 
 def compile_capsule(
@@ -42,7 +42,7 @@ def compile_capsule(
     """
     draft = draft_capsule(name, content, Given(language, constitution, files, packages or NoPackages(), locked))
     family = draft.family.compiled.values() if draft.family is not None else ()
-    inner = tuple(child for child in family if child.diagnostics)
+    inner = tuple(child for child in family if child.diagnostics and (not child.place.package or child.plan is None))
     return Compilation(draft.source, draft.plan, shown(draft), draft.contents, inner)
 
 

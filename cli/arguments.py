@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     add: _Adder = commands.add_parser
     _author(add)
+    _packages(add)
     _run(add)
     _look(add)
     _decide(add)
@@ -63,6 +64,7 @@ def _author(add: _Adder) -> None:
     check.add_argument("--diff", action="store_true", help="show what `--fix` would change, and write nothing")
     check.add_argument("--unsafe-fixes", action="store_true", help="with these: take guesses (`did you mean`) too")
     check.add_argument("--deny-warnings", action="store_true", help="exit with 1 for warnings too")
+    _locked(check)
     _constitution(check)
     _output(check)
     fmt = add("fmt", help="give capsules and constitutions their one layout")
@@ -74,6 +76,7 @@ def _author(add: _Adder) -> None:
     plan = add("plan", help="show what a capsule would do, in which order, and what the constitution says")
     plan.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
     _format(plan)
+    _locked(plan)
     _constitution(plan)
     _output(plan)
 
@@ -88,6 +91,23 @@ def _author(add: _Adder) -> None:
     _constitution(graph)
 
 
+def _packages(add: _Adder) -> None:
+    lock = add("lock", help="pin what capsules use to versions and digests, in `capsule.lock` beside them")
+    lock.add_argument("capsules", nargs="*", metavar="CAPSULE", help="file (default: the capsules of this folder)")
+    lock.add_argument(
+        "--upgrade",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="choose this package anew, `namespace/name` or `all`; the others keep their versions",
+    )
+    _output(lock)
+    use = add("add", help="use a package in a capsule: writes it under `uses`, and locks it")
+    use.add_argument("package", metavar="PACKAGE", help="`namespace/name`, or with a range: `namespace/name@^1.2`")
+    use.add_argument("capsule", nargs="?", metavar="CAPSULE", help="file (default: the only capsule of this folder)")
+    use.add_argument("--as", dest="alias", metavar="ALIAS", help="what steps call it (default: the package's name)")
+
+
 def _run(add: _Adder) -> None:
     run = add("run", help="run a capsule")
     run.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
@@ -97,6 +117,7 @@ def _run(add: _Adder) -> None:
     run.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; what `--input` gives wins")
     run.add_argument("--as", dest="person", metavar="NAME", help="who starts the run (default: your account)")
     _format(run)
+    _locked(run)
     _constitution(run)
     _working(run)
     _parallel(run)
@@ -186,6 +207,10 @@ def _run_or_last(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", nargs="?", default="last", metavar="RUN", help="run id, its beginning, or `last` (default: last)"
     )
+
+
+def _locked(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--locked", action="store_true", help="refuse what `capsule.lock` does not pin")
 
 
 def _constitution(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from somagent.capsule_compiler.compile import compile_capsule
 from somagent.capsule_compiler.diagnostics import is_error
 from somagent.capsule_compiler.diagnostics.allow import allow
-from somagent.capsule_compiler.draft import FileBeside
+from somagent.capsule_compiler.draft import Child, FileBeside
 from somagent.capsule_compiler.plan import Plan, plan_digest
 from somagent.governance.constitution import Constitution, load_constitution
 from somagent.governance.documents import Diagnostic, MappingNode, Source, decode_source, read_yaml
@@ -30,6 +30,7 @@ class Found:
     kind: str  # a few words on what it is
     plan: Plan | None = None  # of a capsule without an error
     digest: str | None = None  # of a constitution without an error
+    inner: tuple[Child, ...] = ()  # capsules that it uses and that have mistakes
 
     @property
     def meaning(self) -> str | None:
@@ -40,6 +41,14 @@ class Found:
     def wrong(self) -> bool:
         """Whether it has an error."""
         return any(is_error(one) for one in self.diagnostics)
+
+    @property
+    def used(self) -> list[Found]:
+        """What there is to say about the capsules that it uses."""
+        return [
+            Found(child.source.name, b"", child.source, child.diagnostics, _of_steps(child.plan), child.plan)
+            for child in self.inner
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +77,17 @@ class Checker:
                 language=self.installation.language,
                 constitution=self.constitution,
                 files=_nothing_beside,
+                packages=self.installation.packages,
+                locked=self.installation.locked,
             )
         else:
             compilation = capsules.compile_content(Path(name), content, self.installation, self.constitution)
-        plan = compilation.plan
-        kind = f"capsule, {_many(len(plan.nodes) + len(plan.finals) if plan else 0, 'step')}"
-        return Found(name, content, compilation.source, compilation.diagnostics, kind, plan)
+        plan, source = compilation.plan, compilation.source
+        return Found(name, content, source, compilation.diagnostics, _of_steps(plan), plan, inner=compilation.inner)
+
+
+def _of_steps(plan: Plan | None) -> str:
+    return f"capsule, {_many(len(plan.nodes) + len(plan.finals) if plan else 0, 'step')}"
 
 
 def from_here(name: str) -> str:

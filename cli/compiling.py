@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from somagent.capsule_compiler.compile import Compilation
@@ -18,10 +19,13 @@ from somagent.governance.documents import Diagnostic, Source
 from somagent.workflows import capsules
 
 
-def installed() -> capsules.Installation:
-    """What is installed here; each plug-in that was left out is said on standard error."""
+def installed(*, locked: bool = False) -> capsules.Installation:
+    """What is installed here; each plug-in that was left out is said on standard error.
+
+    With `locked`, capsules may use only what their lock pins.
+    """
     with kept_clean():
-        installation = capsules.this_installation()
+        installation = replace(capsules.this_installation(), locked=locked)
     for fault in installation.faults:
         sys.stderr.write(f"warning: {visible(fault)}\n")
     return installation
@@ -43,6 +47,9 @@ def planned(arguments: Namespace, installation: capsules.Installation) -> tuple[
     compilation = capsules.compile_file(path, installation, governing(arguments))
     if compilation.plan is None:
         _tell(compilation.source, compilation.diagnostics, arguments)
+        if getattr(arguments, "output", "text") == "text" and getattr(arguments, "format", None) in {None, "text"}:
+            for child in compilation.inner:
+                sys.stderr.write(render_all(child.source, child.diagnostics, color=colored(sys.stderr)))
         wanted = {"run": "was not run", "plan": "has no plan", "graph": "has no graph"}[arguments.command]
         raise UserError(f"`{arguments.capsule}` has mistakes and {wanted}", Exit.FAILED)
     sys.stderr.write(render_all(compilation.source, compilation.diagnostics, color=colored(sys.stderr)))

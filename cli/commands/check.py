@@ -18,7 +18,7 @@ def run(arguments: Namespace) -> int:
     """Exit 0 when no file has an error (with `--deny-warnings`: nor a warning), 1 when one has, 2 for a file unread."""
     if arguments.unsafe_fixes and not (arguments.fix or arguments.diff):
         raise UserError("`--unsafe-fixes` goes with `--fix` or `--diff`")
-    checker = Checker(installed(), governing(arguments))
+    checker = Checker(installed(locked=arguments.locked), governing(arguments))
     found: list[Found] = []
     unread: dict[str, str] = {}
     for name in dict.fromkeys(arguments.files):
@@ -40,7 +40,17 @@ def _fails(one: Found, arguments: Namespace) -> bool:
     return one.wrong or bool(arguments.deny_warnings and one.diagnostics)
 
 
-def _show(found: Sequence[Found], unread: dict[str, str], arguments: Namespace) -> None:
+def _with_used(found: Sequence[Found]) -> list[Found]:
+    """The named files, and after them the capsules that they use and that have mistakes, each once."""
+    known = {one.source.name: one for one in found}
+    for one in found:
+        for used in one.used:
+            known.setdefault(used.source.name, used)
+    return list(known.values())
+
+
+def _show(named: Sequence[Found], unread: dict[str, str], arguments: Namespace) -> None:
+    found = _with_used(named)
     if arguments.format is None and arguments.output == "json":
         print_json(formats.records(found, unread))
         return
@@ -48,7 +58,7 @@ def _show(found: Sequence[Found], unread: dict[str, str], arguments: Namespace) 
     piped = arguments.fix and any(one.name == STANDARD_INPUT for one in found)
     formats.show(found, unread, form, sys.stderr if piped else sys.stdout, deny_warnings=arguments.deny_warnings)
     if form == "text" and not (arguments.fix or piped):
-        sys.stdout.write(formats.hint(found))
+        sys.stdout.write(formats.hint(named))
 
 
 def _diff(found: Sequence[Found], unread: dict[str, str], checker: Checker, arguments: Namespace) -> int:

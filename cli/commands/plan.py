@@ -15,7 +15,7 @@ from somagent.cli.printing import console_for, print_json, printable, visible
 
 def run(arguments: Namespace) -> int:
     """Prints the steps in order; with `--output json`, the plan itself."""
-    plan, _ = planned(arguments, installed())
+    plan, _ = planned(arguments, installed(locked=arguments.locked))
     if arguments.output == "json":
         print_json(msgspec.to_builtins(plan))
     else:

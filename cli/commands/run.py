@@ -24,7 +24,7 @@ from somagent.workflows.inputs import accept_inputs
 
 def run(arguments: Namespace) -> int:
     """Exit code by the run's phase."""
-    installation = installed()
+    installation = installed(locked=arguments.locked)
     plan, compilation = planned(arguments, installation)
     inputs = accept_inputs(plan, _given(arguments, plan), Path.cwd())
     engine = open_engine(arguments, installation.operators)

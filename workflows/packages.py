@@ -16,7 +16,6 @@ from pathlib import Path
 from somagent.capsule_compiler.draft import FileBeside
 from somagent.capsule_compiler.packages.manifest import FILE
 
-VARIABLE = "SOMAGENT_PACKAGES"
 MAX_FILES = 1_000
 MAX_BYTES = 16 * 1024 * 1024
 SKIPPED = frozenset({"__pycache__", ".git", ".somagent", ".venv", "node_modules"})
@@ -25,11 +24,11 @@ _NAME = re.compile(r"[a-z0-9-]+")
 
 def package_folder(environment: Mapping[str, str]) -> Path:
     """Where packages lie."""
-    given = environment.get(VARIABLE)
+    given = environment.get("SOMAGENT_PACKAGES")
     if given:
         return Path(given)
-    data = environment.get("XDG_DATA_HOME") or os.path.join(environment.get("HOME") or "~", ".local", "share")  # noqa: PTH118
-    return Path(data).expanduser() / "somagent" / "packages"
+    data = environment.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "somagent" / "packages"
 
 
 class PackageFolder:

@@ -81,8 +81,8 @@ def _instead(span: Span, text: str) -> Edit:
 def _behind(source: Source, root: Node, path: Path, text: str) -> Edit:
     """A value for a key that has none."""
     key, node = key_at(root, path), node_at(root, path)
-    if key is None or node is None:
-        raise NotEditable(f"`{path[-1]}` cannot be found")
+    if key is None or node is None or node.plain() is not None:
+        raise NotEditable(f"`{path[-1]}` is no mapping; write the use by hand")
     written = source.text[node.span.start : node.span.end]
     if written.strip():
         return _instead(node.span, text)

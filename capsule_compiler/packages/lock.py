@@ -58,27 +58,35 @@ class PackageLock(_Part, frozen=True, kw_only=True):
 class Lock(_Part, frozen=True, kw_only=True):
     """The lock of a folder. Packages are keyed by `namespace/name version`."""
 
-    api_version: Annotated[Literal["somagent.io/v1alpha1"], _Text] = "somagent.io/v1alpha1"
-    kind: Annotated[Literal["CapsuleLock"], _Text] = "CapsuleLock"
+    capsules: dict[str, CapsuleLock] = {}
+    packages: dict[str, PackageLock] = {}
+
+
+class LockFile(_Part, frozen=True, kw_only=True):
+    """The lock as a document."""
+
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], _Text]
+    kind: Annotated[Literal["CapsuleLock"], _Text]
     capsules: dict[str, CapsuleLock] = {}
     packages: dict[str, PackageLock] = {}
 
 
 def read_lock(name: str, content: bytes) -> tuple[Source, Lock | None, list[Diagnostic]]:
     """The lock in these bytes unless anything is wrong with it, and what is wrong with it at its place."""
-    source, root, lock, found = read_document(name, content, Lock)
-    if lock is None or root is None:
+    source, root, file, found = read_document(name, content, LockFile)
+    if file is None or root is None:
         return source, None, found
+    lock = Lock(capsules=file.capsules, packages=file.packages)
 
     def at(*path: str) -> Span:
         node = node_at(root, path)
         return node.span if node is not None else root.span
 
-    for file, section in lock.capsules.items():
+    for capsule, section in lock.capsules.items():
         for package, version in section.packages.items():
             if f"{package} {version}" not in lock.packages:
                 message = f"`{package}` {version} is chosen here, and nothing below `packages` says what is in it"
-                found.append(Diagnostic("lock-wrong", message, at("capsules", file, "packages", package)))
+                found.append(Diagnostic("lock-wrong", message, at("capsules", capsule, "packages", package)))
     for key, package_lock in lock.packages.items():
         if tree_digest(package_lock.files) != package_lock.digest:
             message = f"the digest of `{key}` is not that of its files: the lock was changed by hand"
@@ -88,7 +96,7 @@ def read_lock(name: str, content: bytes) -> tuple[Source, Lock | None, list[Diag
 
 def write_lock(lock: Lock) -> bytes:
     """The one text of a lock: sorted, every text quoted."""
-    body = f"apiVersion: {lock.api_version}\nkind: {lock.kind}\n"
+    body = "apiVersion: somagent.io/v1alpha1\nkind: CapsuleLock\n"
     parts = {"capsules": lock.capsules, "packages": lock.packages}
     return (HEAD + body + "".join(f"{line}\n" for line in _lines(msgspec.to_builtins(parts)))).encode()
 

@@ -30,8 +30,9 @@ def test_every_exit_code_is_listed() -> None:
 
 def test_every_variable_that_is_read_is_listed() -> None:
     section = PAGE.read_text(encoding="utf-8").partition("## Environment")[2].partition("\n## ")[0]
-    code = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "cli").rglob("*.py"))
-    read = set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"", code))
+    rooms = (REPOSITORY / "cli", REPOSITORY / "workflows")
+    code = "".join(path.read_text(encoding="utf-8") for room in rooms for path in room.rglob("*.py"))
+    read = set(re.findall(r"environ(?:ment)?(?:\.get\(|\[)\"(\w+)\"", code))
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == read
 
 

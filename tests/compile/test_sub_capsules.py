@@ -333,10 +333,8 @@ def test_a_package_uses_only_what_its_manifest_requires(
     packages.add("acme/gate", "1.2.0")
     inner = HEAD + "  uses: { policies: { gate: acme/gate@^2 } }\n  steps: { hello: { script: { run: echo hello } } }\n"
     packages.add("acme/scan", "2.0.0", provides="capsule", content=inner, requires=requires)
-    text = (
-        HEAD
-        + "  uses: { capsules: { scan: acme/scan }, policies: { g: acme/gate } }\n  steps: { s: { capsule: { use: scan } } }\n"
-    )
+    uses = "  uses: { capsules: { scan: acme/scan }, policies: { g: acme/gate } }\n"
+    text = HEAD + uses + "  steps: { s: { capsule: { use: scan } } }\n"
     compilation = compiled(text, packages=tmp_path)
     assert [one.name for one in compilation.diagnostics] == ["packages-not-pinned", "capsule-wrong"]
     assert compilation.diagnostics[1].message.startswith("acme/scan/2.0.0/it.yaml:5:29: " + said)

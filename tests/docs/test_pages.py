@@ -18,6 +18,7 @@ PAGES = [
         "glossary",
         "begin-and-tidy",
         "secrets",
+        "packages",
         "mend-a-capsule",
     )
 ]

@@ -1,0 +1,36 @@
+"""One state of a text, with all that the compiler can say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from somagent.capsule_compiler.compile import draft_capsule, shown
+from somagent.capsule_compiler.draft import Draft, Given
+from somagent.governance.documents import Diagnostic, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known of a text. `known` is its draft, or the last one before it that had a tree."""
+
+    draft: Draft
+    known: Draft
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def source(self) -> Source:
+        """The text as it is now."""
+        return self.draft.source
+
+    @property
+    def current(self) -> bool:
+        """Whether the places in `known` are places of the text as it is now."""
+        return self.known is self.draft
+
+
+def analyse(name: str, content: bytes, given: Given, last: Analysis | None = None) -> Analysis:
+    """Looks at a text; `last` is what was known of it before the last change. Never raises for anything in it."""
+    draft = draft_capsule(name, content, given)
+    usable = draft.root is not None and draft.capsule is not None
+    known = draft if usable or last is None else last.known
+    return Analysis(draft, known, shown(draft))

@@ -1,0 +1,65 @@
+"""New names for steps, outputs, inputs, types, aliases and items: all places at once, or a reason why not."""
+
+from __future__ import annotations
+
+import re
+
+from somagent.capsule_compiler.analysis.analysis import Analysis
+from somagent.capsule_compiler.analysis.navigation import occurrence_at
+from somagent.capsule_compiler.analysis.occurrences import Meant, Occurrence, occurrences
+from somagent.capsule_compiler.environment import RESERVED_NAMES
+from somagent.governance.cel.lexer import KEYWORDS, RESERVED
+from somagent.governance.documents import Edit
+
+_FORMS = {
+    "step": ("[a-z][a-z0-9_]{0,62}", "a step id like `run_tests`: small letters, digits and `_`"),
+    "type": ("[A-Za-z][A-Za-z0-9_]{0,62}", "a type name like `Finding`: letters, digits and `_`"),
+}
+_NAME = ("[a-z][A-Za-z0-9_]{0,62}", "a name like `max_size`: a small letter, then letters, digits and `_`")
+
+
+class NotRenamable(Exception):
+    """Why a name cannot be changed, or not to this."""
+
+
+def renamable(analysis: Analysis, offset: int) -> Occurrence:
+    """The name at an offset; raises `NotRenamable` when there is none of the capsule's own."""
+    if not analysis.current:
+        raise NotRenamable("the text cannot be read just now: mend the mistakes of YAML first")
+    known = occurrences(analysis.draft)
+    here = occurrence_at(analysis, offset, known)
+    if here is None:
+        raise NotRenamable("there is no name here that the capsule defines")
+    if not any(one.defines and one.meant == here.meant for one in known):
+        raise NotRenamable(f"`{here.meant.name}` is not defined in this capsule")
+    return here
+
+
+def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
+    """The edits that give what is named at an offset a new name; raises `NotRenamable`."""
+    here = renamable(analysis, offset)
+    known = occurrences(analysis.draft)
+    form, words = _FORMS.get(here.meant.kind, _NAME)
+    if not re.fullmatch(form, new):
+        raise NotRenamable(f"`{new}` is not {words}")
+    if new == here.meant.name:
+        return []
+    if here.meant.kind != "type" and new in KEYWORDS | RESERVED:
+        raise NotRenamable(f"`{new}` is a word of the expression language")
+    if here.meant.kind == "item" and new in RESERVED_NAMES:
+        raise NotRenamable(f"`{new}` is taken: expressions use it for something else")
+    other = Meant(here.meant.kind, (*here.meant.names[:-1], new))
+    if any(one.meant == other for one in known) or _is_fixed_output(analysis, other):
+        raise NotRenamable(f"there is {_article(here.meant.kind)} `{new}` already")
+    title = f"rename to `{new}`"
+    return [Edit(one.span, new, title) for one in known if one.meant == here.meant]
+
+
+def _is_fixed_output(analysis: Analysis, meant: Meant) -> bool:
+    step = analysis.draft.steps.get(meant.names[0]) if meant.kind == "output" else None
+    return step is not None and meant.name in analysis.draft.entry(step).outputs
+
+
+def _article(kind: str) -> str:
+    words = {"use": "an alias", "item": "an item"}
+    return words.get(kind) or ("an " if kind[0] in "aeiou" else "a ") + kind

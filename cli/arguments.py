@@ -189,6 +189,9 @@ def _tools(add: _Adder) -> None:
         choices=["capsule", "plan", "constitution", "crd"],
         help="of what (default: capsule)",
     )
+    lsp = add("lsp", help="serve an editor: mistakes while you type, completion, hover, rename (language server)")
+    lsp.add_argument("--stdio", action="store_true", help="over standard input and output, which is the only way")
+    _constitution(lsp)
     completion = add("completion", help="print a script that completes this command in your shell")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="which shell")
 

@@ -68,7 +68,7 @@ class Checker:
     def content(self, name: str, content: bytes) -> Found:
         """Checks a content as if it were that of the file."""
         source, faults = decode_source(name, content)
-        if not faults and _is_constitution(source):
+        if not faults and is_constitution(source):
             return _of_constitution(name, content, source)
         if name == STANDARD_INPUT:
             compilation = compile_capsule(
@@ -107,7 +107,8 @@ def _of_constitution(name: str, content: bytes, source: Source) -> Found:
     return Found(name, content, source, diagnostics, kind, digest=loaded.digest if loaded else None)
 
 
-def _is_constitution(source: Source) -> bool:
+def is_constitution(source: Source) -> bool:
+    """Whether a document says that it is one."""
     if "Constitution" not in source.text:
         return False
     root, _ = read_yaml(source)

@@ -4,7 +4,7 @@ Editors ask them many times a minute, most often of a text that is broken just n
 read answers together with a reader of text that takes anything.
 """
 
-from somagent.capsule_compiler.analysis.analysis import Analysis, analyse
+from somagent.capsule_compiler.analysis.analysis import Analysis, Analyst, analyse
 from somagent.capsule_compiler.analysis.completions import Completion, completions
 from somagent.capsule_compiler.analysis.hover import Hover, hover
 from somagent.capsule_compiler.analysis.navigation import definition, references_at
@@ -15,6 +15,7 @@ from somagent.capsule_compiler.analysis.typing_report import TypeLine, type_line
 
 __all__ = [
     "Analysis",
+    "Analyst",
     "Completion",
     "Hover",
     "Meant",

@@ -28,6 +28,18 @@ class Analysis:
         return self.known is self.draft
 
 
+class Analyst:
+    """Looks at one text again and again while it is written."""
+
+    def __init__(self) -> None:
+        self._last: Analysis | None = None
+
+    def analyse(self, name: str, content: bytes, given: Given) -> Analysis:
+        """Looks at the text as it is now."""
+        self._last = analyse(name, content, given, self._last)
+        return self._last
+
+
 def analyse(name: str, content: bytes, given: Given, last: Analysis | None = None) -> Analysis:
     """Looks at a text; `last` is what was known of it before the last change. Never raises for anything in it."""
     draft = draft_capsule(name, content, given)

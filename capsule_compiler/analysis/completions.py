@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from somagent.capsule_compiler.analysis.analysis import Analysis
 from somagent.capsule_compiler.analysis.occurrences import USES
-from somagent.capsule_compiler.analysis.place import Place, place_at
+from somagent.capsule_compiler.analysis.place import Place, keys_beside, place_at
 from somagent.capsule_compiler.analysis.schemas import JsonSchema, Schemas, keys_at
 from somagent.capsule_compiler.analysis.tails import Tail, tail
 from somagent.capsule_compiler.analysis.typing_report import spell
@@ -127,8 +127,8 @@ def _in_yaml(analysis: Analysis, schemas: Schemas, place: Place, offset: int) ->
     draft, span = analysis.known, Span(place.start, offset)
     schema = schemas.at(place.path, draft.root)
     if place.kind == "key" and "properties" in schema:
-        written = keys_at(analysis.draft.root, place.path)
-        yield from _keys(draft, schemas, place, span, set(written) - {place.typed})
+        written = set(keys_at(analysis.draft.root, place.path)) or keys_beside(analysis.source.text, place)
+        yield from _keys(draft, schemas, place, span, written - {place.typed})
     elif place.kind == "value" or "properties" not in schema:
         named = list(_named(draft, place.path, schema, span))
         yield from named or _values(schema, span)

@@ -217,3 +217,23 @@ def _path(state: _State) -> Path:
 
 def _plain(key: str) -> str:
     return key[1:-1] if key[:1] in ("'", '"') and key[-1:] == key[:1] and len(key) > 1 else key
+
+
+def keys_beside(text: str, place: Place) -> set[str]:
+    """The keys of the mapping that a key in block style belongs to, its own line left out."""
+    if place.flow or place.kind != "key":
+        return set()
+    lines = text.split("\n")
+    here = text.count("\n", 0, place.start)
+    column = place.start - (text.rfind("\n", 0, place.start) + 1)
+    found: set[str] = set()
+    for numbers in (range(here - 1, -1, -1), range(here + 1, len(lines))):
+        for number in numbers:
+            line = lines[number]
+            indent = len(line) - len(line.lstrip(" "))
+            if line.strip() and indent < column:
+                break
+            key = _KEY.match(line, column) if indent == column else None
+            if key is not None:
+                found.add(_plain(key["key"]))
+    return found

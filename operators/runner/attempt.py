@@ -18,7 +18,7 @@ from somagent.operators.operator import Answer, Operator, Park, Step, StepFailur
 from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.bindings import Scope
 from somagent.operators.runner.border import checked_amounts
-from somagent.operators.runner.budgeting import NOTHING, Ask, Leave, accounts_of, leave_to_spend
+from somagent.operators.runner.budgeting import FREE, NOTHING, Ask, Leave, accounts_of, counts_time, leave_to_spend
 from somagent.operators.runner.expressions import ReadyTemplate, brief
 from somagent.operators.runner.folders import has_room, remove_tree
 from somagent.operators.runner.governing import ask
@@ -109,7 +109,7 @@ def _own(asked: Waiting | None, decisions: Sequence[Decision]) -> tuple[tuple[De
 
 
 async def _arguments(template: ReadyTemplate, scope: Scope, more: Mapping[str, Any]) -> Any:
-    return template.render(await scope.bindings(template.reads, **more))
+    return template.render(await scope.bindings(template.reads, **more) if template.has_holes else {})
 
 
 def _digest(arguments: Any) -> str:
@@ -150,6 +150,8 @@ def _decode(arguments: Any, operator: Operator) -> Any:
 
 
 async def _leave(work: Work, amounts: Amounts, decisions: tuple[Decision, ...], course: Course) -> Leave | Waiting:
+    if amounts == NOTHING and not counts_time(work.node.node, work.plan):
+        return FREE
     asked = Ask(work.attempt, work.node.node, work.plan, work.run, work.ledger, decisions, work.now(), work.node.final)
     end = await leave_to_spend(asked, amounts)
     if isinstance(end, Leave):

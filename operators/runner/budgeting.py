@@ -48,6 +48,16 @@ class Leave(NamedTuple):
     limit: str  # the budget that gives `left`, as a sentence
 
 
+FREE = Leave([], reserved=False, left=None, limit="")
+"""For an attempt that sets nothing aside and whose time nobody limits."""
+
+
+def counts_time(node: Node, plan: Plan) -> bool:
+    """Whether a budget limits the time of the step."""
+    budgets = (node.budget, node.total_budget, plan.budget)
+    return any(budget is not None and budget.wall_clock_ms is not None for budget in budgets)
+
+
 async def leave_to_spend(asked: Ask, amounts: Amounts) -> Leave | Waiting:
     """Sets the amounts aside; or what people are asked. Raises `StepFailure`, class `budget`."""
     beyond = _approved(asked)

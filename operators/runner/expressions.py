@@ -110,6 +110,11 @@ class ReadyTemplate:
             for expression in expressions:
                 self.reads |= expression.reads
 
+    @property
+    def has_holes(self) -> bool:
+        """Whether anything has to be known to render it."""
+        return bool(self._holes)
+
     def render(self, bindings: Bindings) -> Any:
         """The value with its holes filled; raises `StepFailure` that names the place."""
         if not self._holes:

@@ -14,17 +14,15 @@ from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.deciding import outcome
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.runner.records import (
-    Attempt,
     Decision,
     Failure,
     Parent,
-    Phase,
     RunRecord,
     StepKey,
     StepResult,
 )
 from somagent.operators.runner.secrets import granted_secrets
-from somagent.workflows.engines.rules import Outcome, spent_by
+from somagent.workflows.engines.rules import spent_by
 from somagent.workflows.engines.run_names import child_id, path_below
 from somagent.workflows.engines.sub_capsules import (
     Question,
@@ -34,32 +32,7 @@ from somagent.workflows.engines.sub_capsules import (
     parked,
     taken_over,
 )
-
-
-class ChildRow(Protocol):
-    """A run and how far it is."""
-
-    @property
-    def run(self) -> RunRecord: ...
-    @property
-    def phase(self) -> Phase: ...
-    @property
-    def ended_at(self) -> datetime | None: ...
-    @property
-    def outcome(self) -> Outcome: ...
-
-
-class Rows(Protocol):
-    """What is asked of an engine's records."""
-
-    def run(self, run_id: str) -> ChildRow: ...
-    def children_of(self, key: StepKey) -> list[str]: ...
-    def attempts_of(self, key: StepKey) -> list[Attempt]: ...
-    def unfinished(self, run_id: str) -> dict[StepKey, Attempt]: ...
-    def decisions(self, run_id: str) -> list[Decision]: ...
-    def decisions_on(self, key: StepKey) -> list[Decision]: ...
-    def results(self, run_id: str) -> list[StepResult]: ...
-    def spent(self, run_id: str) -> Amounts: ...
+from somagent.workflows.engines.written import Rows, RunRow
 
 
 class AtWork(Protocol):
@@ -164,7 +137,7 @@ class Children:
             elif attempt.waiting is not None:
                 yield Question(path_below(top, key), attempt.waiting)
 
-    async def _begun(self, arguments: CapsuleArgs, step: Step) -> ChildRow:
+    async def _begun(self, arguments: CapsuleArgs, step: Step) -> RunRow:
         """The run of the step's capsule: the one there is, or another one when its failure has been told before."""
         last = self._last(step.key)
         if last is not None and not self._is_told(step.key, last):
@@ -191,7 +164,7 @@ class Children:
         await self._make(record, plan, results, decisions)
         return self._rows.run(record.id)
 
-    async def _driven(self, run: RunRecord, step: Step) -> ChildRow:
+    async def _driven(self, run: RunRecord, step: Step) -> RunRow:
         above = self._at_work[step.run.id]
         left = (step.deadline - step.now()).total_seconds()
         overtime = Failure(failure_class="timeout", message=f"cut off after {round(left, 1):g} s")
@@ -203,18 +176,18 @@ class Children:
             timer.cancel()
         return self._rows.run(run.id)
 
-    def _last(self, key: StepKey) -> ChildRow | None:
+    def _last(self, key: StepKey) -> RunRow | None:
         found = self._rows.children_of(key)
         return self._rows.run(found[-1]) if found else None
 
-    def _is_told(self, key: StepKey, row: ChildRow) -> bool:
+    def _is_told(self, key: StepKey, row: RunRow) -> bool:
         """Whether the run failed and an attempt of the step has failed for it: then this is another attempt."""
         if row.ended_at is None or row.phase == "Succeeded":
             return False
         failures = [attempt.failure for attempt in self._rows.attempts_of(key)]
         return any(why is not None and why.child == row.run.id for why in failures)
 
-    def _of_the_run_before(self, step: Step) -> ChildRow | None:
+    def _of_the_run_before(self, step: Step) -> RunRow | None:
         """Where the step's run takes over from another run of the same capsule, so do the capsules in it."""
         if step.run.parent is None or not step.run.retry_of:
             return None

@@ -24,9 +24,9 @@ from somagent.workflows.engines import rules
 from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
+from somagent.workflows.engines.execution import Execution
 from somagent.workflows.engines.lease import Lease
 from somagent.workflows.engines.local import reading, submission
-from somagent.workflows.engines.local.execution import Execution
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.journal import Journal, cut_off
 from somagent.workflows.engines.local.rows import RunRow, encode

@@ -31,9 +31,9 @@ from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
-from somagent.workflows.engines.local.journal import Journal
 from somagent.workflows.engines.slots import Slots
 from somagent.workflows.engines.sub_capsules import nodes_of
+from somagent.workflows.engines.written import Written
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Execution:
         self,
         run: RunRecord,
         plan: Plan,
-        journal: Journal,
+        written: Written,
         *,
         clock: Clock,
         slots: Slots,
@@ -78,10 +78,10 @@ class Execution:
 
         With `stopped_for` nothing but `finally` steps is begun.
         """
-        self._run, self._plan, self._journal, self._rows = run, plan, journal, journal.rows
+        self._run, self._plan, self._written, self._rows = run, plan, written, written.rows
         self._slots, self._sleep, self._now = slots, clock.sleep, clock.now
         self._children, self._capsules = children, {node.id for node in nodes_of(plan) if node.capsule}
-        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": journal, "now": clock.now}
+        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": written, "now": clock.now}
         self._attempt = {**self._common, **attempt}
         self._phases: dict[str, Phase] = {}
         self._items: dict[str, set[int]] = {}  # items with a result when the execution began
@@ -168,7 +168,7 @@ class Execution:
         key = StepKey(self._run.id, node.id)
         barrier = rules.in_the_way(self._plan, node, self._phases) if self._blocked else ""
         if barrier:
-            self._spawn(self._journal.record(None, rules.omitted(key, barrier, self._now())), self._ended)
+            self._spawn(self._written.record(None, rules.omitted(key, barrier, self._now())), self._ended)
         elif self._is_stopped():
             self._give_up(key)
         elif node.fan_out is not None:
@@ -261,7 +261,7 @@ class Execution:
     async def _open(self, key: StepKey) -> StepResult | int:
         opened = await open_fan_out(key, **self._common)
         if isinstance(opened, int):
-            await self._journal.opened(key, opened, self._now())
+            await self._written.opened(key, opened, self._now())
         return opened
 
     def _opened(self, node: Node, opened: StepResult | int) -> None:
@@ -312,7 +312,7 @@ class Execution:
 
     async def _given_up(self, key: StepKey, why: Failure) -> StepResult:
         spent = await self._children.end(key, why) if key.step in self._capsules else None
-        return await self._journal.record(
+        return await self._written.record(
             None, rules.given_up(key, self._rows.attempts_of(key), why, self._now(), spent)
         )
 

@@ -111,6 +111,18 @@ def test_a_failing_final_fails_the_run_and_the_next_one_still_runs(run_plan, mak
     assert view.phase == "Failed"
 
 
+def test_no_failing_final_is_passed_over_in_silence(run_plan, make_plan, note):
+    finals = [note("tidy", arguments={"fail": ["error"]}), note("tell"), note("bye", arguments={"fail": ["denied"]})]
+    failed = run_plan(make_plan(note("a", arguments={"fail": ["transient"]}), note("b", "a"), finals=finals))
+    assert failed.failure.failure_class == "transient"
+    assert failed.failure.message == (
+        "step `a`: attempt 1 was told to fail; finally step `tidy`: attempt 1 was told to fail; "
+        "finally step `bye`: attempt 1 was told to fail"
+    )
+    fine = run_plan(make_plan(note("a"), finals=finals[:1]))
+    assert (fine.phase, fine.failure.message) == ("Failed", "finally step `tidy`: attempt 1 was told to fail")
+
+
 def fan(items, limit=0):
     return FanOut(items=Template(value=items), name="one", item_schema={"type": "integer"}, max_parallel=limit)
 

@@ -364,6 +364,52 @@ def test_a_process_killed_inside_a_capsule_goes_on_in_the_same_capsule(family, s
     assert [one.inner.phase for one in view.steps[0].items] == ["Cancelled", "Cancelled"]
 
 
+def test_a_run_from_a_step_on_keeps_the_capsules_that_succeeded_and_begins_the_others_anew(
+    family, go, make_engine, tmp_path
+):
+    good, bad = (
+        family.inside("good", family.note("g")),
+        family.inside("bad", family.note("b1"), family.note("b2", "b1", fail=["error"])),
+    )
+    plan = family.around(family.capsule("one", good), family.capsule("two", bad, "one"), inside=(good, bad))
+
+    async def main():
+        async with make_engine() as engine:
+            run = await engine.submit(plan, {}, submitter="ada", files={})
+            assert (await engine.run(run)).phase == "Failed"
+            return await engine.run(await engine.retry_from(run, "two"))
+
+    view = go(main())
+    assert [step.phase for step in view.steps] == ["Succeeded", "Failed"]
+    assert inner(view, "one") is None  # it was taken over from the other run, and is shown there
+    assert inner(view, "two").run.id == f"{view.run.id}.two"
+    assert family.begun() == ["g 1", "b1 1", "b2 1", "b1 1", "b2 1"]
+
+
+def test_another_process_decides_inside_a_capsule_while_one_is_at_work(
+    family, start, tmp_path, make_node, go, make_engine
+):
+    scan = family.inside("scan", make_node("approval", operator="ask"), family.note("after", "approval"))
+    plan = family.around(family.note("slow", seconds=3), family.capsule("scan", scan), inside=(scan,))
+    (tmp_path / "plan.json").write_bytes(encode_plan(plan))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json")
+    assert process.stdout is not None
+    run = process.stdout.readline().split()[-1]
+    engine = make_engine()
+    while engine.view(run).steps[1].phase != "Waiting":
+        assert process.poll() is None, process.communicate()
+
+    async def decide():
+        async with make_engine() as other:
+            await other.signal(f"{run}.scan", Decision(step="approval", by="bob", approve=True, at=AT))
+
+    go(decide())
+    assert process.stdout.readline().strip() == "Succeeded"
+    view = engine.view(run)
+    assert view.steps[1].ended_at < view.steps[0].ended_at
+    assert view.held_by is None
+
+
 def test_ids_say_where_a_run_belongs_and_stay_short_enough_for_file_names():
     key = StepKey("r-1", "scan", 3)
     assert (child_id(key, 1), child_id(key, 2)) == ("r-1.scan.3", "r-1.scan.3-2")

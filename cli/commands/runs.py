@@ -29,10 +29,13 @@ def run(arguments: Namespace) -> int:
         return 0
     if not runs:
         print("no runs here yet; `somagent run CAPSULE` starts one")
+    name = max((len(one.id) for one in runs), default=0)
     capsule = max((len(one.capsule) for one in runs), default=0)
     for one in runs:
         length = between(one.created_at, one.ended_at)
         started = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        line = f"{MARKS[one.phase][0]} {one.id:<20}  {one.capsule:<{capsule}}  {one.phase:<9}  {started}  {length:>8}"
+        line = (
+            f"{MARKS[one.phase][0]} {one.id:<{name}}  {one.capsule:<{capsule}}  {one.phase:<9}  {started}  {length:>8}"
+        )
         print(visible(line.rstrip()))
     return 0

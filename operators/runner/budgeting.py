@@ -22,10 +22,6 @@ NOTHING = Amounts()
 _UNLIMITED = Budget()
 
 
-class Refused(StepFailure):
-    """People refused what the attempt would have spent; there is no other one."""
-
-
 class Ask(NamedTuple):
     """Whose attempt it is, and what people said so far."""
 
@@ -158,7 +154,7 @@ def _used_up(account: Account) -> str:
 
 
 def _approved(asked: Ask) -> frozenset[str]:
-    """The budgets that people let this attempt go beyond; raises `Refused` when they do not."""
+    """The budgets that people let this attempt go beyond; raises `StepFailure` when they do not."""
     question = asked.attempt.asked
     if question is None or not question.budgets:
         return frozenset()
@@ -168,7 +164,7 @@ def _approved(asked: Ask) -> frozenset[str]:
     if end is None:
         return frozenset()
     if end.kind == "rejected":
-        raise Refused("budget", f"{rejection(end.deciding[0])}; {question.show[-1]}")
+        raise StepFailure("budget", f"{rejection(end.deciding[0])}; {question.show[-1]}")
     return frozenset(question.budgets)
 
 

@@ -17,7 +17,6 @@ from somagent.capsule_compiler.plan import Plan, Retry
 from somagent.operators.operator import Answer, Operator, StepFailure
 from somagent.operators.runner.attempt import Course, Work, account, perform
 from somagent.operators.runner.bindings import Scope
-from somagent.operators.runner.budgeting import Refused
 from somagent.operators.runner.guards import RequiredButFalse, is_wanted
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.log import StepLog
@@ -126,7 +125,7 @@ async def _fail(work: Work, course: Course, fault: StepFailure) -> StepResult | 
     await account(work, fault.spent, course)
     retry = work.node.node.retry
     failed = attempt.failed_before + 1
-    settled = fault.failure_class == "denied" or isinstance(fault, RequiredButFalse | Refused)
+    settled = fault.failure_class in {"denied", "budget"} or isinstance(fault, RequiredButFalse)
     if not settled and fault.failure_class in retry.failures and failed < retry.attempts:
         attempt = replace(attempt, retry_at=retry_time(retry, failed, ended_at))
         await work.ledger.end(attempt)

@@ -23,7 +23,6 @@ SECRETS = "secrets"  # secrets may be entries of it: granted to the step (true),
 EXPRESSIONS = "expressions"  # true: a list whose texts are expressions; `${{ }}` around them may be left out
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
-
 USES = "uses"  # section of `uses` (`capsules`, `tools`, `personas`): an alias of it, or a list of aliases
 USED_INPUT = "usedInput"  # name of the sibling argument whose `uses` alias this mapping of inputs is for
 
@@ -36,6 +35,9 @@ class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     arguments: Annotated[dict[str, Any], Meta(description="JSON Schema of the value of the operator's key")]
     outputs: Annotated[dict[str, Any], Meta(description="JSON Schema of each output that it always gives")] = {}
     declares_outputs: Annotated[bool, Meta(description="The author declares outputs with `outputs:`")] = False
+    artifacts_by_path: Annotated[
+        bool, Meta(description="Declared artifacts are files in the step's working folder, found by `path`")
+    ] = True
     gate: Annotated[bool, Meta(description="Opens only on allow or approve")] = False
     core: Annotated[bool, Meta(description="Written by a key of its own; only SomaGent's own operators are")] = False
 

@@ -21,7 +21,8 @@ from somagent.operators.operator import Operator
 GROUP = "somagent.operators"
 _METADATA = (".dist-info", ".egg-info")
 BUILT_IN: dict[str, str] = {
-    name: f"somagent.operators.{name}:OPERATOR" for name in ("bundle", "capsule", "policy", "review", "script")
+    name: f"somagent.operators.{name}:OPERATOR"
+    for name in ("bundle", "capsule", "policy", "review", "script", "slm", "tool")
 }
 
 

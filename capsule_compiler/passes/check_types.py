@@ -213,14 +213,14 @@ def _schemas(draft: Draft, types: Mapping[str, JsonSchema]) -> Iterator[Diagnost
         for name, schema in step.spec.outputs.items():
             path = (*step.path, "outputs", name)
             yield from check_schema.check(msgspec.to_builtins(schema), path)
-            yield from _of_outputs_only(draft, schema, path)
+            yield from _of_outputs_only(draft, schema, path, by_path=draft.entry(step).artifacts_by_path)
 
 
-def _of_outputs_only(draft: Draft, schema: Any, path: Path) -> Iterator[Diagnostic]:
+def _of_outputs_only(draft: Draft, schema: Any, path: Path, *, by_path: bool) -> Iterator[Diagnostic]:
     if schema.default is not UNSET:
         message = "an output has no default: the step gives it or fails"
         yield Diagnostic("default-of-output", message, draft.key_span((*path, "default")), help="remove `default`")
-    if schema.type == "artifact" and schema.path is UNSET:
+    if schema.type == "artifact" and schema.path is UNSET and by_path:
         message = f"the artifact `{path[-1]}` has no `path`"
         help_ = "add `path:`, the file or folder in the step's working folder"
         yield Diagnostic("artifact-without-path", message, draft.span((*path, "type")), help=help_)

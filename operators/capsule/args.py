@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from somagent.capsule_compiler.catalogue import PLAIN, USED_INPUT, USES
+from somagent.capsule_compiler.catalogue import PLAIN, SECRETS, USED_INPUT, USES
 from somagent.governance.documents import HINTS
 
 _USE_PLAIN = "which capsule a step runs is settled before it runs: write a name under `uses.capsules`"
@@ -27,6 +27,6 @@ class CapsuleArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         dict[str, Any],
         Meta(
             description="The capsule's inputs, by name; those without a default must be there",
-            extra_json_schema={HINTS: {USED_INPUT: "use"}},
+            extra_json_schema={HINTS: {USED_INPUT: "use", SECRETS: "use"}},
         ),
     ] = field(name="with", default_factory=dict)

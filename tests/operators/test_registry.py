@@ -53,7 +53,11 @@ def installed(tmp_path, request):
 
 def test_the_built_in_operators_are_there_without_any_entry_point():
     registry = load_operators([])
-    assert list(registry.operators) == sorted(BUILT_IN) == ["bundle", "capsule", "policy", "review", "script"]
+    assert (
+        list(registry.operators)
+        == sorted(BUILT_IN)
+        == ["bundle", "capsule", "policy", "review", "script", "slm", "tool"]
+    )
     assert all(operator.entry.name == name and operator.entry.core for name, operator in registry.operators.items())
     assert registry.faults == []
 

@@ -410,6 +410,23 @@ def test_another_process_decides_inside_a_capsule_while_one_is_at_work(
     assert view.held_by is None
 
 
+def test_a_look_at_what_others_wrote_before_a_run_has_begun_ends_nothing(family, go, make_engine):
+    scan = family.inside("scan", family.note("a"))
+    plan = family.around(family.capsule("scan", scan), inside=(scan,))
+
+    async def main():
+        def look(point: str) -> None:  # as the listener may, which looks on every run at work
+            if point == "start.committed":
+                for execution in engine._executions.values():
+                    execution.look()
+
+        async with make_engine(crash=look) as engine:
+            return await engine.run(await engine.submit(plan, {}, submitter="ada", files={}))
+
+    view = go(main())
+    assert (view.phase, inner(view).phase) == ("Succeeded", "Succeeded")
+
+
 def test_ids_say_where_a_run_belongs_and_stay_short_enough_for_file_names():
     key = StepKey("r-1", "scan", 3)
     assert (child_id(key, 1), child_id(key, 2)) == ("r-1.scan.3", "r-1.scan.3-2")

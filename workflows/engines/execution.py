@@ -95,7 +95,7 @@ class Execution:
         self._parked: dict[StepKey, Waiting] = {}
         self._tried: dict[StepKey, object] = {}  # what a parked step was run again for
         self.stopped_for = stopped_for  # why steps that have not ended are given up
-        self._stopping = False
+        self._loaded = self._stopping = False
         self._quiet: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def execute(self) -> Phase:
@@ -108,6 +108,7 @@ class Execution:
         timer = None if left is None else asyncio.create_task(self._count_down(left))
         try:
             self._load()
+            self._loaded = True
             self.look()
             await self._quiet
         finally:
@@ -123,6 +124,8 @@ class Execution:
 
     def look(self) -> None:
         """Takes in what people wrote down, a cancellation or decisions, and that a due date passed."""
+        if not self._loaded:
+            return  # it looks when it begins
         by = self._rows.cancelled_by(self._run.id)
         if by is not None:
             self.stop(rules.cancellation(by))
@@ -132,7 +135,9 @@ class Execution:
 
     def stop(self, why: Failure) -> None:
         """Gives up what has not ended; `finally` steps run, and then the run ends."""
-        if self.stopped_for is None and self._blocked:
+        if not self._loaded:
+            self.stopped_for = self.stopped_for or why
+        elif self.stopped_for is None and self._blocked:
             self._give_up_all(why)
             self._turn()
 

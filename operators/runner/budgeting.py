@@ -142,9 +142,9 @@ async def _times(asked: Ask) -> list[tuple[Account, timedelta, timedelta]]:
     for account in accounts:
         limit = account.budget.wall_clock_ms
         if limit is not None:
-            attempts = await asked.ledger.attempts(key.run, "" if account is run else key.step)
-            if account.name not in {"run", f"{key.step}/*"}:
-                attempts = [attempt for attempt in attempts if attempt.key == key]
+            step = "" if account is run else key.step
+            item = None if account is run or account.name.endswith("/*") else key.item
+            attempts = await asked.ledger.attempts(key.run, step, item)
             found.append((account, time_at_work(attempts, asked.now), timedelta(milliseconds=limit)))
     return found
 

@@ -113,8 +113,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def attempts(self, run_id: str, step: str = "") -> Sequence[Attempt]:
-        """All attempts of the run, or of one step and its items, in the order of their starts."""
+    async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
+        """All attempts of the run, of one step and its items, or of one item, in the order of their starts."""
         ...
 
     async def reserve(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Edge, Hole, Template, encode_plan
+from somagent.capsule_compiler.plan import Edge, Hole, Template, decode_plan, encode_plan, plan_digest
 from somagent.workflows.engines.local import LocalEngine
 
 
@@ -43,6 +43,20 @@ def check(full: subprocess.CompletedProcess[str], resumed: subprocess.CompletedP
 
 
 def test_a_file_that_may_not_grow_stops_the_run_which_goes_on_with_room(program, long_plan, tmp_path):
+    full = program("work", tmp_path / "data", long_plan, "--file-limit", 3_000_000)
+    run = full.stdout.split()[0]
+    check(full, program("work", tmp_path / "data", long_plan, "--run", run), tmp_path / "marks")
+
+
+def test_a_run_inside_another_that_finds_no_room_stops_the_whole(program, long_plan, make_plan, make_node, tmp_path):
+    inside = decode_plan(long_plan.read_bytes())
+    digest = plan_digest(inside)
+    middle = make_plan(make_node("down", operator="capsule", capsule=digest, arguments={"use": "down"}))
+    whole = make_plan(
+        make_node("scan", operator="capsule", capsule=plan_digest(middle), arguments={"use": "scan"}),
+        capsules={digest: inside, plan_digest(middle): middle},
+    )
+    long_plan.write_bytes(encode_plan(whole))
     full = program("work", tmp_path / "data", long_plan, "--file-limit", 3_000_000)
     run = full.stdout.split()[0]
     check(full, program("work", tmp_path / "data", long_plan, "--run", run), tmp_path / "marks")

@@ -89,8 +89,8 @@ class Journal:
         await self.write("open", lambda db: db.execute(insert, (key.run, key.step, items)).rowcount, flush=False)
         self._tell(Event(at=at, key=key, kind="opened", phase="Running", items=items))
 
-    async def attempts(self, run_id: str, step: str = "") -> Sequence[Attempt]:
-        return self.rows.attempts(run_id, step)
+    async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
+        return self.rows.attempts(run_id, step) if item is None else self.rows.attempts_of(StepKey(run_id, step, item))
 
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()

@@ -115,7 +115,9 @@ class Rows:
 
     def attempts(self, run_id: str, step: str = "") -> list[Attempt]:
         """All attempts of a run, or of one step and its items, in the order of their starts."""
-        query = "SELECT record FROM attempts WHERE run = ?1 AND (?2 = '' OR step = ?2) ORDER BY seq"
+        if not step:
+            return self._records(decode_attempt, "SELECT record FROM attempts WHERE run = ? ORDER BY seq", (run_id,))
+        query = "SELECT record FROM attempts WHERE run = ? AND step = ? ORDER BY seq"
         return self._records(decode_attempt, query, (run_id, step))
 
     def attempts_of(self, key: StepKey) -> list[Attempt]:

@@ -12,7 +12,7 @@ from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
 from somagent.capsule_compiler.passes import PASSES
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution
-from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, decode_source
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, bounded, decode_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,4 @@ def draft_capsule(name: str, content: bytes, given: Given) -> Draft:
 def shown(draft: Draft) -> tuple[Diagnostic, ...]:
     """The diagnostics of a draft as people get them: without allowed warnings, in the order of the text, bounded."""
     diagnostics = sorted(allow(draft.source, draft.diagnostics), key=lambda one: (one.span, one.name))
-    return tuple(_bounded(diagnostics))
-
-
-def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    if len(diagnostics) < MAX_MISTAKES:
-        return diagnostics
-    shown = diagnostics[: MAX_MISTAKES - 1]
-    message = f"there are more mistakes; these are the first {len(shown)}"
-    return [*shown, Diagnostic("too-many-mistakes", message, diagnostics[len(shown)].span)]
+    return tuple(bounded(diagnostics))

@@ -19,6 +19,7 @@ from somagent.governance.constitution.model import Attribute, ConstitutionFile, 
 from somagent.governance.constitution.rules import ReadyRule, condition_of
 from somagent.governance.constitution.scopes import STEP_SCOPE
 from somagent.governance.documents import (
+    MAX_MISTAKES,
     Diagnostic,
     Entry,
     Label,
@@ -31,6 +32,7 @@ from somagent.governance.documents import (
     ShapeCheck,
     Source,
     Span,
+    bounded,
     key_at,
     model_schema,
     nearest,
@@ -52,7 +54,7 @@ def load_constitution(source: Source) -> tuple[Constitution | None, list[Diagnos
     if root is None:
         return None, diagnostics
     reading = _Reading(source, root, diagnostics)
-    return reading.constitution(), reading.diagnostics
+    return reading.constitution(), bounded(reading.diagnostics)
 
 
 def constitution_from_document(document: Mapping[str, Any]) -> Constitution:
@@ -84,6 +86,8 @@ class _Reading:
         self.diagnostics = [*diagnostics, *form.diagnostics]
 
     def constitution(self) -> Constitution | None:
+        if len(self.diagnostics) >= MAX_MISTAKES:
+            return None  # the form was not looked through to its end
         attributes = self._attributes()
         principles = self._principles()
         input_rules, step_rules = self._rules(attributes, principles)

@@ -6,7 +6,7 @@ Capsules and constitutions are read by the same bounded reader, and every mistak
 """
 
 from somagent.governance.documents.comments import comments
-from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label
+from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label, bounded
 from somagent.governance.documents.locate import in_document, locate, locator
 from somagent.governance.documents.model_schema import model_schema
 from somagent.governance.documents.nearest import nearest, nearest_first
@@ -45,6 +45,7 @@ __all__ = [
     "ShapeCheck",
     "Source",
     "Span",
+    "bounded",
     "comments",
     "decode_source",
     "in_document",

@@ -48,3 +48,12 @@ class Diagnostic:
     help: str = ""
     labels: tuple[Label, ...] = ()
     edit: Edit | None = None
+
+
+def bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """The first mistakes in the order given, and one that says so when there are more."""
+    if len(diagnostics) < MAX_MISTAKES:
+        return diagnostics
+    shown = diagnostics[: MAX_MISTAKES - 1]
+    message = f"there are more mistakes; these are the first {len(shown)}"
+    return [*shown, Diagnostic("too-many-mistakes", message, diagnostics[len(shown)].span)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import ScalarNode
@@ -26,12 +27,12 @@ _SPECIAL = frozenset(",[]{}")
 
 def locate(source: Source, node: ScalarNode, inner: Span) -> Span:
     """The source span of a span of the scalar's text; the whole scalar when it cannot be told."""
-    return _Places(source, node).of(inner)
+    return _places(source, node).of(inner)
 
 
 def locator(source: Source, node: ScalarNode) -> Callable[[Span], Span]:
     """`locate` for many spans of one scalar: the scalar is looked through once."""
-    return _Places(source, node).of
+    return _places(source, node).of
 
 
 def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -41,7 +42,7 @@ def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -
     """
     if not found:
         return []
-    places = _Places(source, node)
+    places = _places(source, node)
     return [
         replace(
             one,
@@ -51,6 +52,12 @@ def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -
         )
         for one in found
     ]
+
+
+@lru_cache(maxsize=8)
+def _places(source: Source, node: ScalarNode) -> _Places:
+    """Looked through once for all the mistakes in one scalar, which come one after the other."""
+    return _Places(source, node)
 
 
 class _Places:

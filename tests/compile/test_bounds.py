@@ -167,3 +167,12 @@ def test_steps_beyond_the_limit_are_refused_with_the_way_out(quick: Callable[[st
     finals = "  finally:\n" + "".join(step(f"f{n}") for n in range(1001))
     (mistake,) = quick(text + finals).diagnostics
     assert (mistake.name, mistake.message) == ("too-many-steps", "5,001 steps; a capsule may have 5,000")
+
+
+def test_very_many_mistakes_in_one_text_are_found_in_time(compiled):
+    holes = "${{ secrets.x }} " * 5000
+    spec = f"  steps:\n    s:\n      script:\n        run: 'true'\n        env:\n          A: {holes}\n            b\n"
+    start = time.process_time()
+    done = compiled(HEAD + spec)
+    assert time.process_time() - start < 2.0
+    assert len(done.diagnostics) == MAX_MISTAKES

@@ -12,7 +12,7 @@ from somagent.governance.constitution import (
     constitution_from_document,
     load_constitution,
 )
-from somagent.governance.documents import Diagnostic, Source
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source
 
 HEAD = """\
 apiVersion: somagent.io/v1alpha1
@@ -217,3 +217,12 @@ def test_an_attribute_that_makes_no_sense_is_refused(attribute: str, message: st
 def test_whatever_the_text_there_are_diagnostics_and_never_a_traceback(text: str) -> None:
     _, diagnostics = diagnose(text)
     assert diagnostics
+
+
+def test_of_very_many_mistakes_the_first_are_said_whatever_comes_after_them():
+    unknown = ", ".join(f"more{number}: 1" for number in range(3 * MAX_MISTAKES))
+    text = HEAD + f"spec:\n  input:\n    a: {{ type: integer, {unknown} }}\n    b: {{ type: boolean, tools: x }}\n"
+    constitution, found = load_constitution(Source("c.yaml", text))
+    assert constitution is None
+    assert len(found) == MAX_MISTAKES
+    assert found[-1].name == "too-many-mistakes"

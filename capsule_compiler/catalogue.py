@@ -39,6 +39,9 @@ class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         bool, Meta(description="Declared artifacts are files in the step's working folder, found by `path`")
     ] = True
     gate: Annotated[bool, Meta(description="Opens only on allow or approve")] = False
+    outside: Annotated[bool, Meta(description="Its effect is outside of the run: tests of capsules answer for it")] = (
+        False
+    )
     core: Annotated[bool, Meta(description="Written by a key of its own; only SomaGent's own operators are")] = False
 
 

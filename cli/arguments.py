@@ -80,6 +80,22 @@ def _author(add: _Adder) -> None:
     _constitution(plan)
     _output(plan)
 
+    test = add("test", help="run the tests beside a capsule, with declared answers for what is outside")
+    test.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="a file of tests, a capsule, a folder, or a library capsule's name (default: this folder)",
+    )
+    test.add_argument("-k", dest="pattern", default="", metavar="TEXT", help="only cases with this in their name")
+    test.add_argument("--list", action="store_true", help="list the cases, and run none")
+    test.add_argument("--real", action="store_true", help="take no answers but people's decisions: run every step")
+    test.add_argument("--update-snapshots", action="store_true", help="write the records of runs anew")
+    test.add_argument("--min-coverage", type=_percent, metavar="N", help="fail below N percent of a capsule's ways")
+    test.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML too")
+    _constitution(test)
+    _output(test)
+
     graph = add("graph", help="draw the steps of a capsule: Mermaid, DOT or SVG")
     graph.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
     graph.add_argument(
@@ -186,7 +202,7 @@ def _tools(add: _Adder) -> None:
         "kind",
         nargs="?",
         default="capsule",
-        choices=["capsule", "plan", "constitution", "crd"],
+        choices=["capsule", "plan", "constitution", "test", "crd"],
         help="of what (default: capsule)",
     )
     lsp = add("lsp", help="serve an editor: mistakes while you type, completion, hover, rename (language server)")
@@ -248,6 +264,12 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1 on")
     return int(text[:9])
+
+
+def _percent(text: str) -> float:
+    if not (text.replace(".", "", 1).isdigit() and text.isascii() and float(text) <= 100):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 0 to 100")
+    return float(text)
 
 
 def _output(parser: argparse.ArgumentParser) -> None:

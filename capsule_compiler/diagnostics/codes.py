@@ -1,7 +1,8 @@
 """The one list of codes. A number never changes its meaning and is never used again.
 
 CAP0 the text, CAP1 its form, CAP2 names, CAP3 expressions and types, CAP4 order and guards, CAP5 what comes
-from outside the file, CAP6 constitutions, CAP7 secrets, CAP8 comments that allow warnings. Each code has a folder
+from outside the file, CAP6 constitutions, CAP7 secrets, CAP80 comments that allow warnings, CAP82 files of tests.
+Each code has a folder
 `examples/NUMBER-NAME/` with a capsule that fails by this code only (`fails.capsule.yaml`), the same capsule mended
 (`fixed.capsule.yaml`) and how the failure is shown (`fails.txt`).
 """
@@ -205,6 +206,25 @@ CODES: tuple[Code, ...] = (
     ),
     Code("CAP804", "allow-without-reason", "Whoever reads an allowance later wants to know why.", "warning"),
     Code("CAP805", "allow-malformed", "A comment that begins with `somagent:` is an instruction.", "warning"),
+    Code(
+        "CAP820",
+        "test-capsule-unclear",
+        "A file of tests tests one capsule: the one in the folder above, or the one named.",
+    ),
+    Code("CAP821", "test-capsule-wrong", "A capsule with mistakes cannot be run; a case may expect its `diagnostics`."),
+    Code("CAP822", "test-case-twice", "Names tell cases apart, in reports, snapshots and for `-k`."),
+    Code("CAP823", "test-unknown-step", "The capsule has no such step to answer for, or to expect something of."),
+    Code("CAP824", "test-unknown-output", "The step or capsule declares no such output."),
+    Code(
+        "CAP825",
+        "test-answer-wrong",
+        "An answer is what the step could have given: every declared output, of its type.",
+    ),
+    Code("CAP826", "test-answer-missing", "A test touches nothing outside, so the case answers for steps that would."),
+    Code("CAP827", "test-answer-misplaced", "An answer, or an expectation, of a kind that does not fit there."),
+    Code("CAP828", "test-assertion-not-bool", "An assertion is true or false."),
+    Code("CAP829", "test-expects-nothing", "A case that expects nothing cannot fail, so it tests nothing."),
+    Code("CAP830", "test-unknown-code", "There is no such diagnostic that a capsule could be expected to have."),
 )
 
 _BY_NAME = {code.name: code for code in CODES}

@@ -11,14 +11,17 @@ from somagent.cli.compiling import installed
 from somagent.cli.printing import print_json
 from somagent.governance.constitution import ConstitutionFile
 from somagent.governance.documents import model_schema, write_yaml
+from somagent.workflows.testing.model import CapsuleTest
+
+_MODELS: dict[str, type] = {"plan": Plan, "constitution": ConstitutionFile, "test": CapsuleTest}
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the JSON Schema of capsules, plans or constitutions, or the definition of capsules for Kubernetes."""
+    """Prints the JSON Schema of a kind of document, or the definition of capsules for Kubernetes."""
     if arguments.kind == "crd":
         sys.stdout.write(write_yaml(capsule_crd(installed().language.catalogue)))
     elif arguments.kind == "capsule":
         print_json(installed().language.schema)
     else:
-        print_json(model_schema(Plan if arguments.kind == "plan" else ConstitutionFile))
+        print_json(model_schema(_MODELS[arguments.kind]))
     return 0

@@ -1,0 +1,216 @@
+"""A run held against what its case expects: every difference, with both sides and its place in the file of tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from somagent.capsule_compiler.diagnostics import code_of
+from somagent.governance.cel import BorderError
+from somagent.governance.documents import Path as Place
+from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.testing.assertions import bindings_of, failed_assertion
+from somagent.workflows.testing.model import Case, ExpectedDiagnostic, ExpectedStep
+from somagent.workflows.testing.reading import CASES, TestFile
+from somagent.workflows.testing.snapshots import compare_snapshot
+
+_NOTHING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How far a case came: a run, or why there is none."""
+
+    view: RunView | None
+    refused: tuple[str, ...] = ()  # what is wrong with the inputs
+    fault: str = ""  # of the engine
+    notes: tuple[str, ...] = ()  # decisions that did not count
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as expected."""
+
+    line: int  # in the file of tests
+    what: str
+    expected: str = ""
+    actual: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All that is not as expected, and what helps to understand it."""
+
+    failures: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+
+
+def judge(file: TestFile, number: int, ran: Ran, folder: str, *, update_snapshots: bool) -> Judged:
+    """The differences of one case; `folder` is where its run is kept."""
+    case = file.cases[number]
+    place: Place = (*CASES, number, "expect")
+    found: list[Difference]
+    if case.expect.diagnostics is not UNSET:
+        found = [*_diagnostics(file, case.expect.diagnostics, (*place, "diagnostics"))]
+    elif case.expect.refused is not UNSET:
+        found = [*_refused(file, case.expect.refused, ran, (*place, "refused"))]
+    elif ran.view is None:
+        why = "; ".join(ran.refused) or ran.fault
+        found = [Difference(file.text.line(place), "there is no run", actual=why)]
+    else:
+        found = [*_run(file, case, ran.view, place)]
+        if case.expect.snapshot:
+            said = compare_snapshot(file, case, ran.view, folder, update=update_snapshots)
+            found += [Difference(file.text.line((*place, "snapshot")), *said)] if said else []
+    notes = (*ran.notes, *(_why(ran.view) if found and ran.view is not None else ()))
+    return Judged(tuple(found), notes)
+
+
+def _diagnostics(file: TestFile, wanted: list[ExpectedDiagnostic], place: Place) -> Iterator[Difference]:
+    source = file.subject.source
+    actual = [(code_of(one.name).number, source.position(one.span.start).line) for one in file.subject.diagnostics]
+    left = list(actual)
+    unmet = []
+    for one in sorted(wanted, key=lambda one: one.line is UNSET):
+        number = code_of(one.code).number
+        match = next((it for it in left if it[0] == number and one.line in (UNSET, it[1])), None)
+        if match is None:
+            unmet.append(one)
+        else:
+            left.remove(match)
+    if unmet or left:
+        shown = [_code(code_of(one.code).number, None if one.line is UNSET else one.line) for one in wanted]
+        yield Difference(
+            file.text.line(place),
+            "the capsule's diagnostics",
+            ", ".join(shown) or "none",
+            ", ".join(_code(*one) for one in actual) or "none",
+        )
+
+
+def _code(number: str, line: int | None) -> str:
+    return number if line is None else f"{number} in line {line}"
+
+
+def _refused(file: TestFile, wanted: str, ran: Ran, place: Place) -> Iterator[Difference]:
+    said = "; ".join(ran.refused)
+    if ran.view is not None or wanted not in said:
+        actual = said or f"they were accepted, and the run is {ran.view.phase if ran.view else ran.fault}"
+        yield Difference(file.text.line(place), "the inputs are refused", wanted, actual)
+
+
+def _run(file: TestFile, case: Case, view: RunView, place: Place) -> Iterator[Difference]:
+    expect, line = case.expect, file.text.line
+    if expect.phase is not UNSET and view.phase != expect.phase:
+        yield Difference(line((*place, "phase")), "phase", expect.phase, view.phase)
+    said = view.failure.message if view.failure is not None else ""
+    if expect.message is not UNSET and expect.message not in said:
+        yield Difference(line((*place, "message")), "the run's failure says", expect.message, said or "nothing")
+    if expect.outputs is not UNSET:
+        yield from _outputs(file, expect.outputs, view.outputs, (*place, "outputs"), "", whole=True)
+    for address, wanted in expect.steps.items():
+        found = step_at(view, address)
+        inside = (*place, "steps", address)
+        if found is None:
+            yield Difference(line(inside), f"step `{address}`", actual="its capsule was not run")
+        else:
+            yield from _step(file, address, wanted, found, inside)
+    if expect.skipped is not UNSET:
+        skipped = sorted(step.id for step in view.steps if step.phase == "Skipped")
+        if skipped != sorted(expect.skipped):
+            names = ", ".join(sorted(expect.skipped))
+            yield Difference(line((*place, "skipped")), "skipped steps", names or "none", ", ".join(skipped) or "none")
+    if expect.asserted:
+        yield from _asserted(file, expect.asserted, view, (*place, "assert"))
+
+
+def _asserted(file: TestFile, texts: list[str], view: RunView, place: Place) -> Iterator[Difference]:
+    try:
+        bindings = bindings_of(view)
+    except BorderError as fault:
+        yield Difference(file.text.line(place), "assert", actual=str(fault))
+        return
+    for number, text in enumerate(texts):
+        why = failed_assertion(text, bindings)
+        if why:
+            at = file.text.source.position(file.text.span((*place, number)).start).line
+            yield Difference(at, "assert", text, why)
+
+
+def step_at(view: RunView, address: str) -> StepView | None:
+    """The step of an address; of several runs of a capsule, the first."""
+    *outer, last = address.split("/")
+    for name in outer:
+        step = next((step for step in view.steps if step.id == name), None)
+        inner = [one.inner for one in (step.items or [step] if step is not None else []) if one.inner is not None]
+        if not inner:
+            return None
+        view = inner[0]
+    return next((step for step in view.steps if step.id == last), None)
+
+
+def _step(file: TestFile, address: str, wanted: ExpectedStep, step: StepView, place: Place) -> Iterator[Difference]:
+    failure = step.failure if step.phase not in {"Succeeded", "Skipped"} else None
+    actual = {
+        "phase": step.phase,
+        "attempts": step.attempts,
+        "items": len(step.items),
+        "verdict": step.verdict.effect if step.verdict is not None else "none",
+        "failure": failure.failure_class if failure is not None else "none",
+    }
+    for name, value in actual.items():
+        expected = getattr(wanted, name)
+        if expected is not UNSET and expected != value:
+            yield Difference(file.text.line((*place, name)), f"{name} of `{address}`", str(expected), str(value))
+    said = failure.message if failure is not None else ""
+    if wanted.message is not UNSET and wanted.message not in said:
+        at = file.text.line((*place, "message"))
+        yield Difference(at, f"the failure of `{address}` says", wanted.message, said or "nothing")
+    if wanted.outputs is not UNSET:
+        yield from _outputs(file, wanted.outputs, step.outputs, (*place, "outputs"), f" of `{address}`", whole=False)
+
+
+def _outputs(
+    file: TestFile, wanted: dict[str, Any], actual: dict[str, Any], place: Place, owner: str, *, whole: bool
+) -> Iterator[Difference]:
+    for name, value in wanted.items():
+        found = actual.get(name, _NOTHING)
+        if not same(value, found):
+            shown = "nothing" if found is _NOTHING else as_text(found)
+            yield Difference(file.text.line((*place, name)), f"output `{name}`{owner}", as_text(value), shown)
+    for name in actual if whole else ():
+        if name not in wanted:
+            yield Difference(file.text.line(place), f"output `{name}`{owner}", "nothing", as_text(actual[name]))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are the same: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def as_text(value: Any) -> str:
+    """A value as JSON; over several lines when it is long."""
+    short = msgspec.json.encode(value, order="sorted")
+    return (short if len(short) <= 80 else msgspec.json.format(short, indent=2)).decode()
+
+
+def _why(view: RunView) -> Iterator[str]:
+    """Why steps failed, each in a line, for whoever looks at a failed case."""
+    for step in view.steps:
+        if step.phase == "Failed" and step.failure is not None:
+            yield f"`{step.id}` failed ({step.failure.failure_class}): {step.failure.message}"
+        elif step.phase == "Waiting" and step.waiting is not None:
+            yield f"`{step.id}` waits for people: {step.waiting.title}; `decisions` of an answer decide it"
+    for message, times in Counter(view.warnings).items():
+        yield message if times == 1 else f"{message} ({times} times)"

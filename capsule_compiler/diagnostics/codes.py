@@ -209,22 +209,22 @@ CODES: tuple[Code, ...] = (
     Code(
         "CAP820",
         "test-capsule-unclear",
-        "A file of tests tests one capsule: the one in the folder above, or the one named.",
+        "A file of tests tests one capsule: the one in the folder above, or the one that it names.",
     ),
     Code("CAP821", "test-capsule-wrong", "A capsule with mistakes cannot be run; a case may expect its `diagnostics`."),
-    Code("CAP822", "test-case-twice", "Names tell cases apart, in reports, snapshots and for `-k`."),
+    Code("CAP822", "test-case-twice", "Names tell cases apart: in reports, for snapshots and for `-k`."),
     Code("CAP823", "test-unknown-step", "The capsule has no such step to answer for, or to expect something of."),
-    Code("CAP824", "test-unknown-output", "The step or capsule declares no such output."),
+    Code("CAP824", "test-unknown-output", "The step, or the capsule, declares no such output."),
     Code(
         "CAP825",
         "test-answer-wrong",
-        "An answer is what the step could have given: every declared output, of its type.",
+        "An answer is what the step could have given: every declared output, of its type. A step that acts outside of "
+        "the run must have one.",
     ),
-    Code("CAP826", "test-answer-missing", "A test touches nothing outside, so the case answers for steps that would."),
-    Code("CAP827", "test-answer-misplaced", "An answer, or an expectation, of a kind that does not fit there."),
-    Code("CAP828", "test-assertion-not-bool", "An assertion is true or false."),
-    Code("CAP829", "test-expects-nothing", "A case that expects nothing cannot fail, so it tests nothing."),
-    Code("CAP830", "test-unknown-code", "There is no such diagnostic that a capsule could be expected to have."),
+    Code("CAP826", "test-answer-misplaced", "An answer or an expectation of a kind that does not fit there."),
+    Code("CAP827", "test-assertion-not-bool", "An assertion is true or false."),
+    Code("CAP828", "test-expects-nothing", "A case that expects nothing cannot fail, so it tests nothing."),
+    Code("CAP829", "test-unknown-code", "There is no such diagnostic that a capsule could be expected to have."),
 )
 
 _BY_NAME = {code.name: code for code in CODES}

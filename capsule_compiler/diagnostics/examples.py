@@ -1,7 +1,8 @@
 """The example of each code: a document that fails by this code only, how that is shown, and the same one mended.
 
 A folder `examples/NUMBER-NAME/` holds `fails.capsule.yaml`, `fixed.capsule.yaml` and `fails.txt`; of codes that only a
-constitution can have, `fails.constitution.yaml` and `fixed.constitution.yaml`. Beside them, where an example needs it:
+constitution can have, `fails.constitution.yaml` and `fixed.constitution.yaml`; of a file of tests, `fails.test.yaml`,
+`fixed.test.yaml`, and `tested.capsule.yaml`, which they test. Beside them, where an example needs it:
 
 - `fails.beside/`, `fixed.beside/`: the files in the capsule's own folder
 - `governing.constitution.yaml`: the constitution that governs the capsule
@@ -40,8 +41,9 @@ class Example:
 
     @property
     def kind(self) -> str:
-        """`capsule` or `constitution`."""
-        return "capsule" if (self.folder / "fails.capsule.yaml").exists() else "constitution"
+        """`capsule`, `constitution` or `test`."""
+        kinds = ("capsule", "constitution", "test")
+        return next(kind for kind in kinds if (self.folder / f"fails.{kind}.yaml").exists())
 
     @property
     def shown(self) -> str:

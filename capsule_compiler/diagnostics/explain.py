@@ -81,6 +81,9 @@ def _beside(example: Example, which: str) -> dict[str, str]:
     governing = example.folder / "governing.constitution.yaml"
     if governing.exists():
         files["the constitution that governs"] = governing
+    tested = example.folder / "tested.capsule.yaml"
+    if tested.exists():
+        files[tested.name] = tested
     for path in sorted(example.packages.rglob("*.yaml")):
         files[f"package {path.relative_to(example.packages).as_posix()}"] = path
     return {name: path.read_text(encoding="utf-8") for name, path in files.items()}

@@ -16,7 +16,7 @@ _GROUPS = {
     "CAP5": "Files and packages that a capsule uses",
     "CAP6": "Constitutions",
     "CAP7": "Secrets",
-    "CAP8": "Allowing warnings",
+    "CAP8": "Allowing warnings, and files of tests",
 }
 _HEAD = """\
 # Diagnostics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution, default_constitution, load_constitution
 from somagent.governance.documents import Diagnostic, Source, decode_source
 from somagent.operators.registry import load_operators
+from somagent.workflows.capsules import this_installation
 from somagent.workflows.packages import PackageFolder
+from somagent.workflows.testing.reading import read_test
 
 Compile = Callable[..., Compilation]
 CheckExample = Callable[[Code, str], tuple[Source, Sequence[Diagnostic]]]
@@ -74,6 +77,9 @@ def check_example(language: Language) -> CheckExample:
         if example.kind == "constitution":
             source, found = decode_source(name, content)
             return source, found or load_constitution(source)[1]
+        if example.kind == "test":
+            read = read_test(example.folder / name, content, this_installation(), default_constitution())
+            return replace(read.source, name=name), read.diagnostics
         governing = default_constitution()
         path = example.folder / "governing.constitution.yaml"
         if path.exists():

@@ -15,15 +15,16 @@ from somagent.governance.cel import Field, ObjectType
 from somagent.governance.constitution import FAULTS as CONSTITUTION_FAULTS
 from somagent.governance.documents.shape_check import FAULTS as SHAPE_FAULTS
 from somagent.governance.documents.yaml_reader import FAULTS as YAML_FAULTS
+from somagent.workflows.testing.checks import FAULTS as TEST_FAULTS
 
 # What is called with a name of a fault first.
 REPORTERS = {"Diagnostic", "_report", "_fault", "report", "fault", "Fault", "Unsolvable"}
-LISTED = CEL_FAULTS | CONSTITUTION_FAULTS | SHAPE_FAULTS | YAML_FAULTS
+LISTED = CEL_FAULTS | CONSTITUTION_FAULTS | SHAPE_FAULTS | TEST_FAULTS | YAML_FAULTS
 NAMES = {code.name for code in CODES}
 
 
 def trees(repository: Path) -> Iterator[ast.AST]:
-    for part in ("governance", "capsule_compiler"):
+    for part in ("governance", "capsule_compiler", "workflows/testing"):
         for path in (repository / part).rglob("*.py"):
             yield ast.parse(path.read_text(encoding="utf-8"))
 

@@ -17,10 +17,11 @@ from msgspec.structs import replace as with_fields
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.model.quantities import count, money
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
+from somagent.operators.capsule import OPERATOR as CAPSULE
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.runner.records import Artifact, StepKey
 from somagent.operators.runner.threads import in_thread
-from somagent.workflows.engines.sub_capsules import NAME, CapsuleArguments, path_below
+from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.testing.model import Answer as Declared
 from somagent.workflows.testing.model import AttemptAnswer, Case, ItemAnswer
 
@@ -69,9 +70,9 @@ def declares_end(answer: Declared) -> bool:
 
 def answering(operators: Mapping[str, Operator], desk: Desk) -> dict[str, Operator]:
     """The operators of an installation, asking the desk first."""
-    known = {name: _asking(operator, desk) for name, operator in operators.items() if name != NAME}
+    known = {name: _asking(operator, desk) for name, operator in operators.items() if name != CAPSULE.entry.name}
     whole = OperatorEntry(name=ANSWERED, summary="A capsule step that a test answers for", arguments={}, core=True)
-    return {**known, ANSWERED: _asking(Operator(whole, CapsuleArguments, None), desk)}
+    return {**known, ANSWERED: _asking(Operator(whole, CAPSULE.arguments, None), desk)}
 
 
 def without_answered_capsules(plan: Plan, case: Case) -> Plan:

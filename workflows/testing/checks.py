@@ -19,6 +19,8 @@ from somagent.workflows.testing.reading import Text
 from somagent.workflows.testing.skeletons import skeleton
 from somagent.workflows.testing.subject import Subject
 
+FAULTS = frozenset({"test-unknown-step", "test-unknown-output", "test-unknown-code"})
+
 _ENDS = ("outputs", "failure", "attempts", "items")
 
 
@@ -33,7 +35,7 @@ def check_case(text: Text, case: Case, place: Place, subject: Subject) -> list[D
         first = next(one for one in subject.diagnostics if is_error(one))
         number, line = code_of(first.name).number, subject.source.position(first.span.start).line
         message = f"the capsule has {count} mistake{'s' * (count > 1)}, so the case cannot run"
-        help_ = f"the first is {number} in line {line}: {first.message}; `somagent check {subject.path}` shows all"
+        help_ = f"the first is {number} in line {line}: {first.message}; `somagent check` shows all"
         return [*found, Diagnostic("test-capsule-wrong", message, text.span((*place, "name")), help=help_)]
     for address, answer in case.answers.items():
         found += _answer(text, address, answer, (*place, "answers", address), subject)
@@ -218,7 +220,7 @@ def _missing(text: Text, case: Case, place: Place, subject: Subject) -> Iterator
         return
     for address, plan, node in unanswered(subject, subject.plan, case, ""):
         yield Diagnostic(
-            "test-answer-missing",
+            "test-answer-wrong",
             f"step `{address}` ({node.operator}) acts outside of the run, and the case has no answer for it",
             text.span((*place, "name")),
             help=f"under `answers`, write `{address}: {skeleton(node, plan)}`; `--real` runs it instead",

@@ -140,8 +140,9 @@ def _subject(
         path = found[0]
     try:
         return compile_subject(path, installation, constitution), []
-    except NotReadable as fault:
-        return None, [Diagnostic("test-capsule-unclear", str(fault), span, help=help_)]
+    except NotReadable:
+        message = f"there is no capsule `{named if named is not UNSET else path.name}` that can be read"
+        return None, [Diagnostic("test-capsule-unclear", message, span, help=help_)]
 
 
 def slug(name: str) -> str:

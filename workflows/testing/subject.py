@@ -28,6 +28,7 @@ class Subject:
     contents: Mapping[str, bytes]
     scope: Mapping[str, Type]  # what assertions may name
     catalogue: Catalogue
+    not_run: frozenset[str]  # operators that this version checks and does not run
 
     def node(self, address: str) -> Node | None:
         """The step of an address: an id, or `STEP/ID` inside a capsule step."""
@@ -47,12 +48,12 @@ class Subject:
     def needs_answer(self, node: Node) -> bool:
         """Whether the step's effect is outside of the run, so that a test must answer for it."""
         entry = self.catalogue.operators.get(node.operator)
-        return entry is not None and entry.outside
+        return entry is not None and not node.capsule and (entry.outside or node.operator in self.not_run)
 
     def takes_answer(self, node: Node) -> bool:
         """Whether an answer may stand for the step; what SomaGent does itself is always real."""
         entry = self.catalogue.operators.get(node.operator)
-        return entry is not None and (entry.outside or entry.declares_outputs or bool(node.capsule))
+        return entry is not None and (self.needs_answer(node) or entry.declares_outputs or bool(node.capsule))
 
 
 def compile_subject(path: Path, installation: Installation, constitution: Constitution) -> Subject:
@@ -67,7 +68,17 @@ def compile_subject(path: Path, installation: Installation, constitution: Consti
         types = draft.plan.types
         outputs = {name: Field(type_of_schema(schema, types)) for name, schema in draft.plan.output_schemas.items()}
         scope["outputs"] = ObjectType(outputs, "the capsule", "output", "unknown-output")
-    return Subject(path, draft.source, draft.plan, shown(draft), draft.contents, scope, installation.language.catalogue)
+    operators = installation.operators
+    return Subject(
+        path,
+        draft.source,
+        draft.plan,
+        shown(draft),
+        draft.contents,
+        scope,
+        installation.language.catalogue,
+        frozenset(name for name, operator in operators.items() if operator.run is None),
+    )
 
 
 def _node(plan: Plan | None, name: str) -> Node | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from somagent.capsule_compiler.catalogue import HOLES, PLAIN, Catalogue
 from somagent.capsule_compiler.model.capsule import Capsule
+from somagent.capsule_compiler.snippets import editor_snippets
 from somagent.governance.documents import HINTS, model_schema
 
 OPERATOR_KEY = "operator"  # `operator: {name, with}`: how operators of other packages are written
@@ -66,6 +67,8 @@ def _schema(catalogue: Catalogue, *, for_editors: bool) -> JsonSchema:
         "additionalProperties": False,
     }
     step["oneOf"] = [{"required": [entry.name]} for entry in core] + [{"required": [OPERATOR_KEY]}]
+    if for_editors:
+        step["defaultSnippets"] = editor_snippets(core)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Task Capsule", **schema}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from somagent.capsule_compiler.catalogue import OperatorEntry
@@ -19,7 +19,7 @@ def operator_snippet(entry: OperatorEntry, *, flow: bool) -> str:
     return "\n  ".join([f"{entry.name}:", *(arguments or ["$0"])])
 
 
-def editor_snippets(entries: Iterator[OperatorEntry]) -> list[dict[str, Any]]:
+def editor_snippets(entries: Iterable[OperatorEntry]) -> list[dict[str, Any]]:
     """`defaultSnippets` of a step for yaml-language-server: one for each operator."""
     return [
         {

@@ -75,6 +75,7 @@ def _author(add: _Adder) -> None:
     fmt.add_argument("--diff", action="store_true", help="write nothing; show what would change, and exit as `--check`")
     plan = add("plan", help="show what a capsule would do, in which order, and what the constitution says")
     plan.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
+    plan.add_argument("--types", action="store_true", help="show the type of every input, output, item and expression")
     _format(plan)
     _locked(plan)
     _constitution(plan)
@@ -204,6 +205,11 @@ def _tools(add: _Adder) -> None:
         default="capsule",
         choices=["capsule", "plan", "constitution", "test", "crd"],
         help="of what (default: capsule)",
+    )
+    schema.add_argument(
+        "--install",
+        action="store_true",
+        help=f"write it to {DATA_DIRECTORY}/capsule.schema.json, and say how editors find it",
     )
     lsp = add("lsp", help="serve an editor: mistakes while you type, completion, hover, rename (language server)")
     lsp.add_argument("--stdio", action="store_true", help="over standard input and output, which is the only way")

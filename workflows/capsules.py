@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
-from somagent.capsule_compiler.draft import FileBeside, FilesBeside
+from somagent.capsule_compiler.draft import FileBeside, FilesBeside, Given
 from somagent.capsule_compiler.language import Language, prepare_language
 from somagent.capsule_compiler.packages.source import PackageSource
 from somagent.governance.constitution import Constitution, default_constitution, load_constitution
@@ -77,6 +77,13 @@ def compile_content(path: Path, content: bytes, installation: Installation, cons
         files=files_beside(path.parent),
         packages=installation.packages,
         locked=installation.locked,
+    )
+
+
+def given_at(path: Path, installation: Installation, constitution: Constitution) -> Given:
+    """What the compiler is given of a capsule at `path`, besides its text."""
+    return Given(
+        installation.language, constitution, files_beside(path.parent), installation.packages, installation.locked
     )
 
 

@@ -15,6 +15,7 @@ from somagent.capsule_compiler.analysis.typing_report import spell
 from somagent.capsule_compiler.analysis.words import Word, functions, methods
 from somagent.capsule_compiler.catalogue import POLICY_SET
 from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft
+from somagent.capsule_compiler.environment import MEMBERS_OF_STEPS
 from somagent.capsule_compiler.schema import OPERATOR_KEY
 from somagent.capsule_compiler.snippets import operator_snippet
 from somagent.capsule_compiler.value_types import REF
@@ -83,7 +84,8 @@ def _in_expression(draft: Draft, path: Path, typed: str, offset: int) -> Iterato
             kind: CompletionKind = "step" if end.of.fault == "unknown-step" else "field"
             if _IDENTIFIER.fullmatch(name) and name != _own_step(path, end.of):
                 doc = field.doc if field.required else f"{field.doc}\n\nMay be missing: ask with `has(...)`.".strip()
-                yield Completion(name, kind, span, name, _short(field.type), doc, rank=1)
+                always = end.of.fault == "unknown-output" and name in MEMBERS_OF_STEPS
+                yield Completion(name, kind, span, name, _short(field.type), doc, rank=2 if always else 1)
         if end.of.fault == "unknown-step":
             return  # `steps` as a whole is no value
     for word in methods(end.of):

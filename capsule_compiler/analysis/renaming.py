@@ -7,7 +7,7 @@ import re
 from somagent.capsule_compiler.analysis.analysis import Analysis
 from somagent.capsule_compiler.analysis.navigation import occurrence_at
 from somagent.capsule_compiler.analysis.occurrences import Meant, Occurrence, occurrences
-from somagent.capsule_compiler.environment import RESERVED_NAMES
+from somagent.capsule_compiler.environment import MEMBERS_OF_STEPS, RESERVED_NAMES
 from somagent.governance.cel.lexer import KEYWORDS, RESERVED
 from somagent.governance.documents import Edit
 
@@ -48,6 +48,8 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
         raise NotRenamable(f"`{new}` is a word of the expression language")
     if here.meant.kind == "item" and new in RESERVED_NAMES:
         raise NotRenamable(f"`{new}` is taken: expressions use it for something else")
+    if here.meant.kind == "output" and new in MEMBERS_OF_STEPS:
+        raise NotRenamable(f"`{new}` is taken: every step has it")
     other = Meant(here.meant.kind, (*here.meant.names[:-1], new))
     if any(one.meant == other for one in known) or _is_fixed_output(analysis, other):
         raise NotRenamable(f"there is {_article(here.meant.kind)} `{new}` already")

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from somagent.capsule_compiler.analysis.occurrences import scope_of
 from somagent.capsule_compiler.draft import Draft, Expression
+from somagent.capsule_compiler.passes.check_types import step_outputs
 from somagent.governance.cel import STRING, ListType, ObjectType, Type, check
 from somagent.governance.cel.types import MapType
 from somagent.governance.documents import Path, Position, locate
@@ -66,7 +67,10 @@ def _outputs(draft: Draft) -> Iterator[TypeLine]:
         outputs = field.type if field is not None else None
         each = isinstance(outputs, ListType)
         outputs = outputs.item if isinstance(outputs, ListType) else outputs
+        known = step_outputs(draft, step)
         for name, member in outputs.fields.items() if isinstance(outputs, ObjectType) else ():
+            if name not in known:
+                continue  # what every step has
             declared = name in draft.written((*step.path, "outputs"))
             place = _place(draft, (*step.path, "outputs", name) if declared else (*step.path, *step.operation.at[:1]))
             shown = f"steps.{step.id}{'[*]' if each else ''}.{name}"

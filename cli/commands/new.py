@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from somagent.cli.arguments import DATA_DIRECTORY, TEMPLATES
+from somagent.cli.arguments import TEMPLATES
 from somagent.cli.compiling import installed
+from somagent.cli.editor_schema import write_schema
 from somagent.cli.exits import UserError
 from somagent.governance.documents import Source, node_at, read_yaml
 from somagent.workflows import capsules
@@ -33,14 +33,9 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"`{path}` is there already; `--force` overwrites it")
     try:
         path.write_text(_text(arguments.template).replace("name: hello ", f"name: {name} ", 1), encoding="utf-8")
-        schema = Path(DATA_DIRECTORY) / "capsule.schema.json"
-        schema.parent.mkdir(exist_ok=True)
-        schema.write_text(json.dumps(installed().language.schema, indent=1) + "\n", encoding="utf-8")
-        ignore = schema.parent / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
     except OSError as error:
         raise UserError(f"cannot write `{error.filename}`: {(error.strerror or str(error)).lower()}") from None
+    write_schema(installed().language)
     print(f"wrote {path}")
     print(f"  try: somagent check {path}")
     print(f"       somagent run {path}")

@@ -7,19 +7,55 @@ from argparse import Namespace
 
 import msgspec
 
+from somagent.capsule_compiler.compile import Compilation, draft_capsule
 from somagent.capsule_compiler.model.quantities import show_duration
 from somagent.capsule_compiler.plan import Node, Plan, plan_digest
-from somagent.cli.compiling import installed, planned
+from somagent.cli.compiling import governing, installed, planned
 from somagent.cli.printing import console_for, print_json, printable, visible
+from somagent.workflows import capsules
 
 
 def run(arguments: Namespace) -> int:
     """Prints the steps in order; with `--output json`, the plan itself."""
-    plan, _ = planned(arguments, installed(locked=arguments.locked))
+    installation = installed(locked=arguments.locked)
+    plan, compilation = planned(arguments, installation)
+    if arguments.types:
+        return _show_types(arguments, installation, compilation)
     if arguments.output == "json":
         print_json(msgspec.to_builtins(plan))
     else:
         _print(plan)
+    return 0
+
+
+def _show_types(arguments: Namespace, installation: capsules.Installation, compilation: Compilation) -> int:
+    from somagent.capsule_compiler.analysis import type_lines  # noqa: PLC0415
+
+    path = capsules.find_capsule(arguments.capsule)
+    given = capsules.given_at(path, installation, governing(arguments))
+    lines = type_lines(draft_capsule(str(path), compilation.source.text.encode(), given))
+    if arguments.output == "json":
+        print_json(
+            [
+                {
+                    "line": one.place.line,
+                    "column": one.place.column,
+                    "kind": one.kind,
+                    "name": one.name,
+                    "type": one.type,
+                }
+                for one in lines
+            ]
+        )
+        return 0
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("PLACE", "WHAT", "NAME", "TYPE"):
+        table.add_column(column, no_wrap=column in {"PLACE", "WHAT"}, overflow="fold")
+    for one in lines:
+        table.add_row(f"{one.place.line}:{one.place.column}", one.kind, printable(one.name), printable(one.type))
+    console_for(sys.stdout).print(table)
     return 0
 
 

@@ -11,7 +11,7 @@ from pygls.uris import to_fs_path
 
 from somagent.capsule_compiler.analysis import Analysis, Analyst
 from somagent.capsule_compiler.analysis.schemas import Schemas
-from somagent.capsule_compiler.draft import FileBeside, FilesBeside, Given
+from somagent.capsule_compiler.draft import FileBeside, Given
 from somagent.cli.checking import Checker, is_constitution
 from somagent.cli.lsp.positions import Lines
 from somagent.governance.documents import Diagnostic, Source
@@ -93,8 +93,9 @@ class Documents:
 
     def _given(self, path: str | None) -> Given:
         installation = self._checker.installation
-        files: FilesBeside = capsules.files_beside(Path(path).parent) if path else _nothing_beside
-        return Given(installation.language, self._checker.constitution, files, installation.packages)
+        if path:
+            return capsules.given_at(Path(path), installation, self._checker.constitution)
+        return Given(installation.language, self._checker.constitution, _nothing_beside, installation.packages)
 
 
 def _nothing_beside(path: str) -> list[FileBeside]:

@@ -93,7 +93,7 @@ def test_a_quick_fix_mends_the_mistake(tmp_path: Path) -> None:
 
 HOVERS = [
     ("s.count > 0", 3, "s.count: int\n```\n\nHow many"),
-    ("scan.exists", 1, "steps.scan: list({count: int, found: list({name: string})})"),
+    ("scan.exists", 1, "steps.scan: list({count: int, found: list({name: string}), status: string"),
     ("exists(", 2, "exists(x, condition) -> bool"),
     ("[scan", 2, "steps.scan: list, one for each item of a script step"),
     ("{ path", 3, "path: string"),

@@ -1,0 +1,77 @@
+"""`somagent plan --types` and `somagent schema --install`, as people use them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+from somagent_shell import Shell
+
+DEMO = Path(__file__).parent / "demo.capsule.yaml"
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = REPOSITORY / "capsule_compiler" / "diagnostics" / "examples"
+
+
+def test_every_type_is_listed_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "demo.capsule.yaml").write_bytes(DEMO.read_bytes())
+    shell = Shell(tmp_path)
+    ended = shell("plan", "demo.capsule.yaml", "--types", "--output", "json")
+    assert ended.code == 0, ended.err
+    lines = {(one["kind"], one["name"]): one["type"] for one in ended.json}
+    assert lines["input", "inputs.paths"] == "list(string)"
+    assert lines["item", "path"] == "string"
+    assert lines["output", "steps.scan[*].found"] == "list({name: string})"
+    assert lines["expression", "inputs.deep && steps.scan.exists(s, s.count > 0)"] == "bool"
+    assert lines["capsule output", "counts"] == "list(int)"
+    assert next(one for one in ended.json if one["name"] == "inputs.deep")["line"] == 7
+    shown = shell("plan", "demo.capsule.yaml", "--types").out
+    assert "17:11" in shown
+    assert "list(list(string))" in shown
+
+
+def test_a_capsule_with_mistakes_has_no_types_but_mistakes(tmp_path: Path) -> None:
+    text = DEMO.read_text(encoding="utf-8").replace("s.count > 0", "s.coumt > 0")
+    (tmp_path / "demo.capsule.yaml").write_text(text, encoding="utf-8")
+    ended = Shell(tmp_path)("plan", "demo.capsule.yaml", "--types")
+    assert ended.code == 1
+    assert "CAP203" in ended.err
+
+
+def test_the_schema_is_installed_for_editors_and_says_where_it_goes(tmp_path: Path) -> None:
+    ended = Shell(tmp_path)("schema", "--install")
+    assert ended.code == 0
+    assert "# yaml-language-server: $schema=./.somagent/capsule.schema.json" in ended.out
+    schema = json.loads((tmp_path / ".somagent" / "capsule.schema.json").read_text(encoding="utf-8"))
+    step = schema["$defs"]["Step"]
+    bodies = {key: one["body"][key] for one in step["defaultSnippets"] for key in one["body"]}
+    assert bodies["script"] == {"run": "$1"}
+    assert {required["required"][0] for required in step["oneOf"]} >= {*bodies, "operator"}
+    undescribed = [name for name, part in step["properties"].items() if not _described(part, schema)]
+    assert undescribed == []
+
+
+def test_the_installed_schema_takes_good_capsules_and_refuses_those_with_mistakes_of_form(tmp_path: Path) -> None:
+    import yaml
+
+    Shell(tmp_path)("schema", "--install")
+    schema = json.loads((tmp_path / ".somagent" / "capsule.schema.json").read_text(encoding="utf-8"))
+    valid = jsonschema_rs.validator_for(schema)
+    good = [*REPOSITORY.glob("workflows/library/*/*.capsule.yaml"), DEMO, *REPOSITORY.glob("cli/templates/*.yaml")]
+    assert len(good) > 4
+    refused = {
+        path.name: [error.message for error in valid.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))]
+        for path in good
+    }
+    assert {name: errors for name, errors in refused.items() if errors} == {}
+    for code in ("CAP101-unknown-field", "CAP102-missing-field", "CAP103-wrong-type"):
+        (wrong,) = EXAMPLES.glob(f"{code}/fails.capsule.yaml")
+        assert not valid.is_valid(yaml.safe_load(wrong.read_text(encoding="utf-8"))), code
+    two = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    two["spec"]["steps"]["sum"]["policy"] = {"input": {}}
+    assert not valid.is_valid(two), "a step has one operator"
+
+
+def _described(part: dict[str, str], schema: dict[str, dict[str, dict[str, str]]]) -> bool:
+    name = part.get("$ref", "").rpartition("/")[2]
+    return bool(part.get("description") or schema["$defs"].get(name, {}).get("description"))

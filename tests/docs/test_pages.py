@@ -17,6 +17,7 @@ PAGES = [
         "cli",
         "glossary",
         "begin-and-tidy",
+        "editor",
         "secrets",
         "packages",
         "mend-a-capsule",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import jsonschema_rs
@@ -75,3 +76,13 @@ def test_the_installed_schema_takes_good_capsules_and_refuses_those_with_mistake
 def _described(part: dict[str, str], schema: dict[str, dict[str, dict[str, str]]]) -> bool:
     name = part.get("$ref", "").rpartition("/")[2]
     return bool(part.get("description") or schema["$defs"].get(name, {}).get("description"))
+
+
+def test_the_settings_on_the_page_can_be_read_and_name_what_there_is(tmp_path: Path) -> None:
+    folder = REPOSITORY / "docs" / "examples" / "editor"
+    Shell(tmp_path)("schema", "--install")
+    (name,) = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["yaml.schemas"]
+    assert (tmp_path / name).is_file()
+    server = tomllib.loads((folder / "languages.toml").read_text(encoding="utf-8"))["language-server"]["somagent"]
+    assert [server["command"], *server["args"]] == ["somagent", "lsp"]
+    assert 'cmd = { "somagent", "lsp" }' in (folder / "init.lua").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Drives the whole language with damaged input: no traceback, no hang over 2 s, no memory beyond 512 MB.
 
-`python tests/fuzz/drive.py --inputs 100000 --seed 1 --workers 2 [--minutes 30] [--folder .fuzz]`
+`python tests/fuzz/drive.py --inputs 100000 --seed 1 --workers 2 [--first 0] [--minutes 30]`
 
 Input number n of a seed is always the same input, so `--only n` repeats one. What breaks is made small and kept in the
 folder with its traceback. The last line counts inputs, failures, the slowest input and the largest memory; the digest
@@ -98,7 +98,7 @@ def work(worker: int, options: argparse.Namespace) -> Tally:
     resource.setrlimit(resource.RLIMIT_AS, (3 * MEGABYTES * 2**20, resource.RLIM_INFINITY))
     mutator, pipeline, tally = Mutator(seeds()), Pipeline(), Tally()
     digest, end = hashlib.sha256(), time.monotonic() + options.minutes * 60
-    numbers = [options.only] if options.only is not None else range(worker, options.inputs, options.workers)
+    numbers = [options.only] if options.only is not None else range(options.first + worker, options.inputs, options.workers)
     for number in numbers:
         if time.monotonic() > end:
             break
@@ -156,6 +156,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", type=int)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"))
     options = parser.parse_args()
     start = time.monotonic()

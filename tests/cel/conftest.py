@@ -256,7 +256,9 @@ class Author:
         )
         if self.choose(3) == 0:
             return str(self.pick(written))
-        text = str(self.pick(STRINGS))
+        return self.quoted(str(self.pick(STRINGS)))
+
+    def quoted(self, text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
     def map_constant(self, key: cel.Type, value: cel.Type, depth: int) -> str:
@@ -359,7 +361,12 @@ class Author:
         return outer
 
     def text_test(self, depth: int) -> str:
-        function = self.pick(("startsWith", "endsWith", "contains"))
+        function = self.pick(("startsWith", "endsWith", "contains", "matches"))
+        if function == "matches" and self.choose(3):
+            pattern = self.pick(("a+", "^a|b$", "[a-c]*b", "(?i)A.", r"\d", "é?.", "", "^.$", "(a)(b)?"))
+            return f"({self.expr(STRING, depth)}).matches({self.quoted(str(pattern))})"
+        if function == "matches":  # a pattern that is not constant, so that a wrong one is an error for both
+            return f"({self.expr(STRING, depth)}).matches(dyn({self.expr(STRING, depth)}))"
         target, argument = (self.expr(DYN if self.choose(6) == 0 else STRING, depth) for _ in range(2))
         return f"({target}).{function}({argument})"
 

@@ -98,7 +98,9 @@ def work(worker: int, options: argparse.Namespace) -> Tally:
     resource.setrlimit(resource.RLIMIT_AS, (3 * MEGABYTES * 2**20, resource.RLIM_INFINITY))
     mutator, pipeline, tally = Mutator(seeds()), Pipeline(), Tally()
     digest, end = hashlib.sha256(), time.monotonic() + options.minutes * 60
-    numbers = [options.only] if options.only is not None else range(options.first + worker, options.inputs, options.workers)
+    numbers = (
+        [options.only] if options.only is not None else range(options.first + worker, options.inputs, options.workers)
+    )
     for number in numbers:
         if time.monotonic() > end:
             break

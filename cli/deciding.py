@@ -11,7 +11,7 @@ from somagent.cli.compiling import installed
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.inside import Named, find_step
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import data_directory, find_run, open_engine, run_object
+from somagent.cli.runs import data_directory, find_run, open_engine, run_object, top_of
 from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
@@ -42,6 +42,7 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
     )
     asyncio.run(engine.signal(asked.view.run.id, decision))
     endure()
+    run_id = top_of(run_id)
     said = f"{'approved' if approve else 'rejected'} {arguments.step} as {arguments.person}"
     view = engine.view(run_id)
     if arguments.no_resume or view.held_by is not None:

@@ -40,6 +40,11 @@ def contents_of(arguments: Namespace) -> Contents:
     return Contents(data_directory(arguments) / "contents")
 
 
+def top_of(run_id: str) -> str:
+    """The run that is gone on with when this one shall be: itself, or the one that it is a part of."""
+    return run_id.partition(".")[0]
+
+
 def find_run(engine: LocalEngine, name: str) -> str:
     """The id of a run named by id, by the beginning of it, or by `last`."""
     ids = [run.id for run in engine.runs(children="." in name)]  # a dot is in the names of runs inside runs only

@@ -13,6 +13,7 @@ import msgspec
 from somagent.cli.asking import approvals, waiting_steps
 from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import MARKS, between, console_for, printable, visible
+from somagent.cli.runs import top_of
 from somagent.cli.way_on import way_on
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
 from somagent.operators.runner.records import NO_ITEM, Artifact
@@ -85,9 +86,10 @@ def _next(view: RunView, arguments: Namespace) -> list[str]:
     if view.phase in {"Failed", "Cancelled"}:
         failed = [step.id for step in view.steps if step.phase == view.phase]
         hints = [f"logs: {way_on(arguments, 'logs', view.run.id, _deepest(view))}"] if failed else []
-        return hints + ([f"again: {way_on(arguments, 'retry', view.run.id, failed[0])}"] if failed else [])
+        whole = view.run.parent is None
+        return hints + ([f"again: {way_on(arguments, 'retry', view.run.id, failed[0])}"] if failed and whole else [])
     if view.phase in {"Pending", "Running"} and view.held_by is None:
-        return [f"go on: {way_on(arguments, 'resume', view.run.id)}"]
+        return [f"go on: {way_on(arguments, 'resume', top_of(view.run.id))}"]
     made = [name for name, _ in artifacts_in(view.plan, view.outputs)]
     return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
 
@@ -111,9 +113,8 @@ def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:
     name, within, step = asked
     waiting = step.waiting
     if waiting is not None and waiting.due is not None and waiting.due <= datetime.now(UTC):
-        return [
-            f"go on: {way_on(arguments, 'resume', view.run.id)}   (the time to decide is over: {waiting.on_timeout})"
-        ]
+        resume = way_on(arguments, "resume", top_of(view.run.id))
+        return [f"go on: {resume}   (the time to decide is over: {waiting.on_timeout})"]
     approve = way_on(arguments, "approve", view.run.id, name, "--as", "NAME")
     hints = [f"decide: {approve}   (or reject)"]
     if waiting is not None:

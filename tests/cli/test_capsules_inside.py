@@ -93,6 +93,15 @@ def test_a_run_inside_another_is_listed_only_when_asked_for(somagent: Shell, who
         )
 
 
+def test_a_decision_named_by_the_run_inside_goes_on_with_the_whole(somagent: Shell, whole: str) -> None:
+    somagent("run", whole)
+    run_id = somagent("runs", "--output", "json").json[0]["id"]
+    assert f"decide: somagent approve {run_id}.scan approval --as NAME" in somagent("show", f"{run_id}.scan").out
+    somagent("approve", f"{run_id}.scan", "approval", "--as", "ana", "--no-resume")
+    done = somagent("approve", f"{run_id}.scan", "approval", "--as", "bo", "--output", "json")
+    assert (done.code, done.json["id"], done.json["phase"]) == (0, run_id, "Succeeded")
+
+
 def test_the_report_shows_what_is_inside_and_how_to_decide_there(somagent: Shell, whole: str) -> None:
     somagent("run", whole)
     run_id = somagent("runs", "--output", "json").json[0]["id"]

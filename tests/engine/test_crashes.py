@@ -107,7 +107,7 @@ def everything(make_plan, make_node, tmp_path) -> Plan:
         finals=[note("e", value=3)],
         outputs={},
     )
-    capsule = make_node("scan", "a", operator="capsule", capsule=plan_digest(inside))
+    capsule = make_node("scan", "a", operator="capsule", capsule=plan_digest(inside), arguments={"use": "scan"})
     return make_plan(
         note("a", value=1, tokens=5),
         note("b", "a", value=2, more_tokens=1),

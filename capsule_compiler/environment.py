@@ -82,7 +82,9 @@ _ERROR = Field(
     required=False,
     doc="Why the item failed",
 )
-MEMBERS_OF_STEPS = frozenset({*_HOW_IT_WENT, "error"})
+ERROR_MEMBER = "error"
+MEMBERS_OF_STEPS = frozenset({*_HOW_IT_WENT, ERROR_MEMBER})
+ALWAYS_THERE = frozenset(_HOW_IT_WENT)
 """What expressions find beside the outputs of a step, so that no output can have these names."""
 
 

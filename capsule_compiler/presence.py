@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
+from somagent.capsule_compiler.environment import ALWAYS_THERE
 from somagent.governance.cel import Expr
 from somagent.governance.cel.syntax import Binary, Conditional, Has, Index, Literal, Name, Select, Unary, children
 from somagent.governance.documents import Span
@@ -40,6 +41,8 @@ def unsure_reads(expr: Expr, doubtful: Set[str], known: frozenset[str] = NOTHING
             yield from unsure_reads(no, doubtful, known | present_if(condition, value=False))
         case Has(operand) if _is_steps(operand) or _step_read(operand) is not None:
             return  # asks of the step itself, or of one of its outputs
+        case Select(operand=operand, field=field) if field in ALWAYS_THERE and _step_read(operand) is not None:
+            return  # how a step went is known of every step
         case _:
             read = _step_read(expr)
             if read is not None:

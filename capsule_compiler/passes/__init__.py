@@ -7,6 +7,7 @@ from somagent.capsule_compiler.passes.check_costs import check_costs
 from somagent.capsule_compiler.passes.check_cycles import check_cycles
 from somagent.capsule_compiler.passes.check_guards import check_guards
 from somagent.capsule_compiler.passes.check_names import check_names
+from somagent.capsule_compiler.passes.check_optional import check_optional
 from somagent.capsule_compiler.passes.check_secrets import check_secrets
 from somagent.capsule_compiler.passes.check_shape import check_shape
 from somagent.capsule_compiler.passes.check_types import check_types
@@ -24,6 +25,7 @@ PASSES = (
     infer_edges,
     check_cycles,
     check_guards,
+    check_optional,
     digest,
 )
 

@@ -63,7 +63,7 @@ def test_twenty_four_stacked_diamonds(quick: Callable[[str], Any]) -> None:
 
 def test_stacked_diamonds_of_types_stay_as_small_as_their_text(quick: Callable[[str], Any]) -> None:
     types = "".join(
-        f'    T{n}: {{ type: object, properties: {{ a: {{ $ref: "#/types/T{n + 1}" }}, '
+        f'    T{n}: {{ type: object, required: [a, b], properties: {{ a: {{ $ref: "#/types/T{n + 1}" }}, '
         f'b: {{ $ref: "#/types/T{n + 1}" }} }} }}\n'
         for n in range(60)
     )

@@ -98,7 +98,7 @@ spec:
   inputs:
     name: {{ type: string }}
     count: {{ type: integer }}
-    list: {{ type: array, items: {{ type: object, properties: {{ name: {{ type: string }} }} }} }}
+    list: {{ type: array, items: {{ type: object, required: [name], properties: {{ name: {{ type: string }} }} }} }}
   steps:
     step:
       script:

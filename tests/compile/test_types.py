@@ -24,7 +24,7 @@ SCOPE = """\
     texts: { type: array, items: { type: string } }
     open: { type: object }
     thing: { $ref: "#/types/Thing" }
-  types: { Thing: { type: object, required: [name], properties: { name: { type: string }, size: { type: integer } } } }
+  types: { Thing: { type: object, required: [name, size], properties: { name: { type: string }, size: { type: integer } } } }
   steps:
     made:
       script: { run: a }

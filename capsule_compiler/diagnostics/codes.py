@@ -150,6 +150,12 @@ CODES: tuple[Code, ...] = (
     ),
     Code("CAP405", "read-of-optional", "A property that is not `required` may be absent; reading it then fails."),
     Code("CAP406", "read-of-collected", "An item of `onItemFailure: collect` has either its outputs or its `error`."),
+    Code(
+        "CAP407",
+        "unbounded-fan-out",
+        "Without `maxItems` nobody can say beforehand how often the step will run, or what it will cost.",
+        "warning",
+    ),
     Code("CAP501", "file-not-beside", "Files that a capsule brings along are in its own folder."),
     Code("CAP502", "file-beside-missing", "A file that the capsule names cannot be read."),
     Code("CAP503", "include-too-large", "Included files are kept with every run; together they are at most 16 MiB."),

@@ -5,6 +5,7 @@ A pass reports every mistake it can see and goes on with what is sound, so that 
 
 from somagent.capsule_compiler.passes.check_costs import check_costs
 from somagent.capsule_compiler.passes.check_cycles import check_cycles
+from somagent.capsule_compiler.passes.check_fan_outs import check_fan_outs
 from somagent.capsule_compiler.passes.check_guards import check_guards
 from somagent.capsule_compiler.passes.check_names import check_names
 from somagent.capsule_compiler.passes.check_optional import check_optional
@@ -22,6 +23,7 @@ PASSES = (
     check_secrets,
     check_types,
     check_costs,
+    check_fan_outs,
     infer_edges,
     check_cycles,
     check_guards,

@@ -23,7 +23,7 @@ def check_costs(draft: Draft) -> Draft:
     """Reports each expression that could run out of steps on values that keep to their declared sizes."""
     if draft.capsule is None or not any(map(_has_macro, _expressions(draft))):
         return draft
-    sizes = _sizes(draft)
+    sizes = sizes_in(draft)
     found: list[Diagnostic] = []
     for step in draft.steps.values():
         inner = _inside(step, sizes)
@@ -42,7 +42,8 @@ def _has_macro(one: Expression) -> bool:
     return any(call in one.text for call in _CALLS)
 
 
-def _sizes(draft: Draft) -> dict[str, Size]:
+def sizes_in(draft: Draft) -> dict[str, Size]:
+    """How large what expressions name can be."""
     spec = draft.capsule.spec if draft.capsule is not None else None
     types: dict[str, Any] = {}
     inputs: dict[str, Size] = {}
@@ -55,20 +56,20 @@ def _sizes(draft: Draft) -> dict[str, Size]:
         outputs = {name: size_of_schema(schema, types) for name, schema in step_outputs(draft, step).items()}
         steps[step.id] = members(outputs)
     for step in draft.steps.values():
-        items = _items(step, sizes)
+        items = items_of(step, sizes)
         if items is not None:
             one = steps[step.id]
             steps[step.id] = Size(items.items, 0, items.bounded, lambda _, one=one: one, is_list=True)  # type: ignore[misc]
     return sizes
 
 
-def _items(step: StepDraft, sizes: Mapping[str, Size]) -> Size | None:
+def items_of(step: StepDraft, sizes: Mapping[str, Size]) -> Size | None:
     """What the step walks over with `forEach`."""
     return next((estimate(one.expr, sizes).size for one in step.expressions if one.use == "forEach"), None)
 
 
 def _inside(step: StepDraft, sizes: Mapping[str, Size]) -> Mapping[str, Size]:
-    items = _items(step, sizes) if step.fan_out is not None else None
+    items = items_of(step, sizes) if step.fan_out is not None else None
     if items is None or step.fan_out is None:
         return sizes
     return {**sizes, step.fan_out.name: items.part(None)}

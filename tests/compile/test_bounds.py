@@ -69,7 +69,7 @@ def test_stacked_diamonds_of_types_stay_as_small_as_their_text(quick: Callable[[
     )
     compilation = quick(
         "  types:\n" + types + "    T60: { type: string }\n"
-        '  inputs: { top: { $ref: "#/types/T0" }, all: { type: array, items: { $ref: "#/types/T0" } } }\n'
+        '  inputs: { top: { $ref: "#/types/T0" }, all: { type: array, maxItems: 9, items: { $ref: "#/types/T0" } } }\n'
         "  steps:\n    a: { forEach: '${{ inputs.all }}', script: { run: a, env: { A: '${{ item"
         + ".a" * 60
         + " + inputs.top"
@@ -83,7 +83,9 @@ def test_stacked_diamonds_of_types_stay_as_small_as_their_text(quick: Callable[[
 
 
 def test_a_chain_of_thousands_of_types_needs_no_deep_stack(quick: Callable[[str], Any]) -> None:
-    types = "".join(f'    T{n}: {{ type: array, items: {{ $ref: "#/types/T{n + 1}" }} }}\n' for n in range(5000))
+    types = "".join(
+        f'    T{n}: {{ type: array, maxItems: 9, items: {{ $ref: "#/types/T{n + 1}" }} }}\n' for n in range(5000)
+    )
     compilation = quick(
         "  types:\n" + types + "    T5000: { type: string }\n"
         '  inputs: { a: { $ref: "#/types/T0" } }\n'

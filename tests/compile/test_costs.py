@@ -63,6 +63,10 @@ def test_a_type_that_contains_itself_has_a_size_too(mistakes):
     spec = """\
   inputs: { tree: { $ref: "#/types/Tree" } }
   steps: { s: { if: "inputs.tree.children.all(c, c.children.all(d, d.children.size() < 3))", script: { run: 'true' } } }
-  types: { Tree: { type: object, properties: { children: { type: array, items: { $ref: "#/types/Tree" } } } } }
+  types:
+    Tree:
+      type: object
+      required: [children]
+      properties: { children: { type: array, items: { $ref: "#/types/Tree" } } }
 """
     assert mistakes(spec) == []

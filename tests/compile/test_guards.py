@@ -10,7 +10,7 @@ import pytest
 Mistakes = Callable[..., list[tuple[str, str]]]
 
 HEAD = """\
-  inputs: { deep: { type: boolean }, fast: { type: boolean }, list: { type: array, items: { type: string } } }
+  inputs: { deep: { type: boolean }, fast: { type: boolean }, list: { type: array, maxItems: 9 } }
   steps:
     a: { if: inputs.deep, script: { run: x }, outputs: { v: { type: integer }, o: { type: object } } }
     b: { if: inputs.fast, script: { run: x }, outputs: { v: { type: integer } } }

@@ -21,10 +21,11 @@ SCOPE = """\
     count: { type: integer }
     ratio: { type: number }
     flag: { type: boolean }
-    texts: { type: array, items: { type: string } }
+    texts: { type: array, maxItems: 9, items: { type: string } }
     open: { type: object }
     thing: { $ref: "#/types/Thing" }
-  types: { Thing: { type: object, required: [name, size], properties: { name: { type: string }, size: { type: integer } } } }
+  types:
+    Thing: { type: object, required: [name, size], properties: { name: { type: string }, size: { type: integer } } }
   steps:
     made:
       script: { run: a }
@@ -45,7 +46,7 @@ SCOPE = """\
         ("{ require: inputs.text, script: { run: a } }", "type-mismatch"),
         ("{ if: inputs.open.anything, script: { run: a } }", None),
         ("{ forEach: '${{ inputs.texts }}', script: { run: a } }", None),
-        ("{ forEach: '${{ inputs.open.list }}', script: { run: a } }", None),
+        ("{ forEach: '${{ inputs.open.list }}', script: { run: a } }", "unbounded-fan-out"),
         ("{ forEach: '${{ steps.many }}', script: { run: a, env: { T: '${{ item.total + 1 }}' } } }", None),
         ("{ forEach: '${{ inputs.text }}', script: { run: a } }", "for-each-not-a-list"),
         ("{ forEach: '${{ inputs.open }}', script: { run: a } }", "for-each-not-a-list"),
@@ -115,7 +116,7 @@ def test_a_block_scalar_ends_with_a_line_break_and_is_text_then(compiled: Callab
         ("{ type: object, required: [a] }", None),
         ("{ type: object, required: [a], properties: { a: { type: string } } }", None),
         ("{ type: object, required: [a, b], properties: { a: { type: string } } }", ("required-unknown", "b")),
-        ("{ type: array, items: { type: artifact } }", ("artifact-inside-value", "artifact")),
+        ("{ type: array, maxItems: 9, items: { type: artifact } }", ("artifact-inside-value", "artifact")),
         ("{ type: object, properties: { a: { type: artifact } } }", ("artifact-inside-value", "artifact")),
         ("{ type: string, pattern: '^(a|b)$' }", None),
         ("{ type: string, pattern: '(' }", ("bad-pattern", "(")),
@@ -131,8 +132,8 @@ def test_a_block_scalar_ends_with_a_line_break_and_is_text_then(compiled: Callab
         ("{ type: boolean, enum: [true], default: true }", None),
         ("{ type: string, enum: [a, 2] }", ("value-against-schema", "2")),
         ("{ type: string, maxLength: 2, default: abc }", ("value-against-schema", "abc")),
-        ("{ type: array, items: { type: integer }, default: [1, x] }", ("value-against-schema", "[1, x]")),
-        ("{ type: array, items: { $ref: '#/types/T' }, default: [1] }", ("value-against-schema", "[1]")),
+        ("{ type: array, maxItems: 9, items: { type: integer }, default: [1, x] }", ("value-against-schema", "[1, x]")),
+        ("{ type: array, maxItems: 9, items: { $ref: '#/types/T' }, default: [1] }", ("value-against-schema", "[1]")),
         ("{ type: array, maxItems: 1, default: [1, 2] }", ("value-against-schema", "[1, 2]")),
         ("{ type: object, additionalProperties: false, default: { a: 1 } }", ("value-against-schema", "{ a: 1 }")),
         (
@@ -154,7 +155,7 @@ def test_a_schema_makes_sense_in_itself(schema: str, found: tuple[str, str] | No
         ("A: { $ref: '#/types/B' }, B: { $ref: '#/types/A' }", ["A"]),
         ("A: { type: object, properties: { a: { $ref: '#/types/A' } } }", []),
         ("A: { type: object, required: [a], properties: { a: { $ref: '#/types/A' } } }", ["A"]),
-        ("A: { type: array, items: { $ref: '#/types/A' } }", []),
+        ("A: { type: array, maxItems: 9, items: { $ref: '#/types/A' } }", []),
         ("A: { type: array, minItems: 1, items: { $ref: '#/types/A' } }", ["A"]),
         (
             "A: { $ref: '#/types/B' }, B: { type: array, minItems: 1, items: { $ref: '#/types/A' } }",

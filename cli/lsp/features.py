@@ -11,7 +11,7 @@ from somagent.capsule_compiler import analysis
 from somagent.cli.lsp import showing
 from somagent.cli.lsp.positions import Lines
 from somagent.cli.lsp.server import Server
-from somagent.governance.documents import Source
+from somagent.governance.documents import decode_source
 from somagent.governance.documents.formatting import format_source
 
 _TRIGGERS = [".", "{", " ", "[", '"', "'", "/"]
@@ -160,7 +160,8 @@ def _changing(server: Server) -> None:
         if found is None:
             return []
         document, lines = found
-        laid_out, _ = format_source(Source(document.uri, document.text))
+        source, unreadable = decode_source(document.uri, document.text.encode("utf-8", "replace"))
+        laid_out, _ = format_source(source) if not unreadable else (None, [])
         if laid_out is None or laid_out == document.text:
             return []
         return [types.TextEdit(lines.whole, laid_out)]

@@ -67,7 +67,7 @@ def _author(add: _Adder) -> None:
     _locked(check)
     _constitution(check)
     _output(check)
-    fmt = add("fmt", help="give capsules and constitutions their one layout")
+    fmt = add("fmt", help="give capsules, their tests and constitutions their one layout")
     fmt.add_argument(
         "files", nargs="*", metavar="FILE", help="file or folder (default: this folder); `-` reads standard input"
     )

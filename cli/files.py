@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,15 +12,20 @@ from pathlib import Path
 from somagent.cli.exits import UserError
 from somagent.workflows import capsules
 
+TESTS = "tests"
+"""The folder beside a capsule in which its tests lie."""
+
+_OURS = re.compile(rb"^apiVersion: *[\"']?somagent\.io/", re.MULTILINE)  # other YAML there may be read by tests
+_OTHER_KIND = re.compile(rb"^kind: *[\"']?(Capsule|Constitution|Persona|Tool|Package)\b", re.MULTILINE)
 _NOT_OURS = frozenset({"__pycache__", "node_modules"})
 
 
 def documents(names: Sequence[str]) -> Iterator[Path]:
-    """The files of these names; of folders, all capsules and constitutions below. Each file once."""
+    """The files of these names; of folders, all capsules, their tests and constitutions below. Each file once."""
     seen: set[Path] = set()
     for name in names:
         path = Path(name)
-        for found in _below(path) if path.is_dir() else (path,):
+        for found in filter(_is_document, files_below(path)) if path.is_dir() else (path,):
             if found not in seen:
                 seen.add(found)
                 yield found
@@ -59,14 +65,27 @@ def replace_file(name: str, before: bytes, after: bytes, *, verb: str) -> None:
         raise UserError(f"cannot {verb} `{name}`: {(error.strerror or str(error)).lower()}") from None
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in the order of their names; hidden folders and those of other tools are left out."""
     try:
         members = sorted(folder.iterdir())
     except OSError as error:
         raise UserError(f"cannot read `{folder}`: {(error.strerror or str(error)).lower()}") from None
     for member in members:
-        if member.is_dir():
-            if not (member.is_symlink() or member.name.startswith(".") or member.name in _NOT_OURS):
-                yield from _below(member)
-        elif member.name.endswith((capsules.SUFFIX, ".constitution.yaml")) or member.name == "constitution.yaml":
+        if not member.is_dir():
             yield member
+        elif not (member.is_symlink() or member.name.startswith(".") or member.name in _NOT_OURS):
+            yield from files_below(member)
+
+
+def is_test(path: Path) -> bool:
+    """Whether a file holds tests of a capsule: it lies in `tests`, and is a document of ours of no other kind."""
+    if path.absolute().parent.name != TESTS or path.suffix not in {".yaml", ".yml"} or not path.is_file():
+        return False
+    content = capsules.read_bytes(path)
+    return _OURS.search(content) is not None and _OTHER_KIND.search(content) is None
+
+
+def _is_document(path: Path) -> bool:
+    name = path.name
+    return name.endswith((capsules.SUFFIX, ".constitution.yaml")) or name == "constitution.yaml" or is_test(path)

@@ -48,12 +48,17 @@ def print_result(result: CaseResult) -> None:
         sys.stdout.write(visible(f"       {result.file.text.source.name}:{one.line}: {one.what}\n"))
         for label, text in (("expected", one.expected), ("actual", one.actual)):
             if text:
-                first, *rest = text.splitlines()
-                sys.stdout.write(visible(f"         {label}: {first}\n"))
-                sys.stdout.writelines(visible(f"           {line}\n") for line in rest)
+                _indented(f"         {label}: ", text)
     for note in result.judged.notes:
-        sys.stdout.write(visible(f"       note: {note}\n"))
+        _indented("       note: ", note)
     sys.stdout.flush()
+
+
+def _indented(head: str, text: str) -> None:
+    first, *rest = text.splitlines()
+    sys.stdout.write(visible(f"{head}{first}\n"))
+    before = " " * (len(head) - len(head.lstrip()) + 2)
+    sys.stdout.writelines(visible(f"{before}{line}\n") for line in rest)
 
 
 def coverages(results: Sequence[CaseResult]) -> list[Covered]:

@@ -227,12 +227,14 @@ CODES: tuple[Code, ...] = (
         "CAP825",
         "test-answer-wrong",
         "An answer is what the step could have given: every declared output, of its type. A step that acts outside of "
-        "the run must have one.",
+        "the run, and that a case expects to succeed, must have one.",
     ),
     Code("CAP826", "test-answer-misplaced", "An answer or an expectation of a kind that does not fit there."),
     Code("CAP827", "test-assertion-not-bool", "An assertion is true or false."),
     Code("CAP828", "test-expects-nothing", "A case that expects nothing cannot fail, so it tests nothing."),
     Code("CAP829", "test-unknown-code", "There is no such diagnostic that a capsule could be expected to have."),
+    Code("CAP830", "test-unknown-input", "The capsule has no such input that a case could give."),
+    Code("CAP831", "test-input-wrong", "A run is given inputs of their declared types, and every one that it needs."),
 )
 
 _BY_NAME = {code.name: code for code in CODES}

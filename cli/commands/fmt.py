@@ -1,4 +1,4 @@
-"""`somagent fmt`: capsules and constitutions in their one layout."""
+"""`somagent fmt`: capsules, their tests and constitutions in their one layout."""
 
 from __future__ import annotations
 

@@ -13,19 +13,23 @@ from somagent.capsule_compiler.diagnostics import render_all
 from somagent.cli import testing
 from somagent.cli.compiling import governing, installed
 from somagent.cli.exits import Exit, UserError
+from somagent.cli.files import TESTS, files_below, is_test
 from somagent.cli.printing import colored, print_json
 from somagent.cli.streams import kept_clean
 from somagent.workflows.capsules import SUFFIX, Installation, NotReadable, library, read_bytes
 from somagent.workflows.testing.reading import Read, TestFile, read_test
 
-_TESTS = "tests"
-
 
 def run(arguments: Namespace) -> int:
     """Exit 0 when every case is as expected, 1 when one is not, 2 when a file has mistakes or there is none."""
     installation, constitution = installed(), governing(arguments)
-    paths = _files(arguments.paths or ["."])
-    read = [read_test(path, read_bytes(path), installation, constitution) for path in paths]
+    read = [
+        one
+        for path, of in _files(arguments.paths or ["."]).items()
+        if _tests(one := read_test(path, read_bytes(path), installation, constitution), of)
+    ]
+    if not read:
+        raise _no_tests(arguments.paths)
     wrong = [one for one in read if one.file is None]
     files = [(one.file, _wanted(one.file, arguments.pattern)) for one in read if one.file is not None]
     if arguments.list:
@@ -35,7 +39,7 @@ def run(arguments: Namespace) -> int:
         return _tell(wrong, arguments)
     if not any(numbers for _, numbers in files):
         raise UserError(f"no case has `{arguments.pattern}` in its name; `--list` lists them all")
-    return _run(files, installation, arguments)
+    return _run([(file, numbers) for file, numbers in files if numbers], installation, arguments)
 
 
 def _tell(wrong: Sequence[Read], arguments: Namespace) -> int:
@@ -113,31 +117,35 @@ def _wanted(file: TestFile, pattern: str) -> list[int]:
     return [number for number, case in enumerate(file.cases) if pattern.lower() in case.name.lower()]
 
 
-def _files(names: Sequence[str]) -> list[Path]:
-    """The files of tests of these paths; raises `UserError` when there is none, `NotReadable` for a path not there."""
-    found: dict[Path, None] = {}
+def _files(names: Sequence[str]) -> dict[Path, Path | None]:
+    """The files of tests of these paths, and the one capsule whose tests are wanted of them.
+
+    Raises `UserError` when there is none, and `NotReadable` for a path that is not there.
+    """
+    found: dict[Path, Path | None] = {}
     for name in names:
         path = Path(name)
         if not path.exists() and name in library():
             path = library()[name].parent
         if not path.exists():
             raise NotReadable(f"there is no file or folder `{name}`, and no library capsule of that name")
-        if path.is_file() and not path.name.endswith(SUFFIX):
+        capsule = path if path.is_file() and path.name.endswith(SUFFIX) else None
+        if path.is_file() and capsule is None:
             found[path] = None
             continue
-        folder = path.parent if path.is_file() else path
-        below = sorted(one for one in folder.rglob(f"{_TESTS}/*.y*ml") if one.suffix in {".yaml", ".yml"})
-        if path.is_file():
-            below = [one for one in below if one.parent == folder / _TESTS]
-        elif path.name == _TESTS:
-            below = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
-        found.update(dict.fromkeys(one for one in below if _is_test(one)))
+        below = sorted((capsule.parent / TESTS).glob("*")) if capsule is not None else files_below(path)
+        for one in filter(is_test, below):
+            found.setdefault(one, capsule)
     if not found:
-        places = ", ".join(f"`{name}`" for name in names)
-        raise UserError(f"there are no tests in {places}: they lie in `{_TESTS}/*.yaml` beside a capsule")
-    return list(found)
+        raise _no_tests(names)
+    return found
 
 
-def _is_test(path: Path) -> bool:
-    """Whether a file of a folder of tests is one: others there may be read by them."""
-    return b"CapsuleTest" in read_bytes(path)
+def _no_tests(names: Sequence[str]) -> UserError:
+    places = ", ".join(f"`{name}`" for name in names or ["."])
+    return UserError(f"there are no tests in {places}: they lie in `{TESTS}/*.yaml` beside a capsule")
+
+
+def _tests(read: Read, capsule: Path | None) -> bool:
+    """Whether the file tests this capsule; where none is asked for, or it is not clear, it does."""
+    return capsule is None or read.capsule is None or read.capsule.resolve() == capsule.resolve()

@@ -6,18 +6,17 @@ in every run.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import dataclasses
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from msgspec import UNSET
-from msgspec.structs import replace as with_fields
+from msgspec.structs import replace
 
-from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.model.quantities import count, money
-from somagent.capsule_compiler.plan import Amounts, Node, Plan
-from somagent.operators.capsule import OPERATOR as CAPSULE
+from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.runner.records import Artifact, StepKey
 from somagent.operators.runner.threads import in_thread
@@ -25,7 +24,15 @@ from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.testing.model import Answer as Declared
 from somagent.workflows.testing.model import AttemptAnswer, Case, ItemAnswer
 
-ANSWERED = "answered capsule"  # the operator of capsule steps that a case answers for
+ENDS = ("outputs", "failure", "attempts", "items")  # of an answer: one of them says how the step ends
+
+
+@dataclass(slots=True)
+class Notes:
+    """What happened at the desk in one case."""
+
+    answered: dict[str, set[int]] = field(default_factory=dict)  # steps that were not real: the items asked about
+    unanswered: dict[str, str] = field(default_factory=dict)  # steps that the case should have answered for: why
 
 
 @dataclass(slots=True)
@@ -34,27 +41,38 @@ class Desk:
 
     folder: Path  # of the file of tests
     cases: dict[str, Case] = field(default_factory=dict)
-    answered: dict[str, dict[str, None]] = field(default_factory=dict)  # run: addresses of steps that were not real
+    notes: dict[str, Notes] = field(default_factory=dict)
     _tries: dict[StepKey, int] = field(default_factory=dict)
 
+    def open(self, run: str, case: Case) -> Notes:
+        """Takes a case in; its notes fill while it runs."""
+        self.cases[run] = case
+        return self.notes.setdefault(run, Notes())
+
     def find(self, key: StepKey) -> AttemptAnswer | None:
-        """What is declared for this attempt, None when the step is real; raises `StepFailure` without an item."""
+        """What is declared for this attempt, None when nothing is; raises `StepFailure` without an item."""
         run = key.run.partition(".")[0]
         address = address_of(run, key)
-        declared = self.cases[run].answers.get(address) if run in self.cases else None
+        declared = self.cases[run].answers.get(address)
         if declared is None or not declares_end(declared):
             return None
-        self.answered.setdefault(run, {})[address] = None
+        self.notes[run].answered.setdefault(address, set()).add(key.item)
         tried = self._tries[key] = self._tries.get(key, 0) + 1
         one: Declared | ItemAnswer = declared
         if declared.items is not UNSET:
             if key.item >= len(declared.items):
-                message = f"the case answers for {len(declared.items)} items of `{address}`, and there are more"
-                raise StepFailure("error", message)
+                number = len(declared.items)
+                raise self.refuse(key, f"the case answers for {number} item{'s' * (number != 1)}, and there are more")
             one = declared.items[key.item]
         if one.attempts is not UNSET:
             return one.attempts[min(tried, len(one.attempts)) - 1]
         return AttemptAnswer(outputs=one.outputs, failure=one.failure, spent=one.spent)
+
+    def refuse(self, key: StepKey, why: str) -> StepFailure:
+        """The failure of a step that the case should have answered for; whatever it expects, it has failed then."""
+        run = key.run.partition(".")[0]
+        self.notes[run].unanswered.setdefault(address_of(run, key), why)
+        return StepFailure("error", why)
 
 
 def address_of(run: str, key: StepKey) -> str:
@@ -65,53 +83,35 @@ def address_of(run: str, key: StepKey) -> str:
 
 def declares_end(answer: Declared) -> bool:
     """Whether an answer stands for the step itself, not only for people's decisions."""
-    return any(one is not UNSET for one in (answer.outputs, answer.failure, answer.attempts, answer.items))
+    return any(getattr(answer, name) is not UNSET for name in ENDS)
 
 
-def answering(operators: Mapping[str, Operator], desk: Desk) -> dict[str, Operator]:
-    """The operators of an installation, asking the desk first."""
-    known = {name: _asking(operator, desk) for name, operator in operators.items() if name != CAPSULE.entry.name}
-    whole = OperatorEntry(name=ANSWERED, summary="A capsule step that a test answers for", arguments={}, core=True)
-    return {**known, ANSWERED: _asking(Operator(whole, CAPSULE.arguments, None), desk)}
+def without_waits(plan: Plan) -> Plan:
+    """The plan, in which nobody waits between attempts."""
 
-
-def without_answered_capsules(plan: Plan, case: Case) -> Plan:
-    """The plan, in which no capsule is run that the case answers for; nor is waited between attempts."""
-
-    def node(old: Node) -> Node:
-        new = with_fields(old, retry=with_fields(old.retry, backoff_ms=0))
-        answer = case.answers.get(old.id)
-        if old.capsule and answer is not None and declares_end(answer):
-            return with_fields(new, operator=ANSWERED, capsule="")
-        return new
-
-    def without_waits(one: Plan) -> Plan:
+    def at_once(one: Plan) -> Plan:
         nodes, finals = (
-            [with_fields(old, retry=with_fields(old.retry, backoff_ms=0)) for old in nodes]
+            [replace(node, retry=replace(node.retry, backoff_ms=0)) for node in nodes]
             for nodes in (one.nodes, one.finals)
         )
-        return with_fields(one, nodes=nodes, finals=finals)
+        return replace(one, nodes=nodes, finals=finals)
 
-    return with_fields(
-        plan,
-        nodes=[node(old) for old in plan.nodes],
-        finals=[node(old) for old in plan.finals],
-        capsules={digest: without_waits(one) for digest, one in plan.capsules.items()},
-    )
+    return replace(at_once(plan), capsules={digest: at_once(one) for digest, one in plan.capsules.items()})
 
 
-def _asking(operator: Operator, desk: Desk) -> Operator:
+def asking(operator: Operator, desk: Desk) -> Operator:
+    """The operator, asking the desk first."""
     real: Callable[[Any, Step], Awaitable[Answer | Park]] | None = operator.run
 
     async def run(arguments: Any, step: Step) -> Answer | Park:
         declared = desk.find(step.key)
         if declared is not None:
             return await _declared(declared, step, desk.folder)
-        if real is None:
-            raise StepFailure("error", f"`{operator.entry.name}` steps are not run by this version of SomaGent")
+        if real is None or operator.entry.outside:
+            raise desk.refuse(step.key, "it acts outside of the run, and the case has no answer for it")
         return await real(arguments, step)
 
-    return Operator(operator.entry, operator.arguments, run, operator.estimate, operator.abandon)
+    return dataclasses.replace(operator, run=run)
 
 
 async def _declared(declared: AttemptAnswer, step: Step, folder: Path) -> Answer:
@@ -129,13 +129,13 @@ async def _declared(declared: AttemptAnswer, step: Step, folder: Path) -> Answer
     return Answer(outputs, spent)
 
 
-async def _artifact(name: str, value: dict[str, str], step: Step, folder: Path) -> Artifact:
+async def _artifact(name: str, value: dict[str, Any], step: Step, folder: Path) -> Artifact:
     if "path" in value:
         path = folder / value["path"]
         return await in_thread(step.contents.put_path, path, value.get("name", path.name))
-    path = step.own_folder() / "answer"
-    path.write_text(value["text"], encoding="utf-8")
+    path = step.own_folder() / "answers" / name
+    for below, text in value["files"].items() if "files" in value else [("", value["text"])]:
+        file = path / below
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     return await in_thread(step.contents.put_path, path, value.get("name", name))
-
-
-__all__ = ["ANSWERED", "Desk", "address_of", "answering", "declares_end", "without_answered_capsules"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,10 +13,12 @@ from msgspec import UNSET
 from somagent.capsule_compiler.diagnostics import code_of
 from somagent.governance.cel import BorderError
 from somagent.governance.documents import Path as Place
+from somagent.governance.documents import node_at
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.testing.assertions import bindings_of, failed_assertion
 from somagent.workflows.testing.model import Case, ExpectedDiagnostic, ExpectedStep
 from somagent.workflows.testing.reading import CASES, TestFile
+from somagent.workflows.testing.skeletons import skeleton
 from somagent.workflows.testing.snapshots import compare_snapshot
 
 _NOTHING = object()
@@ -29,7 +31,9 @@ class Ran:
     view: RunView | None
     refused: tuple[str, ...] = ()  # what is wrong with the inputs
     fault: str = ""  # of the engine
-    notes: tuple[str, ...] = ()  # decisions that did not count
+    notes: tuple[str, ...] = ()  # decisions that did not count, answers that nothing asked for
+    answered: tuple[str, ...] = ()  # addresses of steps that were not real
+    unanswered: Mapping[str, str] = field(default_factory=dict)  # steps that it should have answered for, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,28 @@ def judge(file: TestFile, number: int, ran: Ran, folder: str, *, update_snapshot
     elif case.expect.refused is not UNSET:
         found = [*_refused(file, case.expect.refused, ran, (*place, "refused"))]
     elif ran.view is None:
-        why = "; ".join(ran.refused) or ran.fault
+        why = "\n".join(ran.refused) or ran.fault
         found = [Difference(file.text.line(place), "there is no run", actual=why)]
+    elif ran.unanswered:
+        found = sorted(_unanswered(file, ran, (*CASES, number)), key=lambda one: one.line)
+    elif ran.fault:
+        found = [Difference(file.text.line(place), ran.fault)]
     else:
         found = [*_run(file, case, ran.view, place)]
         if case.expect.snapshot:
             said = compare_snapshot(file, case, ran.view, folder, update=update_snapshots)
             found += [Difference(file.text.line((*place, "snapshot")), *said)] if said else []
-    notes = (*ran.notes, *(_why(ran.view) if found and ran.view is not None else ()))
+    notes = (*ran.notes, *(_why(ran.view) if found and ran.view is not None and not ran.unanswered else ()))
     return Judged(tuple(found), notes)
+
+
+def _unanswered(file: TestFile, ran: Ran, place: Place) -> Iterator[Difference]:
+    for address, why in ran.unanswered.items():
+        at = (*place, "answers", address)
+        found = file.subject.place(address)
+        said = f"`{address}: {skeleton(found[1], found[0])}`" if found is not None else "an answer"
+        line = file.text.line(at if node_at(file.text.root, at) is not None else (*place, "name"))
+        yield Difference(line, f"step `{address}`: {why}", f"{said} under `answers`")
 
 
 def _diagnostics(file: TestFile, wanted: list[ExpectedDiagnostic], place: Place) -> Iterator[Difference]:
@@ -98,7 +115,7 @@ def _code(number: str, line: int | None) -> str:
 
 
 def _refused(file: TestFile, wanted: str, ran: Ran, place: Place) -> Iterator[Difference]:
-    said = "; ".join(ran.refused)
+    said = "\n".join(ran.refused)
     if ran.view is not None or wanted not in said:
         actual = said or f"they were accepted, and the run is {ran.view.phase if ran.view else ran.fault}"
         yield Difference(file.text.line(place), "the inputs are refused", wanted, actual)
@@ -211,6 +228,6 @@ def _why(view: RunView) -> Iterator[str]:
         if step.phase == "Failed" and step.failure is not None:
             yield f"`{step.id}` failed ({step.failure.failure_class}): {step.failure.message}"
         elif step.phase == "Waiting" and step.waiting is not None:
-            yield f"`{step.id}` waits for people: {step.waiting.title}; `decisions` of an answer decide it"
+            yield f"`{step.id}` waits for people: {step.waiting.title}; `decisions` of an answer decide"
     for message, times in Counter(view.warnings).items():
         yield message if times == 1 else f"{message} ({times} times)"

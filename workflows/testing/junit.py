@@ -39,13 +39,17 @@ def _case(name: str, result: CaseResult) -> str:
         f"      <failure message={_value(f'line {one.line}: {one.what}')}>{_text(_said(one))}</failure>\n"
         for one in result.judged.failures
     )
+    notes = "".join(f"note: {note}\n" for note in result.judged.notes)
+    if notes:
+        body += f"      <system-err>{_text(notes)}</system-err>\n"
     if result.answered:
         body += f"      <system-out>{_text('answered, not real: ' + ', '.join(result.answered))}</system-out>\n"
     return f"{start}{body}    </testcase>\n"
 
 
 def _said(one: Difference) -> str:
-    return f"expected: {one.expected}\nactual: {one.actual}"
+    sides = (("expected", one.expected), ("actual", one.actual))
+    return "\n".join(f"{label}: {text}" for label, text in sides if text)
 
 
 def _text(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from somagent.capsule_compiler.model.capsule import Cost, Metadata, TokenCount
+from somagent.capsule_compiler.model.capsule import Cost, Duration, Metadata, TokenCount
 from somagent.governance.documents import HINTS
 
 CaseName = Annotated[str, Meta(min_length=1, max_length=120, description="What the case is about, in a few words")]
@@ -43,7 +43,7 @@ class AttemptAnswer(_Part, frozen=True, kw_only=True):
 
     outputs: Annotated[
         dict[str, Any] | UnsetType,
-        Meta(description="Every output; of an artifact `{text: ...}`, or `{path: ...}` beside the file of tests"),
+        Meta(description="Every output; of an artifact `{text: ...}`, `{files: {NAME: TEXT}}` or `{path: ...}`"),
     ] = UNSET
     failure: FailureAnswer | UnsetType = UNSET
     spent: Spent | UnsetType = UNSET
@@ -77,7 +77,7 @@ class Answer(_Part, frozen=True, kw_only=True):
 
     outputs: Annotated[
         dict[str, Any] | UnsetType,
-        Meta(description="Every output; of an artifact `{text: ...}`, or `{path: ...}` beside the file of tests"),
+        Meta(description="Every output; of an artifact `{text: ...}`, `{files: {NAME: TEXT}}` or `{path: ...}`"),
     ] = UNSET
     failure: FailureAnswer | UnsetType = UNSET
     spent: Spent | UnsetType = UNSET
@@ -148,6 +148,9 @@ class Case(_Part, frozen=True, kw_only=True):
     inputs: Annotated[dict[str, Any], Meta(description="Inputs; relative paths are taken from the file's folder")] = {}
     submitter: Annotated[str, Meta(min_length=1, description="Who starts the run")] = "tester"
     answers: Annotated[dict[str, Answer], Meta(description="By step id; inside a capsule step `STEP/ID`")] = {}
+    timeout: Annotated[Duration | UnsetType, Meta(description="A case not ended by then has failed; default 5m")] = (
+        UNSET
+    )
     expect: Expect
 
 
@@ -155,7 +158,8 @@ class Spec(_Part, frozen=True, kw_only=True):
     """What is tested, and how."""
 
     capsule: Annotated[
-        str | UnsetType, Meta(description="Path from this file; without it, the one capsule in the folder above")
+        str | UnsetType,
+        Meta(description="Path from this file; without it, the capsule above of this file's name, or the only one"),
     ] = UNSET
     cases: Annotated[list[Case], Meta(min_length=1, max_length=1000, description="In the order in which they are run")]
 

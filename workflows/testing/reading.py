@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import msgspec
-from msgspec import UNSET
 
 from somagent.capsule_compiler.diagnostics import is_error
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import (
+    BAD,
     Diagnostic,
-    MappingNode,
     Node,
     ScalarNode,
+    SequenceNode,
     Shape,
     ShapeCheck,
     Source,
     Span,
+    bounded,
     decode_source,
     key_at,
     model_schema,
@@ -65,13 +66,8 @@ class TestFile:
     """A file of tests without a mistake, and the capsule that it tests."""
 
     text: Text
-    document: CapsuleTest
+    cases: Sequence[Case]  # in the order of the text
     subject: Subject
-
-    @property
-    def cases(self) -> list[Case]:
-        """In the order of the text."""
-        return self.document.spec.cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +77,7 @@ class Read:
     source: Source
     file: TestFile | None
     diagnostics: tuple[Diagnostic, ...]
+    capsule: Path | None = None  # the one that it tests, where that is clear
 
 
 @cache
@@ -90,49 +87,62 @@ def test_shape() -> Shape:
 
 
 def read_test(path: Path, content: bytes, installation: Installation, constitution: Constitution) -> Read:
-    """Reads a file of tests and compiles its capsule."""
+    """Reads a file of tests and compiles its capsule; what is sound is looked at whatever else is wrong."""
     from somagent.workflows.testing.checks import check_case  # noqa: PLC0415  brings validators along
 
     source, found = decode_source(str(path), content)
     if found:
         return Read(source, None, tuple(found))
-    root, found = read_yaml(source)
-    if root is None or found:
-        return Read(source, None, tuple(found))
+    root, mistakes = read_yaml(source)
+    if root is None:
+        return Read(source, None, tuple(mistakes))
     form = ShapeCheck()
-    form.check(root, test_shape(), ())
-    if form.diagnostics:
-        return Read(source, None, _in_order(form.diagnostics))
+    value = form.check(root, test_shape(), ())
+    found = [*mistakes, *form.diagnostics]
     text = Text(source, root, path)
-    document = msgspec.convert(root.plain(), CapsuleTest)
-    subject, found = _subject(text, document, installation, constitution)
-    if subject is None:
-        return Read(source, None, tuple(found))
-    found = [*_twice(text, document)]
-    for number, case in enumerate(document.spec.cases):
-        found += check_case(text, case, (*CASES, number), subject)
-    file = TestFile(text, document, subject) if not any(map(is_error, found)) else None
-    return Read(source, file, _in_order(found))
+    subject, unclear = _subject(text, installation, constitution)
+    found += unclear
+    cases = [msgspec.convert(one, Case) for one in value["spec"]["cases"]] if value is not BAD else _sound_cases(root)
+    file = TestFile(text, [case for case in cases if case is not None], subject) if subject is not None else None
+    if file is not None:
+        found += _twice(text, cases)
+        for number, case in enumerate(cases):
+            place = (*CASES, number)
+            if case is not None:
+                whole = not any(bad[: len(place)] == place for bad in form.bad_paths)
+                known = {one.span for one in mistakes}  # a value that YAML reads otherwise is told once
+                found += [
+                    one for one in check_case(text, case, place, file.subject, whole=whole) if one.span not in known
+                ]
+    wrong = any(map(is_error, found))
+    shown = tuple(bounded(sorted(found, key=lambda one: (one.span, one.name))))
+    return Read(source, None if wrong else file, shown, subject.path if subject is not None else None)
 
 
-def _in_order(found: list[Diagnostic]) -> tuple[Diagnostic, ...]:
-    return tuple(sorted(found, key=lambda one: (one.span, one.name)))
+def _sound_cases(root: Node) -> list[Case | None]:
+    """The cases of a file with mistakes of form: None stands for those that cannot be used."""
+    node = node_at(root, CASES)
+    shape = test_shape().fields["spec"].fields["cases"].items
+    found = [ShapeCheck().check(one, shape, ()) for one in node.items] if isinstance(node, SequenceNode) else []
+    return [msgspec.convert(one, Case) if one is not BAD else None for one in found]
 
 
 def _subject(
-    text: Text, document: CapsuleTest, installation: Installation, constitution: Constitution
+    text: Text, installation: Installation, constitution: Constitution
 ) -> tuple[Subject | None, list[Diagnostic]]:
-    named = document.spec.capsule
+    place: Place = ("spec", "capsule")
+    named = node_at(text.root, place)
     folder = text.path.parent
-    if named is not UNSET:
-        path, span = folder / named, text.span(("spec", "capsule"))
+    if isinstance(named, ScalarNode):
+        path, span = folder / named.text, named.span
         help_ = "it is a path from the file of tests, such as `../hello.capsule.yaml`"
     else:
         above = folder.parent if str(folder) != "." else Path("..")
         found = sorted(above.glob(f"*{SUFFIX}"))
+        found = [one for one in found if one.name == text.path.stem + SUFFIX] or found
         span, help_ = text.key(("spec",)), "name it with `capsule:`, a path from this file"
         if len(found) != 1:
-            names = ", ".join(f"`{one.name}`" for one in found) or "none"
+            names = ", ".join(f"`{one.name}`" for one in found[:20]) or "none"
             message = (
                 f"the folder above has not one capsule but {len(found)} ({names}), so it is not clear what is tested"
             )
@@ -141,7 +151,7 @@ def _subject(
     try:
         return compile_subject(path, installation, constitution), []
     except NotReadable:
-        message = f"there is no capsule `{named if named is not UNSET else path.name}` that can be read"
+        message = f"there is no capsule `{named.text if isinstance(named, ScalarNode) else path.name}` that can be read"
         return None, [Diagnostic("test-capsule-unclear", message, span, help=help_)]
 
 
@@ -151,11 +161,14 @@ def slug(name: str) -> str:
     return "-".join(part for part in text.split("-") if part)[:80] or "case"
 
 
-def _twice(text: Text, document: CapsuleTest) -> Iterator[Diagnostic]:
+def _twice(text: Text, cases: Sequence[Case | None]) -> Iterator[Diagnostic]:
     first: dict[str, str] = {}
-    for number, case in enumerate(document.spec.cases):
-        other = first.setdefault(slug(case.name), case.name)
-        if number and any(slug(case.name) == slug(one.name) for one in document.spec.cases[:number]):
+    for number, case in enumerate(cases):
+        if case is None:
+            continue
+        name = slug(case.name)
+        if name in first:
+            other = first[name]
             like = "" if other == case.name else f", and `{other}` is the same but for signs and case"
             yield Diagnostic(
                 "test-case-twice",
@@ -163,9 +176,4 @@ def _twice(text: Text, document: CapsuleTest) -> Iterator[Diagnostic]:
                 text.span((*CASES, number, "name")),
                 help="names tell cases apart, in reports and for `-k`",
             )
-
-
-def is_test(root: Node | None) -> bool:
-    """Whether a document says that it is a file of tests."""
-    kind = root.entries.get("kind") if isinstance(root, MappingNode) else None
-    return kind is not None and isinstance(kind.value, ScalarNode) and kind.value.value == "CapsuleTest"
+        first.setdefault(name, case.name)

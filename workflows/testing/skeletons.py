@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from somagent.capsule_compiler.plan import Node, Plan
@@ -28,12 +29,12 @@ def smallest(schema: Mapping[str, Any], types: Mapping[str, Any], depth: int = 0
             return schema[word]
     if schema.get("enum"):
         return schema["enum"][0]
-    low = schema.get("minimum", 0)
     match schema.get("type"):
         case "string":
             return "x" * schema.get("minLength", 0)
         case "integer" | "number":
-            return max(low, 0) if "maximum" not in schema else min(max(low, 0), schema["maximum"])
+            number = min(max(schema.get("minimum", 0), 0), schema.get("maximum", inf))
+            return int(number) if number == int(number) else number
         case "boolean":
             return False
         case "array":

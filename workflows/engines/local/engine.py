@@ -44,8 +44,8 @@ class LocalEngine:
 
     Reading makes nothing: no directory, no lease. `submit`, `signal` and `cancel` write, beside a process at work
     too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4).
-    Errors are `EngineError`s whose message says what to do; `way_on` spells the commands in them. Close it, or use it
-    as an async context manager.
+    Errors are `EngineError`s whose message says what to do; `way_on` spells the commands in them. `around` is put
+    around every operator, that of capsule steps too. Close it, or use it as an async context manager.
     """
 
     def __init__(
@@ -58,10 +58,12 @@ class LocalEngine:
         token: Callable[[], str] = lambda: os.urandom(2).hex(),
         crash: Crash = survive,
         way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+        around: Callable[[Operator], Operator] = lambda operator: operator,
     ) -> None:
         self._way_on = way_on
         self._directory = directory.absolute()
-        self._operators = {**operators, NAME: capsule_operator(self._run_inside)}
+        every = {**operators, NAME: capsule_operator(self._run_inside)}
+        self._operators = {name: around(operator) for name, operator in every.items()}
         self._clock = clock or Clock()
         self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
         self._token, self._crash = token, crash

@@ -11,6 +11,7 @@ validation rules.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,9 +104,10 @@ def _names(schema: JsonSchema) -> JsonSchema:
     }
 
 
+_OF_FAN_OUTS = ("as", "indexAs", "maxParallel", "onItemFailure", "totalBudget")
 _FAN_OUT: JsonSchema = {
-    "rule": "has(self.forEach) || !(has(self.as) || has(self.maxParallel))",
-    "message": "`as` and `maxParallel` say something about `forEach`, which is not here",
+    "rule": f"has(self.forEach) || !({' || '.join(f'has(self.{name})' for name in _OF_FAN_OUTS)})",
+    "message": "these say something about `forEach`, which is not here: " + ", ".join(_OF_FAN_OUTS),
 }
 
 
@@ -168,9 +170,15 @@ def _about(schema: JsonSchema, *, in_text: bool) -> JsonSchema:
     text = _said(schema)
     if in_text and "enum" in schema:
         text = f"{text}; one of {', '.join(str(one) for one in schema['enum'])}, or an expression"
+    if isinstance(schema.get("default"), str | int) and schema["default"] != "":
+        text = f"{text}; default {_plain(schema['default'])}"
     if schema.get("examples"):
-        text = f"{text}, such as {schema['examples'][0]}"
+        text = f"{text}, such as {_plain(schema['examples'][0])}"
     return {"description": text} if text else {}
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _said(*schemas: JsonSchema) -> str:

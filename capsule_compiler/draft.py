@@ -11,7 +11,7 @@ from msgspec import Struct
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.language import Language
-from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
+from somagent.capsule_compiler.model.capsule import DEFAULT_INDEX, DEFAULT_ITEM, Capsule, Operation, Step
 from somagent.capsule_compiler.model.persona import Persona
 from somagent.capsule_compiler.model.tool import Tool
 from somagent.capsule_compiler.packages.opened import OpenPackage
@@ -33,7 +33,6 @@ from somagent.governance.documents import (
 )
 from somagent.governance.verdict import StaticVerdict
 
-DEFAULT_ITEM, DEFAULT_INDEX = "item", "index"
 STEPS: Path = ("spec", "steps")
 FINALLY: Path = ("spec", "finally")
 

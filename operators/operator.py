@@ -114,6 +114,7 @@ class Operator:
     run: Callable[[Any, Step], Awaitable[Answer | Park]] | None  # None: it can be checked and not run
     estimate: Callable[[Any], Amounts] = field(default=lambda _: Amounts())
     abandon: Callable[[StepKey, Path], Awaitable[None]] | None = None
+    not_yet: tuple[str, ...] = ()  # switches among the arguments that can be checked and not run
 
 
 def arguments_schema(arguments: type[Struct]) -> dict[str, Any]:

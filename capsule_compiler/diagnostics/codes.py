@@ -86,7 +86,11 @@ CODES: tuple[Code, ...] = (
     Code("CAP215", "need-of-finally", "`finally` steps run after all others, so none can wait for them."),
     Code("CAP216", "need-in-finally", "`finally` steps run in the order of the text, after all others."),
     Code("CAP217", "reserved-name", "`inputs`, `steps` and `run` are taken."),
-    Code("CAP218", "fan-out-field-alone", "`as` and `maxParallel` say something about `forEach`."),
+    Code(
+        "CAP218",
+        "fan-out-field-alone",
+        "`as`, `indexAs`, `maxParallel`, `onItemFailure` and `totalBudget` say something about `forEach`.",
+    ),
     Code("CAP219", "outputs-not-declarable", "The operator's outputs are fixed."),
     Code("CAP220", "steps-as-value", "An expression must say which steps it waits for; `steps` alone is all of them."),
     Code("CAP225", "reserved-output", "`status`, `attempts`, `spend` and `error` say how a step went."),

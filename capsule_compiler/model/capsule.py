@@ -6,38 +6,28 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from somagent.capsule_compiler.model.about import about, form
 from somagent.capsule_compiler.model.quantities import COUNT, DURATION, MONEY
 from somagent.capsule_compiler.model.values import ValueSchema
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION
 from somagent.governance.documents import HINTS
 
-
-def _form(pattern: str, noun: str, description: str, *examples: str) -> Meta:
-    return Meta(
-        pattern=pattern,
-        description=description,
-        examples=list(examples),
-        extra_json_schema={HINTS: {"noun": noun}},
-    )
-
-
-_EXPRESSION = {HINTS: {"noun": "an expression", "holes": True}}  # holes have a mistake of their own there
 _DURATION = "a duration like `15m` (units ms, s, m, h, d)"
-Duration = Annotated[str, _form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
-StepId = Annotated[str, _form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
-Name = Annotated[str, _form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
+Duration = Annotated[str, form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
+StepId = Annotated[str, form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
+Name = Annotated[str, form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
 TypeName = Annotated[
-    str, _form("^[A-Za-z][A-Za-z0-9_]{0,62}$", "a type name like `Finding`", "Name of a type", "Finding")
+    str, form("^[A-Za-z][A-Za-z0-9_]{0,62}$", "a type name like `Finding`", "Name of a type", "Finding")
 ]
-TokenCount = Annotated[str, _form(COUNT, "a number of tokens like `400k`", "Number of tokens", "400k")]
-Cost = Annotated[str, _form(MONEY, "an amount of money like `6.00 USD`", "Amount of money", "6.00 USD")]
+TokenCount = Annotated[str, form(COUNT, "a number of tokens like `400k`", "Number of tokens", "400k")]
+Cost = Annotated[str, form(MONEY, "an amount of money like `6.00 USD`", "Amount of money", "6.00 USD")]
 PackageName = Annotated[
-    str, _form(r"^[a-z0-9-]+/[a-z0-9-]+$", "a package name like `acme/repo-health`", "Package", "acme/repo-health")
+    str, form(r"^[a-z0-9-]+/[a-z0-9-]+$", "a package name like `acme/repo-health`", "Package", "acme/repo-health")
 ]
-Version = Annotated[str, _form(f"^{VERSION}$", "a version like `1.3.0`", "Semantic version", "1.3.0")]
+Version = Annotated[str, form(f"^{VERSION}$", "a version like `1.3.0`", "Semantic version", "1.3.0")]
 PackageUse = Annotated[
     str,
-    _form(
+    form(
         rf"^(\./[^\\]+\.ya?ml|[a-z0-9-]+/[a-z0-9-]+(@{RANGE})?)$",
         "a path beside the capsule like `./release.yaml`, or a package like `acme/release@^1.2` (ranges ^ ~ = >=)",
         "A file beside the capsule, or a package and the versions of it that will do",
@@ -46,6 +36,40 @@ PackageUse = Annotated[
     ),
 ]
 FailureName = Literal["transient", "rate_limit", "timeout", "invalid_output", "error"]
+Attempts = Annotated[int, Meta(ge=1, le=20)]
+Parallel = Annotated[int, Meta(ge=1, le=1000)]
+
+# What holds where nothing is written; the compiler reads these, and so do schemas and pages.
+DEFAULT_TIMEOUT = "1h"
+DEFAULT_ATTEMPTS = 1
+DEFAULT_BACKOFF = "1s"
+DEFAULT_FAILURES: tuple[FailureName, ...] = ("transient", "rate_limit", "timeout")
+DEFAULT_ON_EXCEED: Literal["stop", "ask", "warn"] = "stop"
+DEFAULT_ITEM = "item"
+DEFAULT_INDEX = "index"
+DEFAULT_ON_ITEM_FAILURE = "fail"
+
+_EXPRESSION = Meta(extra_json_schema={HINTS: {"noun": "an expression", "holes": True}})  # holes are a mistake there
+_TIMEOUT = about("Hard deadline of one attempt", "15m", default=DEFAULT_TIMEOUT)
+_BACKOFF = about("Wait before the second attempt; doubles each time", "10s", default=DEFAULT_BACKOFF)
+_FAILURES = about("Failure classes worth another attempt", ["transient"], default=list(DEFAULT_FAILURES))
+_WALL_CLOCK = about("Time with a step at work; waiting for people uses nothing up", "2h")
+_ON_EXCEED = about(
+    "When more is wanted: `stop` fails the step, `ask` lets people decide, `warn` goes on and says so",
+    "ask",
+    default=DEFAULT_ON_EXCEED,
+)
+_FOR_EACH = Meta(
+    description="`${{ }}` that gives a list; the step runs once for each item",
+    examples=["${{ inputs.paths }}"],
+    extra_json_schema={HINTS: {"noun": "one `${{ }}` that gives a list, such as `${{ ['a', 'b'] }}`", "holes": True}},
+)
+_INDEX_AS = about("What the item's place in the list is called, from 0", "number", default=DEFAULT_INDEX)
+_ON_ITEM_FAILURE = about(
+    "What an item that failed does: `fail` fails the step, `collect` leaves its `error` in the result",
+    "collect",
+    default=DEFAULT_ON_ITEM_FAILURE,
+)
 
 
 class _Part(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -57,7 +81,7 @@ class Metadata(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_
 
     name: Annotated[
         str,
-        _form(
+        form(
             r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
             "a DNS name like `repo-health`",
             "Name of the capsule",
@@ -71,41 +95,27 @@ class Metadata(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_
 class RetrySpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """When a failed attempt is followed by another one."""
 
-    attempts: Annotated[
-        Annotated[int, Meta(ge=1, le=20)] | UnsetType,
-        Meta(description="Attempts in all, the first included; default 1"),
-    ] = UNSET
-    backoff: Annotated[
-        Duration | UnsetType, Meta(description="Wait before the second attempt; doubles each time; default 1s")
-    ] = UNSET
-    failures: Annotated[
-        list[FailureName] | UnsetType,
-        Meta(description="Failure classes worth another attempt; default transient, rate_limit, timeout"),
-    ] = UNSET
+    attempts: (
+        Annotated[Attempts, about("Attempts in all, the first included", default=DEFAULT_ATTEMPTS)] | UnsetType
+    ) = UNSET
+    backoff: Annotated[Duration, _BACKOFF] | UnsetType = UNSET
+    failures: Annotated[list[FailureName], _FAILURES] | UnsetType = UNSET
 
 
 class BudgetSpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Upper limits. What would go beyond one is not started."""
 
-    tokens: Annotated[TokenCount | UnsetType, Meta(description="Tokens of all models together")] = UNSET
-    cost: Annotated[Cost | UnsetType, Meta(description="Money spent")] = UNSET
-    wall_clock: Annotated[
-        Duration | UnsetType, Meta(description="Time with a step at work; waiting for people uses nothing up")
-    ] = UNSET
-    on_exceed: Annotated[
-        Literal["stop", "ask", "warn"] | UnsetType,
-        Meta(
-            description="When more is wanted: `stop` fails the step, `ask` lets people decide, `warn` goes on and says"
-            " so; default stop"
-        ),
-    ] = UNSET
+    tokens: Annotated[TokenCount, about("Tokens of all models together", "400k")] | UnsetType = UNSET
+    cost: Annotated[Cost, about("Money spent", "6.00 USD")] | UnsetType = UNSET
+    wall_clock: Annotated[Duration, _WALL_CLOCK] | UnsetType = UNSET
+    on_exceed: Annotated[Literal["stop", "ask", "warn"], _ON_EXCEED] | UnsetType = UNSET
 
 
 class Defaults(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What steps get that do not say it themselves."""
 
-    timeout: Annotated[Duration | UnsetType, Meta(description="Hard deadline of one attempt; default 1h")] = UNSET
-    retry: RetrySpec | UnsetType = UNSET
+    timeout: Annotated[Duration, _TIMEOUT] | UnsetType = UNSET
+    retry: Annotated[RetrySpec, about("When a failed attempt is followed by another one")] | UnsetType = UNSET
 
 
 class SecretUse(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -113,7 +123,7 @@ class SecretUse(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown
 
     secret: Annotated[
         str,
-        _form(
+        form(
             r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
             "the name of a secret like `git-writer`",
             "Name of the secret in the store of secrets",
@@ -122,7 +132,7 @@ class SecretUse(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown
     ]
     key: Annotated[
         str,
-        _form(r"^[-._A-Za-z0-9]{1,253}$", "a key like `token`", "Key inside the secret", "token"),
+        form(r"^[-._A-Za-z0-9]{1,253}$", "a key like `token`", "Key inside the secret", "token"),
     ]
     grant_to: Annotated[
         list[Name],
@@ -148,52 +158,39 @@ class Step(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
     """One step. Exactly one key says which operator it is; the key's value is that operator's arguments."""
 
     needs: Annotated[
-        list[StepId],
-        Meta(description="Steps that must have ended first, where no data flows; references imply the rest"),
+        list[StepId], about("Steps that must have ended first; references imply theirs", ["run_tests"])
     ] = []
-    if_: Annotated[
-        str | UnsetType,
-        Meta(description="CEL; false skips the step", examples=["inputs.deep"], extra_json_schema=_EXPRESSION),
-    ] = field(name="if", default=UNSET)
-    require: Annotated[
-        str | UnsetType,
-        Meta(
-            description="CEL; false fails the step",
-            examples=["steps.test.coverage >= 0.7"],
-            extra_json_schema=_EXPRESSION,
-        ),
-    ] = UNSET
-    for_each: Annotated[
-        str | UnsetType,
-        Meta(
-            description="`${{ }}` that gives a list; the step runs once for each item",
-            examples=["${{ inputs.paths }}"],
-            extra_json_schema={
-                HINTS: {"noun": "one `${{ }}` that gives a list, such as `${{ ['a', 'b'] }}`", "holes": True}
-            },
-        ),
-    ] = UNSET
-    as_: Annotated[Name | UnsetType, Meta(description="What an item is called; default `item`")] = field(
+    if_: Annotated[str, about("CEL; false skips the step", "inputs.deep"), _EXPRESSION] | UnsetType = field(
+        name="if", default=UNSET
+    )
+    require: (
+        Annotated[str, about("CEL; false fails the step", "steps.test.coverage >= 0.7"), _EXPRESSION] | UnsetType
+    ) = UNSET
+    for_each: Annotated[str, _FOR_EACH] | UnsetType = UNSET
+    as_: Annotated[Name, about("What an item is called", "module", default=DEFAULT_ITEM)] | UnsetType = field(
         name="as", default=UNSET
     )
-    index_as: Annotated[
-        Name | UnsetType, Meta(description="What the item's place in the list is called, from 0; default `index`")
-    ] = UNSET
-    max_parallel: Annotated[
-        Annotated[int, Meta(ge=1, le=1000)] | UnsetType, Meta(description="Items at work at once")
-    ] = UNSET
-    on_item_failure: Annotated[
-        Literal["fail", "collect"] | UnsetType,
-        Meta(
-            description="What an item that failed does: `fail` fails the step, `collect` leaves its `error` in the"
-            " result; default fail"
-        ),
-    ] = UNSET
-    outputs: Annotated[dict[Name, ValueSchema], Meta(description="What the step gives, by name")] = {}
-    timeout: Annotated[Duration | UnsetType, Meta(description="Hard deadline of one attempt")] = UNSET
-    retry: RetrySpec | UnsetType = UNSET
-    budget: Annotated[BudgetSpec | UnsetType, Meta(description="Of the step; beside `forEach`, of each item")] = UNSET
-    total_budget: Annotated[BudgetSpec | UnsetType, Meta(description="Of all items of a `forEach` together")] = UNSET
+    index_as: Annotated[Name, _INDEX_AS] | UnsetType = UNSET
+    max_parallel: (
+        Annotated[Parallel, about("Items at work at once; without it, as many as the engine takes", 3)] | UnsetType
+    ) = UNSET
+    on_item_failure: Annotated[Literal["fail", "collect"], _ON_ITEM_FAILURE] | UnsetType = UNSET
+    outputs: Annotated[
+        dict[Name, ValueSchema], about("What the step gives, by name", {"coverage": {"type": "number"}})
+    ] = {}
+    timeout: (
+        Annotated[Duration, about("Hard deadline of one attempt; without it, that of `defaults`", "15m")] | UnsetType
+    ) = UNSET
+    retry: (
+        Annotated[RetrySpec, about("When a failed attempt is followed by another one; field by field over `defaults`")]
+        | UnsetType
+    ) = UNSET
+    budget: (
+        Annotated[BudgetSpec, about("Of the step; beside `forEach`, of each item", {"tokens": "60k"})] | UnsetType
+    ) = UNSET
+    total_budget: (
+        Annotated[BudgetSpec, about("Of all items of a `forEach` together", {"tokens": "200k"})] | UnsetType
+    ) = UNSET
 
 
 class Operation(_Part, frozen=True, kw_only=True):
@@ -207,30 +204,33 @@ class Operation(_Part, frozen=True, kw_only=True):
 class Spec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What the capsule does."""
 
-    package: PackageName | UnsetType = UNSET
-    version: Version | UnsetType = UNSET
-    description: Annotated[str, Meta(description="One or two sentences for people")] = ""
-    uses: Uses = Uses()
+    package: Annotated[PackageName, about("Package that the capsule is in", "acme/repo-health")] | UnsetType = UNSET
+    version: Annotated[Version, about("Version of the package", "1.3.0")] | UnsetType = UNSET
+    description: Annotated[str, about("One or two sentences for people", "Examines a repository.")] = ""
+    uses: Annotated[Uses, about("Everything from outside the file, once")] = Uses()
     inputs: Annotated[
-        dict[Name, ValueSchema], Meta(description="What a run is given; without `default` it is required")
+        dict[Name, ValueSchema],
+        about("What a run is given; without `default` it is required", {"paths": {"type": "string"}}),
     ] = {}
-    budget: BudgetSpec | UnsetType = UNSET
-    defaults: Defaults = Defaults()
-    steps: Annotated[dict[StepId, Step], Meta(description="The steps, by id; at most 5,000")]
+    budget: Annotated[BudgetSpec, about("Of the whole run", {"tokens": "400k", "cost": "6.00 USD"})] | UnsetType = UNSET
+    defaults: Annotated[Defaults, about("What steps get that do not say it themselves")] = Defaults()
+    steps: Annotated[dict[StepId, Step], about("The steps, by id; at most 5,000")]
     outputs: Annotated[
         dict[Name, Annotated[str, Meta(extra_json_schema={HINTS: {"noun": "one `${{ }}`", "holes": True}})]],
-        Meta(description="What a run gives: `${{ }}` by name"),
+        about("What a run gives: `${{ }}` by name", {"report": "${{ steps.check.report }}"}),
     ] = {}
     finally_: Annotated[
-        dict[StepId, Step], Meta(description="Steps that run in this order when the rest has ended, however it ended")
+        dict[StepId, Step], about("Steps that run in this order when the rest has ended, however it ended")
     ] = field(name="finally", default_factory=dict)
-    types: Annotated[dict[TypeName, ValueSchema], Meta(description="Named schemas for `$ref`")] = {}
+    types: Annotated[
+        dict[TypeName, ValueSchema], about("Named schemas for `$ref`", {"Finding": {"type": "object"}})
+    ] = {}
 
 
 class Capsule(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A Task Capsule: governed agent work as code."""
 
-    api_version: Annotated[Literal["somagent.io/v1alpha1"], Meta(description="Version of this form")]
-    kind: Annotated[Literal["Capsule"], Meta(description="What the document is")]
-    metadata: Metadata
-    spec: Spec
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], about("Version of this form")]
+    kind: Annotated[Literal["Capsule"], about("What the document is")]
+    metadata: Annotated[Metadata, about("Its name, and what Kubernetes keeps about it")]
+    spec: Annotated[Spec, about("What the capsule does")]

@@ -19,11 +19,11 @@ class ModelLimits(_Part, frozen=True, kw_only=True):
     """What a model must be like to answer as the persona, and how it is asked."""
 
     families: Annotated[list[str], Meta(description="Families of models that will do; none = any")] = []
-    min_context: Annotated[TokenCount | UnsetType, Meta(description="Least size of the model's context")] = UNSET
-    max_output: Annotated[TokenCount | UnsetType, Meta(description="Most tokens of one answer")] = UNSET
-    temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=2)] | UnsetType, Meta(description="How far answers vary, from 0 to 2")
-    ] = UNSET
+    min_context: Annotated[TokenCount, Meta(description="Least size of the model's context")] | UnsetType = UNSET
+    max_output: Annotated[TokenCount, Meta(description="Most tokens of one answer")] | UnsetType = UNSET
+    temperature: (
+        Annotated[Annotated[float, Meta(ge=0, le=2)], Meta(description="How far answers vary, from 0 to 2")] | UnsetType
+    ) = UNSET
 
 
 class PersonaSpec(_Part, frozen=True, kw_only=True):

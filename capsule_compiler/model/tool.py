@@ -21,17 +21,20 @@ class Function(_Part, frozen=True, kw_only=True):
 
     description: Annotated[str, Meta(description="What it does, for models and people")]
     input: Annotated[dict[Name, ValueSchema], Meta(description="What it takes; without `default` it is required")] = {}
-    output: Annotated[ValueSchema | UnsetType, Meta(description="What it gives")] = UNSET
+    output: Annotated[ValueSchema, Meta(description="What it gives")] | UnsetType = UNSET
 
 
 class ToolSpec(_Part, frozen=True, kw_only=True):
     """What the tool takes and gives."""
 
     description: Annotated[str, Meta(description="One or two sentences for people")] = ""
-    input: Annotated[
-        dict[Name, ValueSchema] | UnsetType,
-        Meta(description="What a `tool` step hands over in `with`; absent = anything, which nobody checks"),
-    ] = UNSET
+    input: (
+        Annotated[
+            dict[Name, ValueSchema],
+            Meta(description="What a `tool` step hands over in `with`; absent = anything, which nobody checks"),
+        ]
+        | UnsetType
+    ) = UNSET
     functions: Annotated[dict[Name, Function], Meta(description="What models can ask for, by name")] = {}
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from somagent.capsule_compiler.model.about import about
+
 Type = Literal["string", "integer", "number", "boolean", "object", "array", "artifact", "secret"]
 
 TypeRef = Annotated[
@@ -20,48 +22,45 @@ TypeRef = Annotated[
     ),
 ]
 NotNegative = Annotated[int, Meta(ge=0)]
+Bound = Annotated[float, Meta(ge=-(2**53) + 1, le=2**53 - 1)]  # what every reader of JSON keeps exactly
 
 
 Grantee = Annotated[str, Meta(description="A tool, a capsule or a script step", pattern="^[a-z][A-Za-z0-9_]{0,62}$")]
 
 
+_TYPE = about("Kind of value; `artifact`: a file or folder; `secret`: a secret's name", "string")
+_FORMAT = about("Of a string input: a path where the run is started; a relative one is made absolute there", "path")
+_PROPERTIES = about("Schema of an object's fields", {"name": {"type": "string"}})
+_ADDITIONAL = about("Whether an object may have fields that are not named", default=True)
+_GRANT_TO = about("Of a secret input: who may get it; tools and capsules under `uses`, and script steps", ["upload"])
+_PATH = about("Of an artifact output: file or folder in the step's working folder", "report.html")
+
+
 class ValueSchema(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
     """What values are allowed."""
 
-    type: Annotated[
-        Type | UnsetType,
-        Meta(description="Kind of value; `artifact`: a file or folder; `secret`: a secret's name", examples=["string"]),
-    ] = UNSET
-    ref: TypeRef | UnsetType = field(name="$ref", default=UNSET)
-    description: Annotated[str | UnsetType, Meta(description="For people")] = UNSET
-    default: Annotated[Any, Meta(description="Used when an input is not given")] = UNSET
-    enum: Annotated[
-        Annotated[list[Any], Meta(min_length=1)] | UnsetType, Meta(description="The only values allowed")
-    ] = UNSET
-    minimum: Annotated[float | UnsetType, Meta(description="Least number allowed")] = UNSET
-    maximum: Annotated[float | UnsetType, Meta(description="Greatest number allowed")] = UNSET
-    min_length: Annotated[NotNegative | UnsetType, Meta(description="Fewest characters")] = UNSET
-    max_length: Annotated[NotNegative | UnsetType, Meta(description="Most characters")] = UNSET
-    pattern: Annotated[str | UnsetType, Meta(description="Regular expression that text must contain")] = UNSET
-    format: Annotated[
-        Literal["path"] | UnsetType,
-        Meta(description="Of a string input: a path where the run is started; a relative one is made absolute there"),
-    ] = UNSET
-    items: Annotated[ValueSchema | UnsetType, Meta(description="Schema of a list's items")] = UNSET
-    min_items: Annotated[NotNegative | UnsetType, Meta(description="Fewest items")] = UNSET
-    max_items: Annotated[NotNegative | UnsetType, Meta(description="Most items; bounds a fan-out")] = UNSET
-    properties: Annotated[dict[str, ValueSchema] | UnsetType, Meta(description="Schema of an object's fields")] = UNSET
-    required: Annotated[list[str] | UnsetType, Meta(description="Fields that must be there")] = UNSET
-    additional_properties: Annotated[
-        bool | UnsetType, Meta(description="Whether an object may have fields that are not named; default true")
-    ] = UNSET
-    grant_to: Annotated[
-        Annotated[list[Grantee], Meta(min_length=1)] | UnsetType,
-        Meta(description="Of a secret input: who may get it; tools and capsules under `uses`, and script steps"),
-    ] = UNSET
-    path: Annotated[
-        str | UnsetType,
-        Meta(
-            description="Of an artifact output: file or folder in the step's working folder", examples=["report.html"]
-        ),
-    ] = UNSET
+    type: Annotated[Type, _TYPE] | UnsetType = UNSET
+    ref: Annotated[TypeRef, about("A schema under `spec.types`", "#/types/Finding")] | UnsetType = field(
+        name="$ref", default=UNSET
+    )
+    description: Annotated[str, about("For people", "Folder to examine")] | UnsetType = UNSET
+    default: Annotated[Any, about("Used when an input is not given", "main")] = UNSET
+    enum: Annotated[list[Any], Meta(min_length=1), about("The only values allowed", ["fast", "exact"])] | UnsetType = (
+        UNSET
+    )
+    minimum: Annotated[Bound, about("Least number allowed", 0)] | UnsetType = UNSET
+    maximum: Annotated[Bound, about("Greatest number allowed", 10)] | UnsetType = UNSET
+    min_length: Annotated[NotNegative, about("Fewest characters", 1)] | UnsetType = UNSET
+    max_length: Annotated[NotNegative, about("Most characters", 200)] | UnsetType = UNSET
+    pattern: Annotated[str, about("Regular expression (RE2) that text must contain", "^[0-9a-f]{40}$")] | UnsetType = (
+        UNSET
+    )
+    format: Annotated[Literal["path"], _FORMAT] | UnsetType = UNSET
+    items: Annotated[ValueSchema, about("Schema of a list's items", {"type": "string"})] | UnsetType = UNSET
+    min_items: Annotated[NotNegative, about("Fewest items", 1)] | UnsetType = UNSET
+    max_items: Annotated[NotNegative, about("Most items; bounds a fan-out", 8)] | UnsetType = UNSET
+    properties: Annotated[dict[str, ValueSchema], _PROPERTIES] | UnsetType = UNSET
+    required: Annotated[list[str], about("Fields that must be there", ["name"])] | UnsetType = UNSET
+    additional_properties: Annotated[bool, _ADDITIONAL] | UnsetType = UNSET
+    grant_to: Annotated[list[Grantee], Meta(min_length=1), _GRANT_TO] | UnsetType = UNSET
+    path: Annotated[str, _PATH] | UnsetType = UNSET

@@ -12,7 +12,16 @@ from msgspec import UNSET
 from somagent.capsule_compiler.border import child_of, types_across, used_alias
 from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.draft import Child, Draft, StepDraft, Use, UsedFile
-from somagent.capsule_compiler.model.capsule import BudgetSpec, Capsule, RetrySpec
+from somagent.capsule_compiler.model.capsule import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_BACKOFF,
+    DEFAULT_FAILURES,
+    DEFAULT_ON_EXCEED,
+    DEFAULT_TIMEOUT,
+    BudgetSpec,
+    Capsule,
+    RetrySpec,
+)
 from somagent.capsule_compiler.model.quantities import count, duration_ms, money
 from somagent.capsule_compiler.packages.use import uses_of
 from somagent.capsule_compiler.passes.check_types import step_outputs
@@ -32,10 +41,6 @@ from somagent.capsule_compiler.plan import (
 )
 from somagent.capsule_compiler.sub_capsules import contents_of, sub_plan
 from somagent.governance.constitution import Constitution
-
-DEFAULT_TIMEOUT_MS = 3_600_000
-DEFAULT_BACKOFF_MS = 1_000
-DEFAULT_FAILURES = ["transient", "rate_limit", "timeout"]
 
 
 def digest(draft: Draft) -> Draft:
@@ -127,7 +132,6 @@ def _used(files: Mapping[str, UsedFile]) -> dict[str, UsedDocument]:
 def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
     spec, defaults = step.spec, capsule.spec.defaults
     entry, child = draft.entry(step), child_of(draft, step)
-    timeout = spec.timeout or defaults.timeout
     return Node(
         id=step.id,
         operator=step.operation.operator,
@@ -139,7 +143,7 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         outputs=step_outputs(draft, step),
         gate=entry.gate,
         retry=_retry(spec.retry, defaults.retry),
-        timeout_ms=duration_ms(timeout) if timeout else DEFAULT_TIMEOUT_MS,
+        timeout_ms=duration_ms(spec.timeout or defaults.timeout or DEFAULT_TIMEOUT),
         budget=_budget(spec.budget),
         total_budget=_budget(spec.total_budget),
         secrets=list(step.secrets),
@@ -159,10 +163,9 @@ def _retry(own: RetrySpec | Any, default: RetrySpec | Any) -> Retry:
                 return getattr(spec, name)
         return otherwise
 
-    backoff = choose("backoff", None)
     return Retry(
-        attempts=choose("attempts", 1),
-        backoff_ms=duration_ms(backoff) if backoff else DEFAULT_BACKOFF_MS,
+        attempts=choose("attempts", DEFAULT_ATTEMPTS),
+        backoff_ms=duration_ms(choose("backoff", DEFAULT_BACKOFF)),
         failures=list(choose("failures", DEFAULT_FAILURES)),
     )
 
@@ -176,7 +179,7 @@ def _budget(spec: BudgetSpec | Any) -> Budget | None:
         cost_micros=cost.micros if cost else None,
         currency=cost.currency if cost else "",
         wall_clock_ms=duration_ms(spec.wall_clock) if spec.wall_clock else None,
-        on_exceed="stop" if spec.on_exceed is UNSET else spec.on_exceed,
+        on_exceed=DEFAULT_ON_EXCEED if spec.on_exceed is UNSET else spec.on_exceed,
     )
 
 

@@ -28,4 +28,5 @@ OPERATOR = Operator(
     ),
     arguments=BundleArgs,
     run=_run,
+    not_yet=("sign",),
 )

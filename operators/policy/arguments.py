@@ -15,13 +15,16 @@ _SET_PLAIN = "which rules govern a step is settled before it runs: write the nam
 class PolicyArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """Which rules are asked, and about what."""
 
-    set: Annotated[
-        str | UnsetType,
-        Meta(
-            description="A policy set under `uses.policies`; without it, the constitution that governs the capsule",
-            extra_json_schema={HINTS: {POLICY_SET: True, PLAIN: _SET_PLAIN}},
-        ),
-    ] = UNSET
+    set: (
+        Annotated[
+            str,
+            Meta(
+                description="A policy set under `uses.policies`; without it, the constitution that governs the capsule",
+                extra_json_schema={HINTS: {POLICY_SET: True, PLAIN: _SET_PLAIN}},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     input: Annotated[
         dict[str, Any],
         Meta(

@@ -33,21 +33,25 @@ class ReviewArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             extra_json_schema={HINTS: {EXPRESSIONS: True}},
         ),
     ] = []
-    due: Annotated[
-        Duration | UnsetType, Meta(description="How long the step waits from when it first asks; default: for ever")
-    ] = UNSET
+    due: (
+        Annotated[Duration, Meta(description="How long the step waits from when it first asks; default: for ever")]
+        | UnsetType
+    ) = UNSET
     on_timeout: Annotated[
         Literal["reject", "approve"],
         Meta(description="What holds when `due` has passed", extra_json_schema={"type": "string"}),
     ] = "reject"
-    verdict: Annotated[
-        str | UnsetType,
-        Meta(
-            description="A policy step's verdict: `allow` and `audit` open the gate without asking anyone,"
-            " `require_review` asks, `deny` fails",
-            extra_json_schema={"enum": ["allow", "audit", "require_review", "deny"]},
-        ),
-    ] = UNSET
+    verdict: (
+        Annotated[
+            str,
+            Meta(
+                description="A policy step's verdict: `allow` and `audit` open the gate without asking anyone,"
+                " `require_review` asks, `deny` fails",
+                extra_json_schema={"enum": ["allow", "audit", "require_review", "deny"]},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 OUTPUTS: dict[str, Any] = {

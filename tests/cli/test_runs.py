@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
+import pytest
 from somagent_shell import Shell
 
 SILENT = "  steps:\n    a: { script: { run: 'true' } }\n"
@@ -327,3 +328,36 @@ def test_every_fault_of_an_answer_and_every_retry_is_told_in_a_line(somagent: Sh
     shown = somagent("show", "last", "--output", "json").json
     assert shown["failure"]["class"] == shown["steps"]["wrong"]["failure"]["class"] == "invalid_output"
     assert somagent("retry", "last", "wrong", "--output", "json").json["retryOf"] == shown["id"]
+
+
+LATER = """\
+apiVersion: somagent.io/v1alpha1
+kind: Persona
+metadata: { name: helper }
+spec: { system: You help. }
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("slm: { persona: helper, prompt: Hello }", "checks and plans `slm`"),
+        ("bundle: { name: all, include: ['${{ steps.a.file }}'], sign: true }", "checks and plans `sign` of `bundle`"),
+    ],
+)
+def test_what_can_be_planned_and_not_run_is_refused_before_anything_starts(
+    last: str, said: str, somagent: Shell
+) -> None:
+    somagent.write("helper.yaml", LATER)
+    name = somagent.capsule(
+        "later",
+        "  uses: { personas: { helper: ./helper.yaml } }\n  steps:\n"
+        "    a: { script: { run: touch file }, outputs: { file: { type: artifact, path: file } } }\n"
+        f"    b: {{ {last} }}\n",
+    )
+    assert somagent("check", name).code == 0
+    assert somagent("plan", name).code == 0
+    refused = somagent("run", name)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"step `b` cannot be run: this version of SomaGent {said} and does not run it" in refused.err
+    assert somagent("runs", "--output", "json").json == []

@@ -59,7 +59,7 @@ def test_the_whole_example_of_the_language_compiles(tmp_path: Path, compiled: Ca
     packages.add("soma/dependency-scan", "2.0.0", provides="capsule", content=SCAN)
     text = (Path(__file__).parent / "build-sample-project.capsule.yaml").read_text(encoding="utf-8")
     compilation = compiled(text, packages=tmp_path)
-    assert [one.name for one in compilation.diagnostics] == ["packages-not-pinned"]
+    assert [one.name for one in compilation.diagnostics] == ["packages-not-pinned", "unreadable-to-kubectl"]
     plan = compilation.plan
     assert [node.id for node in plan.nodes] == [
         "plan", "plan_gate", "implement", "merge", "test", "release_review", "package",

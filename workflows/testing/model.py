@@ -34,17 +34,20 @@ class FailureAnswer(_Part, frozen=True, kw_only=True):
 class Spent(_Part, frozen=True, kw_only=True):
     """What an answered attempt has spent; budgets are held against it."""
 
-    tokens: Annotated[TokenCount | UnsetType, Meta(description="Tokens")] = UNSET
-    cost: Annotated[Cost | UnsetType, Meta(description="Money")] = UNSET
+    tokens: Annotated[TokenCount, Meta(description="Tokens")] | UnsetType = UNSET
+    cost: Annotated[Cost, Meta(description="Money")] | UnsetType = UNSET
 
 
 class AttemptAnswer(_Part, frozen=True, kw_only=True):
     """How one attempt ends: with outputs, or with a failure."""
 
-    outputs: Annotated[
-        dict[str, Any] | UnsetType,
-        Meta(description="Every output; of an artifact `{text: ...}`, `{files: {NAME: TEXT}}` or `{path: ...}`"),
-    ] = UNSET
+    outputs: (
+        Annotated[
+            dict[str, Any],
+            Meta(description="Every output; of an artifact `{text: ...}`, `{files: {NAME: TEXT}}` or `{path: ...}`"),
+        ]
+        | UnsetType
+    ) = UNSET
     failure: FailureAnswer | UnsetType = UNSET
     spent: Spent | UnsetType = UNSET
 
@@ -52,12 +55,13 @@ class AttemptAnswer(_Part, frozen=True, kw_only=True):
 class ItemAnswer(_Part, frozen=True, kw_only=True):
     """How one item of a fan-out step ends."""
 
-    outputs: Annotated[dict[str, Any] | UnsetType, Meta(description="Every output of the item")] = UNSET
+    outputs: Annotated[dict[str, Any], Meta(description="Every output of the item")] | UnsetType = UNSET
     failure: FailureAnswer | UnsetType = UNSET
     spent: Spent | UnsetType = UNSET
-    attempts: Annotated[
-        Annotated[list[AttemptAnswer], Meta(min_length=1)] | UnsetType, Meta(description="One for each attempt")
-    ] = UNSET
+    attempts: (
+        Annotated[Annotated[list[AttemptAnswer], Meta(min_length=1)], Meta(description="One for each attempt")]
+        | UnsetType
+    ) = UNSET
 
 
 class DecisionAnswer(_Part, frozen=True, kw_only=True):
@@ -75,57 +79,70 @@ class DecisionAnswer(_Part, frozen=True, kw_only=True):
 class Answer(_Part, frozen=True, kw_only=True):
     """What a step answers: one of `outputs`, `failure`, `attempts`, `items`; and what people decide when it asks."""
 
-    outputs: Annotated[
-        dict[str, Any] | UnsetType,
-        Meta(description="Every output; of an artifact `{text: ...}`, `{files: {NAME: TEXT}}` or `{path: ...}`"),
-    ] = UNSET
+    outputs: (
+        Annotated[
+            dict[str, Any],
+            Meta(description="Every output; of an artifact `{text: ...}`, `{files: {NAME: TEXT}}` or `{path: ...}`"),
+        ]
+        | UnsetType
+    ) = UNSET
     failure: FailureAnswer | UnsetType = UNSET
     spent: Spent | UnsetType = UNSET
-    attempts: Annotated[
-        Annotated[list[AttemptAnswer], Meta(min_length=1)] | UnsetType,
-        Meta(description="One for each attempt; the last one holds for all that follow"),
-    ] = UNSET
-    items: Annotated[list[ItemAnswer] | UnsetType, Meta(description="One for each item of a fan-out step")] = UNSET
-    decisions: Annotated[
-        Annotated[list[DecisionAnswer], Meta(min_length=1)] | UnsetType,
-        Meta(description="In the order in which they are made"),
-    ] = UNSET
+    attempts: (
+        Annotated[
+            Annotated[list[AttemptAnswer], Meta(min_length=1)],
+            Meta(description="One for each attempt; the last one holds for all that follow"),
+        ]
+        | UnsetType
+    ) = UNSET
+    items: Annotated[list[ItemAnswer], Meta(description="One for each item of a fan-out step")] | UnsetType = UNSET
+    decisions: (
+        Annotated[
+            Annotated[list[DecisionAnswer], Meta(min_length=1)],
+            Meta(description="In the order in which they are made"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ExpectedStep(_Part, frozen=True, kw_only=True):
     """What is expected of a step; what is left out may be anything."""
 
-    phase: Annotated[StepPhase | UnsetType, Meta(description="How it ended")] = UNSET
-    attempts: Annotated[
-        Annotated[int, Meta(ge=0)] | UnsetType, Meta(description="Attempts begun; of a fan-out step, of all items")
-    ] = UNSET
-    items: Annotated[Annotated[int, Meta(ge=0)] | UnsetType, Meta(description="Items of a fan-out step")] = UNSET
-    verdict: Annotated[Effect | UnsetType, Meta(description="What the constitution or the policy said")] = UNSET
-    failure: Annotated[
-        FailureClass | Literal["omitted", "cancelled"] | UnsetType,
-        Meta(description="Class of its failure"),
-    ] = UNSET
-    message: Annotated[str | UnsetType, Meta(description="A part of what its failure says")] = UNSET
-    outputs: Annotated[dict[str, Any] | UnsetType, Meta(description="These of its outputs, exactly")] = UNSET
+    phase: Annotated[StepPhase, Meta(description="How it ended")] | UnsetType = UNSET
+    attempts: (
+        Annotated[Annotated[int, Meta(ge=0)], Meta(description="Attempts begun; of a fan-out step, of all items")]
+        | UnsetType
+    ) = UNSET
+    items: Annotated[Annotated[int, Meta(ge=0)], Meta(description="Items of a fan-out step")] | UnsetType = UNSET
+    verdict: Annotated[Effect, Meta(description="What the constitution or the policy said")] | UnsetType = UNSET
+    failure: (
+        Annotated[
+            FailureClass | Literal["omitted", "cancelled"],
+            Meta(description="Class of its failure"),
+        ]
+        | UnsetType
+    ) = UNSET
+    message: Annotated[str, Meta(description="A part of what its failure says")] | UnsetType = UNSET
+    outputs: Annotated[dict[str, Any], Meta(description="These of its outputs, exactly")] | UnsetType = UNSET
 
 
 class ExpectedDiagnostic(_Part, frozen=True, kw_only=True):
     """A mistake that the capsule is expected to have."""
 
     code: Annotated[str, Meta(description="Number or name of the code", examples=["CAP203"])]
-    line: Annotated[Annotated[int, Meta(ge=1)] | UnsetType, Meta(description="Line of the capsule")] = UNSET
+    line: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Line of the capsule")] | UnsetType = UNSET
 
 
 class Expect(_Part, frozen=True, kw_only=True):
     """What is expected of a run, or of compiling the capsule; what is left out may be anything."""
 
-    phase: Annotated[Phase | UnsetType, Meta(description="How the run ended; `Waiting`: it waits for people")] = UNSET
-    message: Annotated[str | UnsetType, Meta(description="A part of what the run's failure says")] = UNSET
-    outputs: Annotated[dict[str, Any] | UnsetType, Meta(description="All outputs of the capsule, exactly")] = UNSET
+    phase: Annotated[Phase, Meta(description="How the run ended; `Waiting`: it waits for people")] | UnsetType = UNSET
+    message: Annotated[str, Meta(description="A part of what the run's failure says")] | UnsetType = UNSET
+    outputs: Annotated[dict[str, Any], Meta(description="All outputs of the capsule, exactly")] | UnsetType = UNSET
     steps: Annotated[dict[str, ExpectedStep], Meta(description="By id; inside a capsule step `STEP/ID`")] = {}
-    skipped: Annotated[
-        list[str] | UnsetType, Meta(description="The steps that were skipped, all of them; `[]`: none was")
-    ] = UNSET
+    skipped: (
+        Annotated[list[str], Meta(description="The steps that were skipped, all of them; `[]`: none was")] | UnsetType
+    ) = UNSET
     asserted: Annotated[
         list[str],
         Meta(
@@ -134,10 +151,11 @@ class Expect(_Part, frozen=True, kw_only=True):
             extra_json_schema={HINTS: {"holes": True}},
         ),
     ] = field(name="assert", default_factory=list)
-    refused: Annotated[str | UnsetType, Meta(description="No run: the inputs are refused, and this is said")] = UNSET
-    diagnostics: Annotated[
-        list[ExpectedDiagnostic] | UnsetType, Meta(description="No run: the mistakes of the capsule, all of them")
-    ] = UNSET
+    refused: Annotated[str, Meta(description="No run: the inputs are refused, and this is said")] | UnsetType = UNSET
+    diagnostics: (
+        Annotated[list[ExpectedDiagnostic], Meta(description="No run: the mistakes of the capsule, all of them")]
+        | UnsetType
+    ) = UNSET
     snapshot: Annotated[bool, Meta(description="Compare the run with the one in `__snapshots__`")] = False
 
 
@@ -148,7 +166,7 @@ class Case(_Part, frozen=True, kw_only=True):
     inputs: Annotated[dict[str, Any], Meta(description="Inputs; relative paths are taken from the file's folder")] = {}
     submitter: Annotated[str, Meta(min_length=1, description="Who starts the run")] = "tester"
     answers: Annotated[dict[str, Answer], Meta(description="By step id; inside a capsule step `STEP/ID`")] = {}
-    timeout: Annotated[Duration | UnsetType, Meta(description="A case not ended by then has failed; default 5m")] = (
+    timeout: Annotated[Duration, Meta(description="A case not ended by then has failed; default 5m")] | UnsetType = (
         UNSET
     )
     expect: Expect
@@ -157,10 +175,13 @@ class Case(_Part, frozen=True, kw_only=True):
 class Spec(_Part, frozen=True, kw_only=True):
     """What is tested, and how."""
 
-    capsule: Annotated[
-        str | UnsetType,
-        Meta(description="Path from this file; without it, the capsule above of this file's name, or the only one"),
-    ] = UNSET
+    capsule: (
+        Annotated[
+            str,
+            Meta(description="Path from this file; without it, the capsule above of this file's name, or the only one"),
+        ]
+        | UnsetType
+    ) = UNSET
     cases: Annotated[list[Case], Meta(min_length=1, max_length=1000, description="In the order in which they are run")]
 
 

@@ -7,7 +7,8 @@ the bound cannot run out of steps on values that keep to their declared sizes:
 - `+` of lists: their items; `==` and `!=`: the items of the smaller side at each level (down to `LEVELS`), and a 64th
   of the characters of texts; `in`: one for each item, and what comparing lists and maps costs
 - `+` of texts: a 16th of their characters; `contains`, `startsWith`, `endsWith`: a 64th
-- `matches`: characters of text * pattern / 64
+- `matches`: the pattern's instructions in RE2 (of a computed one: four for each character), and for each character of
+  the text a 256th of 16 more than that
 - a list or map written out: its members; everything else: the sum of its parts
 
 A list or map whose author gives no bound counts as `ITEMS` items, a text as `LENGTH` characters; what lies inside a
@@ -18,8 +19,10 @@ size in place of the defaults.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from somagent.governance.cel.patterns import PatternFault, compile_pattern, search_steps
 from somagent.governance.cel.syntax import (
     Binary,
     Call,
@@ -40,6 +43,7 @@ from somagent.governance.cel.syntax import (
 
 ITEMS = 128
 LENGTH = 1024
+INSTRUCTIONS_A_CHARACTER = 4
 NODES_A_STEP = 8
 LEVELS = 4
 _CAP = 10**15  # far above any limit; keeps numbers small
@@ -169,7 +173,7 @@ class _Estimator:
         if expr.function == "dyn" and parts:
             return steps, parts[0][1]
         if expr.function == "matches" and len(parts) == 2:
-            return steps + parts[0][1].length * parts[1][1].length // 64, SMALL
+            return steps + search_steps(parts[0][1].length, _instructions(children(expr)[1], parts[1][1])), SMALL
         if expr.target is not None and parts:
             return steps + parts[0][1].length // 64, SMALL
         return steps, Size(0, max(32, parts[0][1].length if parts else 0), bounded=True)
@@ -213,6 +217,14 @@ class _Estimator:
             if share * 2 <= total:
                 return tuple(loops)
             expr = heaviest
+
+
+def _instructions(pattern: Expr, size: Size) -> int:
+    """Of the pattern's program: counted when the pattern is written out, else guessed from its length."""
+    if isinstance(pattern, Literal) and isinstance(pattern.value, str):
+        with suppress(PatternFault):  # which the checker shows
+            return compile_pattern(pattern.value).programsize
+    return size.length * INSTRUCTIONS_A_CHARACTER
 
 
 def _equality(one: Size, other: Size, levels: int = LEVELS) -> int:

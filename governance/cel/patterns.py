@@ -73,11 +73,15 @@ def matches(text: str, pattern: str) -> tuple[bool, int]:
         compiled = compile_pattern(pattern)
     except PatternFault as fault:
         raise ValueFault(f"{quoted(pattern)} is not a regular expression: {fault.message}") from None
-    size = compiled.programsize
     try:
-        return compiled.search(text) is not None, size + (len(text) * (size + 16) >> 8)
+        return compiled.search(text) is not None, search_steps(len(text), compiled.programsize)
     except UnicodeEncodeError:
         raise ValueFault("half of a surrogate pair is not a character") from None
+
+
+def search_steps(characters: int, instructions: int) -> int:
+    """The steps that count for looking through a text with a pattern's program."""
+    return instructions + (characters * (instructions + 16) >> 8)
 
 
 def _groups(pattern: str) -> tuple[list[int], int]:

@@ -1,5 +1,6 @@
 """Who waited for what: every stretch of a step's time has a name, and the stretches add up."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -221,5 +222,5 @@ def test_the_rows_of_a_real_run_say_what_the_time_went_for(ran: Callable[..., An
     words = page.row("time", "second")[1]
     assert words.startswith("waited ")
     assert " for first" in words
-    assert "ran 1" in words
+    assert re.search(r"ran [1-9]\d\d ms", words)
     assert "first" in page.section("time").split("made the run")[1]

@@ -40,6 +40,8 @@ def used_alias(draft: Draft, step: StepDraft, section: str) -> str:
 
 def child_of(draft: Draft, step: StepDraft) -> Child | None:
     """The capsule that the step runs, if it is one without mistakes."""
+    if not draft.capsules:
+        return None
     return draft.capsules.get(used_alias(draft, step, "capsules"))
 
 

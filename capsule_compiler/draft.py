@@ -17,7 +17,7 @@ from somagent.capsule_compiler.model.tool import Tool
 from somagent.capsule_compiler.packages.opened import OpenPackage
 from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
 from somagent.capsule_compiler.plan import FanOut, IncludedFile, Plan, Template
-from somagent.governance.cel import Expr, Reference, Type
+from somagent.governance.cel import Expr, Reference, Size, Type
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import (
     Diagnostic,
@@ -135,6 +135,8 @@ class StepDraft(Struct, frozen=True, gc=False):
     spec: Step
     operation: Operation
     final: bool
+    written: frozenset[str]  # its keys as the text has them, those with mistakes inside included
+    outputs: dict[str, dict[str, Any]] = {}  # JSON Schema of each, whoever declares it
     arguments: Template = Template()
     expressions: tuple[Expression, ...] = ()
     fan_out: FanOut | None = None
@@ -174,6 +176,7 @@ class Draft:
     output_expressions: tuple[Expression, ...] = ()
     output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scopes: Mapping[str, Scopes] = field(default_factory=dict)  # of each step; "" for the capsule's outputs
+    items: Mapping[str, Size] = field(default_factory=dict)  # how much each fan-out walks over, by step
     family: Family | None = None
     policies: Mapping[str, Constitution] = field(default_factory=dict)
     personas: Mapping[str, UsedFile] = field(default_factory=dict)

@@ -63,7 +63,8 @@ class TemplateReader:
         holes: list[Hole] = []
         self._lists = bare
         result = self._fill(use, at, value, (), holes)
-        holes.sort(key=lambda hole: [str(part) for part in hole.at])  # the order of keys in the text means nothing
+        if len(holes) > 1:
+            holes.sort(key=lambda hole: [str(part) for part in hole.at])  # the order of keys in the text means nothing
         return Template(value=result, holes=holes)
 
     def _fill(self, use: Use, at: Path, value: Any, inner: Path, holes: list[Hole]) -> Any:

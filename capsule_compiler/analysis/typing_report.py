@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 from somagent.capsule_compiler.analysis.occurrences import scope_of
 from somagent.capsule_compiler.draft import Draft, Expression
-from somagent.capsule_compiler.passes.check_types import step_outputs
 from somagent.governance.cel import STRING, ListType, ObjectType, Type, check
 from somagent.governance.cel.types import MapType
 from somagent.governance.documents import Path, Position, locate
@@ -67,7 +66,7 @@ def _outputs(draft: Draft) -> Iterator[TypeLine]:
         outputs = field.type if field is not None else None
         each = isinstance(outputs, ListType)
         outputs = outputs.item if isinstance(outputs, ListType) else outputs
-        known = step_outputs(draft, step)
+        known = step.outputs
         for name, member in outputs.fields.items() if isinstance(outputs, ObjectType) else ():
             if name not in known:
                 continue  # what every step has

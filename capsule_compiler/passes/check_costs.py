@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import msgspec
 
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
-from somagent.capsule_compiler.passes.check_types import step_outputs
 from somagent.capsule_compiler.sizes import members, size_of_schema
 from somagent.governance.cel import MAX_STEPS, Cost, Loop, Size, estimate, write
 from somagent.governance.cel.cost import ITEMS
 from somagent.governance.cel.parser import MACROS
 from somagent.governance.documents import Diagnostic, Label
 
-_CALLS = tuple(f".{macro}" for macro in MACROS)
-
 
 def check_costs(draft: Draft) -> Draft:
     """Reports each expression that could run out of steps on values that keep to their declared sizes."""
-    if draft.capsule is None or not any(map(_has_macro, _expressions(draft))):
+    if draft.capsule is None or not any(map(_loops, _expressions(draft))):
         return draft
-    sizes = sizes_in(draft)
+    sizes = _sizes_in(draft)
+    items = {step.id: _items_of(step, sizes) for step in draft.steps.values() if step.fan_out is not None}
     found: list[Diagnostic] = []
     for step in draft.steps.values():
-        inner = _inside(step, sizes)
+        inner: Mapping[str, Size] = sizes
+        if step.fan_out is not None:
+            inner = {**sizes, step.fan_out.name: items[step.id].part(None)}
         for one in step.expressions:
-            found += _check(draft, one, sizes if one.use in {"if", "require", "forEach"} else inner)
+            found += _check(draft, one, inner if one.use == "argument" else sizes)
     for one in draft.output_expressions:
         found += _check(draft, one, sizes)
-    return draft.reporting(found)
+    return replace(draft.reporting(found), items=items)
 
 
-def _expressions(draft: Draft) -> list[Expression]:
-    return [*(one for step in draft.steps.values() for one in step.expressions), *draft.output_expressions]
+def _expressions(draft: Draft) -> Iterator[Expression]:
+    for step in draft.steps.values():
+        yield from step.expressions
+    yield from draft.output_expressions
+
+
+def _loops(one: Expression) -> bool:
+    return one.use == "forEach" or _has_macro(one)
 
 
 def _has_macro(one: Expression) -> bool:
-    return any(call in one.text for call in _CALLS)
+    return "(" in one.text and any(macro in one.text for macro in MACROS)
 
 
-def sizes_in(draft: Draft) -> dict[str, Size]:
+def _sizes_in(draft: Draft) -> dict[str, Size]:
     """How large what expressions name can be."""
     spec = draft.capsule.spec if draft.capsule is not None else None
     types: dict[str, Any] = {}
@@ -53,26 +60,18 @@ def sizes_in(draft: Draft) -> dict[str, Size]:
     steps: dict[str, Size] = {}
     sizes = {"inputs": members(inputs), "steps": members(steps)}
     for step in draft.steps.values():
-        outputs = {name: size_of_schema(schema, types) for name, schema in step_outputs(draft, step).items()}
+        outputs = {name: size_of_schema(schema, types) for name, schema in step.outputs.items()}
         steps[step.id] = members(outputs)
     for step in draft.steps.values():
-        items = items_of(step, sizes)
-        if items is not None:
-            one = steps[step.id]
+        if step.fan_out is not None:
+            items, one = _items_of(step, sizes), steps[step.id]
             steps[step.id] = Size(items.items, 0, items.bounded, lambda _, one=one: one, is_list=True)  # type: ignore[misc]
     return sizes
 
 
-def items_of(step: StepDraft, sizes: Mapping[str, Size]) -> Size | None:
-    """What the step walks over with `forEach`."""
-    return next((estimate(one.expr, sizes).size for one in step.expressions if one.use == "forEach"), None)
-
-
-def _inside(step: StepDraft, sizes: Mapping[str, Size]) -> Mapping[str, Size]:
-    items = items_of(step, sizes) if step.fan_out is not None else None
-    if items is None or step.fan_out is None:
-        return sizes
-    return {**sizes, step.fan_out.name: items.part(None)}
+def _items_of(step: StepDraft, sizes: Mapping[str, Size]) -> Size:
+    """What a fan-out walks over."""
+    return next(estimate(one.expr, sizes).size for one in step.expressions if one.use == "forEach")
 
 
 def _check(draft: Draft, one: Expression, sizes: Mapping[str, Size]) -> list[Diagnostic]:

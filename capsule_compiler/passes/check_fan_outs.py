@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from somagent.capsule_compiler.draft import Draft, Expression
-from somagent.capsule_compiler.passes.check_costs import items_of, sizes_in
 from somagent.governance.cel import write
 from somagent.governance.documents import Diagnostic
 
 
 def check_fan_outs(draft: Draft) -> Draft:
     """Reports fan-outs over lists whose length nothing bounds."""
-    if not any(step.fan_out is not None for step in draft.steps.values()):
-        return draft
     return draft.reporting(list(_unbounded(draft)))
 
 
 def _unbounded(draft: Draft) -> Iterator[Diagnostic]:
-    sizes = sizes_in(draft)
-    for step in draft.steps.values():
-        items = items_of(step, sizes)
-        if items is None or items.bounded:
+    for name, items in draft.items.items():
+        if items.bounded:
             continue
+        step = draft.steps[name]
         for one in step.expressions:
             if one.use == "forEach" and not _over_another(draft, one):
                 message = f"nothing bounds the number of items of `{step.id}`"

@@ -81,12 +81,16 @@ def _unsure(draft: Draft, step: StepDraft, doubts: _Doubts) -> Iterator[Diagnost
 def _report_unsure(
     draft: Draft, one: Expression, doubtful: frozenset[str], known: frozenset[str]
 ) -> Iterator[Diagnostic]:
-    if not any(reference.names[0] == "steps" for reference in one.reads):
+    if not any(_is_of(reference.names, doubtful) for reference in one.reads):
         return
     for read in unsure_reads(one.expr, doubtful, known):
         step = draft.steps.get(read.step)
         if step is not None:
             yield _may_lack_outputs(draft, one, read, step)
+
+
+def _is_of(names: tuple[str, ...], doubtful: frozenset[str]) -> bool:
+    return names[0] == "steps" and len(names) > 1 and names[1] in doubtful
 
 
 def _may_lack_outputs(draft: Draft, one: Expression, read: Unsure, step: StepDraft) -> Diagnostic:

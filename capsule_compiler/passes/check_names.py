@@ -41,7 +41,7 @@ def check_names(draft: Draft) -> Draft:
     steps = {}
     for step in draft.steps.values():
         if len(found) >= MAX_MISTAKES:
-            steps[step.id] = step
+            steps[step.id] = structs.replace(step, outputs=_step_outputs(draft, step))
             continue
         found += _needs(draft, step)
         found += _fan_out_fields(draft, step)
@@ -73,7 +73,14 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
     bare = frozenset(name for name, _ in draft.hinted(step, EXPRESSIONS))
     arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments, bare)
     found += reader.diagnostics
-    return structs.replace(step, arguments=arguments, expressions=tuple(reader.expressions))
+    outputs = _step_outputs(draft, step)
+    return structs.replace(step, outputs=outputs, arguments=arguments, expressions=tuple(reader.expressions))
+
+
+def _step_outputs(draft: Draft, step: StepDraft) -> dict[str, Any]:
+    """The operator's own outputs, those of its capsule, and those that the author declares."""
+    declared = {name: msgspec.to_builtins(schema) for name, schema in step.spec.outputs.items()}
+    return draft.entry(step).outputs | given_outputs(draft, step) | declared
 
 
 def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
@@ -114,9 +121,9 @@ def _without_item(draft: Draft, at: Path, index: int) -> Edit | None:
 
 def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     spec = step.spec
-    if spec.for_each is UNSET and "forEach" not in draft.written(step.path):
+    if spec.for_each is UNSET and "forEach" not in step.written:
         for key in _FAN_OUT_FIELDS:
-            if key in draft.written(step.path):
+            if key in step.written:
                 message = f"`{key}` has a meaning only beside `forEach`"
                 span = draft.key_span((*step.path, key))
                 yield Diagnostic("fan-out-field-alone", message, span, help="add `forEach:` or remove it")

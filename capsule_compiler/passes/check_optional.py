@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,12 +12,11 @@ from msgspec import UNSET
 from somagent.capsule_compiler.draft import Draft, Expression, item_name
 from somagent.capsule_compiler.environment import ERROR_MEMBER
 from somagent.capsule_compiler.optional_reads import NOTHING, OptionalRead, facts_of, facts_of_items, optional_reads
-from somagent.capsule_compiler.passes.check_types import step_outputs
-from somagent.governance.cel import Expr, node_types, write
-from somagent.governance.cel.syntax import Select, children
+from somagent.governance.cel import node_types, write
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic
 
 JsonSchema = Mapping[str, Any]
+_WORD = re.compile(r"\w+")
 
 
 def check_optional(draft: Draft) -> Draft:
@@ -45,7 +45,7 @@ def check_optional(draft: Draft) -> Draft:
 
 
 def _in_expression(draft: Draft, one: Expression, optional: frozenset[str], known: Any) -> Iterator[Diagnostic]:
-    if not any(field in optional for field in _fields(one.expr)):
+    if optional.isdisjoint(_WORD.findall(one.text)) and "`" not in one.text:
         return
     scopes = draft.scopes.get(one.step)
     if scopes is None:
@@ -72,13 +72,6 @@ def _mistake(found: OptionalRead) -> Diagnostic:
     return Diagnostic("read-of-collected", message, read.field_span, help=help_)
 
 
-def _fields(expr: Expr) -> Iterator[str]:
-    if isinstance(expr, Select):
-        yield expr.field
-    for part in children(expr):
-        yield from _fields(part)
-
-
 def _optional_names(draft: Draft) -> frozenset[str]:
     """Every name that a member which may be absent has somewhere in the capsule: most capsules have none."""
     if draft.capsule is None:
@@ -88,7 +81,7 @@ def _optional_names(draft: Draft) -> frozenset[str]:
     for schema in (*spec.inputs.values(), *spec.types.values()):
         names.update(_optional_in(msgspec.to_builtins(schema)))
     for step in draft.steps.values():
-        outputs = step_outputs(draft, step)
+        outputs = step.outputs
         for output in outputs.values():
             names.update(_optional_in(output))
         if step.spec.for_each is not UNSET and step.spec.on_item_failure == "collect":

@@ -8,7 +8,7 @@ operand of anything) is a mistake that shows the way from the declaration to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -45,29 +45,35 @@ def check_secrets(draft: Draft) -> Draft:
     """Lets through the expressions that hand a secret to who was granted it; each step learns which those are."""
     if draft.capsule is None:
         return draft
+    spec = draft.capsule.spec
     sources = {source.name: source for source in _sources(draft)}
     found = list(_grants(draft, sources))
     if not sources:
         return draft.reporting(found)
+    roots = frozenset(name.partition(".")[0] for name in sources)
+    tools = [source for source in sources.values() if not spec.uses.tools.keys().isdisjoint(source.granted)]
     steps, used = {}, set()
     for step in draft.steps.values():
         sound, secrets = [], set()
         for one in step.expressions:
-            read = _read(one, sources)
-            mistakes = list(_misuse(draft, step, one, read, sources)) if read else []
+            read = _read(one, sources, roots)
+            if not read:
+                sound.append(one)
+                continue
+            mistakes = list(_misuse(draft, step, one, read, sources))
             if mistakes and len(found) < MAX_MISTAKES:
                 found += mistakes
                 continue
             sound.append(one)
             secrets |= {_named(reference) for reference in read}
             used |= {(_named(reference), _taker(draft, step, one)) for reference in read}
-        secrets |= {source.name for source in sources.values() if _uses(draft, step, source.granted)}
+        secrets |= {source.name for source in tools if _uses(draft, step, source.granted)}
         if len(sound) != len(step.expressions) or secrets:
             step = structs.replace(step, expressions=tuple(sound), secrets=tuple(sorted(secrets)))  # noqa: PLW2901
         steps[step.id] = step
     outputs = []
     for one in draft.output_expressions:
-        read = _read(one, sources)
+        read = _read(one, sources, roots)
         if read:
             what = f"would become the output `{one.at[-1]}` of the run, which everybody who may see the run can read"
             found.append(_fault("secret-exposed", what, _Reading(draft, one, read[0], _source(read[0], sources))))
@@ -89,13 +95,12 @@ def _sources(draft: Draft) -> Iterator[_Source]:
             yield _Source(f"inputs.{name}", ("spec", "inputs", name), granted)
 
 
-def _read(one: Expression, sources: Mapping[str, _Source]) -> list[Reference]:
+def _read(one: Expression, sources: Mapping[str, _Source], roots: Set[str]) -> list[Reference]:
     """Where an expression reads a secret, or all of them at once by reading `secrets` or `inputs` as a whole."""
-    whole = {name.partition(".")[0] for name in sources}
     return [
         reference
         for reference in one.reads
-        if _named(reference) in sources or (len(reference.names) == 1 and reference.names[0] in whole)
+        if reference.names[0] in roots and (len(reference.names) == 1 or _named(reference) in sources)
     ]
 
 

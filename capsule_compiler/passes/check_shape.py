@@ -51,9 +51,8 @@ def check_shape(draft: Draft) -> Draft:
                 continue
             operation = _operation(root, path, fields, draft.given.language, checker)
             if operation is not None:
-                steps[step_id] = StepDraft(
-                    step_id, path, msgspec.convert(fields, Step), operation, final=section is FINALLY
-                )
+                spec, written = msgspec.convert(fields, Step), frozenset(_keys(root, path))
+                steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, written)
     found += _count(root)
     ids = {str(key) for section in (STEPS, FINALLY) for key in _keys(root, section)}
     value["spec"] |= {"steps": {}, "finally": {}}  # they have become drafts of their own

@@ -15,7 +15,6 @@ from somagent.capsule_compiler.argument_types import argument_type
 from somagent.capsule_compiler.border import (
     check_used_input,
     child_of,
-    given_outputs,
     runs_capsule,
     types_across,
     wanted_of_used_input,
@@ -56,13 +55,6 @@ def check_types(draft: Draft) -> Draft:
     return replace(draft.reporting(found), steps=steps, output_schemas=output_schemas, scopes=scopes)
 
 
-def step_outputs(draft: Draft, step: StepDraft) -> dict[str, JsonSchema]:
-    """JSON Schema of each output of a step: the operator's own, its capsule's, and those that the author declares."""
-    fixed: dict[str, JsonSchema] = draft.entry(step).outputs | given_outputs(draft, step)
-    declared: dict[str, JsonSchema] = {name: msgspec.to_builtins(schema) for name, schema in step.spec.outputs.items()}
-    return fixed | declared
-
-
 def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
     """What expressions may name. What is there with a mistake inside is of any type, so that it is said once."""
     spec = draft.capsule.spec if draft.capsule is not None else None
@@ -80,10 +72,10 @@ def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
         return DYN  # the capsule has mistakes, which was said
     outputs: dict[str, JsonSchema] = {name: {} for name in draft.written((*step.path, "outputs"))}
     collected = step.spec.on_item_failure == "collect"
-    type_ = outputs_type(step.id, outputs | step_outputs(draft, step), types, collected=collected)
+    type_ = outputs_type(step.id, outputs | step.outputs, types, collected=collected)
     if step.spec.for_each is not UNSET:
         return ListType(type_)
-    return DYN if "forEach" in draft.written(step.path) else type_
+    return DYN if "forEach" in step.written else type_
 
 
 def _check_step(
@@ -97,7 +89,7 @@ def _check_step(
             item = _item_type(draft, one, scope, found)
             fan_out = _fan_out(step, one, types.schema_of(item))
             inner = {**scope, fan_out.index: INT, fan_out.name: item}
-    if fan_out is None and "forEach" in draft.written(step.path):  # with a mistake in it, which was said
+    if fan_out is None and "forEach" in step.written:  # with a mistake in it, which was said
         inner = {**scope, index_name(step): INT, item_name(step): DYN}
     for one in step.expressions:
         if one.use in {"if", "require"}:

@@ -24,7 +24,6 @@ from somagent.capsule_compiler.model.capsule import (
 )
 from somagent.capsule_compiler.model.quantities import count, duration_ms, money
 from somagent.capsule_compiler.packages.use import uses_of
-from somagent.capsule_compiler.passes.check_types import step_outputs
 from somagent.capsule_compiler.plan import (
     Budget,
     CapsuleInfo,
@@ -140,7 +139,7 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         guard=_text(step, "if"),
         require=_text(step, "require"),
         fan_out=step.fan_out,
-        outputs=step_outputs(draft, step),
+        outputs=step.outputs,
         gate=entry.gate,
         retry=_retry(spec.retry, defaults.retry),
         timeout_ms=duration_ms(spec.timeout or defaults.timeout or DEFAULT_TIMEOUT),

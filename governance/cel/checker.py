@@ -135,13 +135,13 @@ class _Checker:
         return found
 
     def type_of(self, expr: Expr) -> Type:
+        if isinstance(expr, Select):  # most nodes are these three
+            return self.field(expr, self.check(expr.operand))
+        if isinstance(expr, Name):
+            return self.name(expr)
+        if isinstance(expr, Literal):
+            return _LITERALS[type(expr.value)]
         match expr:
-            case Literal(value):
-                return _LITERALS[type(value)]
-            case Name():
-                return self.name(expr)
-            case Select():
-                return self.field(expr, self.check(expr.operand))
             case Has(operand, field, field_span, span):
                 found = self.field(Select(operand, field, field_span, span), self.check(operand))
                 return ERROR if found == ERROR else BOOL
@@ -184,13 +184,13 @@ class _Checker:
         return self.report_unknown(advice.unknown_name(expr, known, FUNCTIONS), expr.name, known)
 
     def field(self, expr: Select, operand: Type) -> Type:
+        if isinstance(operand, ObjectType):
+            field = operand.fields.get(self.instead.get(expr.field_span, expr.field))
+            if field is not None:
+                return field.type
+            fault = advice.unknown_field(operand, expr.field, expr.field_span)
+            return self.report_unknown(fault, expr.field, operand.fields)
         match operand:
-            case ObjectType(fields):
-                field = fields.get(self.instead.get(expr.field_span, expr.field))
-                if field is not None:
-                    return field.type
-                fault = advice.unknown_field(operand, expr.field, expr.field_span)
-                return self.report_unknown(fault, expr.field, fields)
             case MapType(_, value):
                 return value
             case TypeVariable():
@@ -326,7 +326,7 @@ class _Checker:
             return self.report(advice.other_form(expr, form))
         if isinstance(expr.target, Name | Select) and self.is_namespace(expr.target):
             name = f"{write(expr.target)}.{name}"
-            span = expr.function_span._replace(start=expr.target.span.start)
+            span = Span(expr.target.span.start, expr.function_span.end)
             self.report(advice.unknown_function(name, span, ()))
         elif name in UNSUPPORTED:
             self.check_parts(expr)

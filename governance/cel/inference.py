@@ -18,11 +18,14 @@ from somagent.governance.cel.types import (
     ListType,
     MapType,
     ObjectType,
+    OpaqueType,
+    SimpleType,
     Type,
     TypeVariable,
 )
 
 Pending: TypeAlias = dict[int, Type]
+_WITHOUT_VARIABLES = frozenset({SimpleType, ObjectType, OpaqueType})
 
 
 class Overload(NamedTuple):
@@ -105,12 +108,15 @@ class Inference:
                 return type_
 
     def _substitute(self, type_: Type, *, finish: bool) -> Type:
+        if type(type_) in _WITHOUT_VARIABLES:
+            return DYN if finish and type_ == ERROR else type_
         type_ = self._look_up(type_, {})
         match type_:
             case TypeVariable():
                 return DYN if finish else type_
             case ListType(item):
-                return ListType(self._substitute(item, finish=finish))
+                found = self._substitute(item, finish=finish)
+                return type_ if found is item else ListType(found)
             case MapType(key, value):
                 return MapType(self._substitute(key, finish=finish), self._substitute(value, finish=finish))
             case _:

@@ -7,7 +7,8 @@ is already right.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from somagent.governance.cel.faults import SyntaxFault
 from somagent.governance.documents import Diagnostic, Edit, Span
@@ -21,12 +22,18 @@ RESERVED = frozenset(
 KEYWORDS = frozenset({"true", "false", "null", "in"})
 
 
-class Token(NamedTuple):
+class Token(Struct, frozen=True, gc=False):
     """`kind` is a group name of the lexer's pattern, or "end"."""
 
     kind: str
     text: str
-    span: Span
+    start: int
+    end: int
+
+    @property
+    def span(self) -> Span:
+        """Where it stands."""
+        return Span(self.start, self.end)
 
 
 _STRING = (
@@ -52,6 +59,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _NUMBERS = frozenset({"int", "float", "uint"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
 
@@ -65,16 +73,25 @@ def next_token(text: str, start: int, end: int) -> Token:
         skipped = _SKIPPED.match(text, start, end)
         raise SyntaxFault((_unreadable(text, skipped.end() if skipped else start, end),))
     kind = match.lastgroup or ""
-    token = Token(kind, match[kind], Span(*match.span(kind)))
+    first, last = match.span(kind)
+    token = Token(kind, text[first:last], first, last)
     if kind in _NUMBERS:
         _check_number_ends(text, token, end)
     return token
 
 
+def name_at(text: str, start: int, end: int) -> Token | None:
+    """The name that begins at `start`, if one does and it is no keyword."""
+    match = _NAME.match(text, start, end)
+    if match is None or match[0] in KEYWORDS:
+        return None
+    return Token("name", match[0], start, match.end())
+
+
 def _check_number_ends(text: str, number: Token, end: int) -> None:
-    tail = _WORD.match(text, number.span.end, end)
+    tail = _WORD.match(text, number.end, end)
     if tail is not None:
-        span = Span(number.span.start, tail.end())
+        span = Span(number.start, tail.end())
         message = f"`{text[span.start : span.end]}` is not a number"
         raise SyntaxFault((Diagnostic("invalid-literal", message, span, help="numbers look like 7, 0x1f, 0.5, 1e3"),))
 

@@ -38,6 +38,8 @@ SPLIT = "take parentheses away, or work out a part of it in a step before"
 MACROS = ("all", "exists", "exists_one", "filter", "map")
 
 _WORDS = {"and": "&&", "or": "||", "not": "!"}
+_WORDS_AND_SIGNS = frozenset({"operator", "name"})
+_PREFIXES = frozenset("!-")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
@@ -59,7 +61,8 @@ class _Parser:
         self.text = text
         self.start = start
         self.end = end
-        self.token = lexer.Token("end", "", Span(start, start))
+        self.token = lexer.Token("end", "", start, start)
+        self.word = ""  # what the token says, if it is an operator or a name
         self.last_end = start
         self.depth = 0
         self.diagnostics: list[Diagnostic] = []
@@ -85,15 +88,16 @@ class _Parser:
 
     def advance(self) -> lexer.Token:
         token = self.token
-        self.last_end = token.span.end
-        self.token = lexer.next_token(self.text, token.span.end, self.end)
+        self.last_end = token.end
+        self.token = after = lexer.next_token(self.text, token.end, self.end)
+        self.word = after.text if after.kind in _WORDS_AND_SIGNS else ""
         return token
 
     def at(self, text: str) -> bool:
-        return self.token.text == text and self.token.kind in ("operator", "name")
+        return self.word == text
 
     def accept(self, text: str) -> bool:
-        if self.at(text):
+        if self.word == text:
             self.advance()
             return True
         return False
@@ -154,9 +158,12 @@ class _Parser:
 
     def binary(self) -> Expr:
         """Operands and operators with two stacks, so that a long row needs no recursion."""
-        operands: list[Expr] = [self.unary()]
+        first = self.unary()
+        if self.word not in PRECEDENCE:
+            return first
+        operands: list[Expr] = [first]
         operators: list[Operator] = []
-        while (precedence := self.operator_precedence()) is not None:
+        while (precedence := PRECEDENCE.get(self.word)) is not None:
             token = self.advance()
             while operators and PRECEDENCE[operators[-1].text] >= max(precedence, 3):
                 reduce_one(operands, operators)
@@ -169,22 +176,17 @@ class _Parser:
             reduce_row(operands, operators)
         return operands[0]
 
-    def operator_precedence(self) -> int | None:
-        if self.token.kind == "operator" or self.at("in"):
-            return PRECEDENCE.get(self.token.text)
-        return None
-
     def unary(self) -> Expr:
         """`!`s or `-`s, never mixed, before a member; a single minus before a number belongs to the number.
 
         Pairs cancel out, as in the reference implementations, so that `--x` has a value even for the smallest int.
         """
-        if not (self.at("!") or self.at("-")):
+        if self.word not in _PREFIXES:
             return self.member()
-        operator, start, count = self.token.text, self.token.span.start, 0
+        operator, start, count = self.token.text, self.token.start, 0
         while self.accept(operator):
             count += 1
-        if self.at("!") or self.at("-"):
+        if self.word in _PREFIXES:
             raise self.fault(
                 "expression-syntax", "`!` and `-` cannot stand side by side", self.token.span, "use parentheses"
             )
@@ -194,44 +196,56 @@ class _Parser:
         return Unary(operator * (2 - count % 2), expr, Span(start, expr.span.end))
 
     def member(self, sign_start: int | None = None) -> Expr:
-        start = self.token.span.start if sign_start is None else sign_start
+        start = self.token.start if sign_start is None else sign_start
         expr = self.primary() if sign_start is None else self.number(sign_start)
         while True:
-            if self.at("."):
+            if self.word == ".":
                 expr = self.after_dot(expr, start)
-            elif self.at("["):
+            elif self.word == "[":
                 opened = self.advance().span
                 if self.at("?"):
                     raise self.unsupported_optional(self.token.span)
                 index = self.expression()
                 self.expect("]", opened)
                 expr = Index(expr, index, self.since(start))
-            elif self.at("{") and isinstance(expr, Name | Select):
+            elif self.word == "{" and isinstance(expr, Name | Select):
                 message = "messages cannot be built in this subset of CEL"
                 help_ = 'write a map: {"name": value}'
-                raise self.fault("expression-unsupported", message, Span(start, self.token.span.end), help_)
+                raise self.fault("expression-unsupported", message, Span(start, self.token.end), help_)
             else:
                 return expr
 
     def after_dot(self, operand: Expr, start: int) -> Expr:
-        self.advance()
-        if self.at("?"):
-            raise self.unsupported_optional(self.token.span)
-        if self.token.kind == "quoted":
-            token = self.advance()
+        token = self.name_beside_dot() or self.name_after_dot()
+        if token.kind == "quoted":
             return Select(operand, token.text[1:-1], token.span, self.since(start))
-        if self.token.kind != "name" or self.token.text in lexer.KEYWORDS:
-            if self.token.kind == "name":
-                help_ = f'write ["{self.token.text}"]'
-                raise self.fault("reserved-word", f"`{self.token.text}` cannot follow a dot", self.token.span, help_)
-            raise self.unexpected("a name")
-        token = self.advance()
-        if not self.at("("):
+        if self.word != "(":
             return Select(operand, token.text, token.span, self.since(start))
         arguments = self.arguments()
         if token.text in MACROS or token.text in _TWO_VARIABLE_MACROS:
             return self.macro(operand, token, arguments, start)
         return Call(token.text, token.span, operand, arguments, self.since(start))
+
+    def name_beside_dot(self) -> lexer.Token | None:
+        """The name that follows the dot at once, as nearly always, without a token for the dot."""
+        token = lexer.name_at(self.text, self.token.end, self.end)
+        if token is not None:
+            self.token = token
+            self.advance()
+        return token
+
+    def name_after_dot(self) -> lexer.Token:
+        self.advance()
+        if self.at("?"):
+            raise self.unsupported_optional(self.token.span)
+        if self.token.kind == "quoted":
+            return self.advance()
+        if self.token.kind == "name" and self.token.text in lexer.KEYWORDS:
+            help_ = f'write ["{self.token.text}"]'
+            raise self.fault("reserved-word", f"`{self.token.text}` cannot follow a dot", self.token.span, help_)
+        if self.token.kind != "name":
+            raise self.unexpected("a name")
+        return self.advance()
 
     def arguments(self) -> tuple[Expr, ...]:
         opened = self.advance().span
@@ -269,17 +283,17 @@ class _Parser:
     def primary(self) -> Expr:
         token = self.token
         match token.kind:
-            case "int" | "float" | "uint":
-                return self.number(token.span.start)
-            case "string" | "bytes":
-                return self.string()
             case "name":
                 return self.name()
+            case "int" | "float" | "uint":
+                return self.number(token.start)
+            case "string" | "bytes":
+                return self.string()
             case "operator" if token.text == "(":
                 self.advance()
                 expr = self.expression()
                 self.close_parenthesis(token.span)
-                return replace(expr, span=self.since(token.span.start))
+                return replace(expr, span=self.since(token.start))
             case "operator" if token.text == "[":
                 return self.list_literal()
             case "operator" if token.text == "{":
@@ -294,8 +308,8 @@ class _Parser:
 
     def number(self, start: int) -> Expr:
         token = self.advance()
-        raw = ("-" if start < token.span.start else "") + token.text
-        span = Span(start, token.span.end)
+        raw = ("-" if start < token.start else "") + token.text
+        span = Span(start, token.end)
         if token.kind == "uint":
             edit = Edit(token.span, token.text[:-1], "drop the `u`")
             message = "unsigned numbers are not in this subset of CEL"
@@ -321,7 +335,7 @@ class _Parser:
             help_ = (
                 r"escapes are \n \t \r \a \b \f \v \\ \" \' \` \?, \xhh, \uhhhh, \Uhhhhhhhh and \ooo; r\"...\" has none"
             )
-            self.report("invalid-literal", fault.message, fault.span.shifted(token.span.start), help_)
+            self.report("invalid-literal", fault.message, fault.span.shifted(token.start), help_)
             return Literal("", token.text, token.span)
 
     def name(self) -> Expr:
@@ -337,14 +351,14 @@ class _Parser:
             arguments = self.arguments()
             if token.text == "has":
                 return self.has(token, arguments)
-            return Call(token.text, token.span, None, arguments, self.since(token.span.start))
+            return Call(token.text, token.span, None, arguments, self.since(token.start))
         if token.text == "not" and self.token.kind in ("name", "int", "float", "string"):
             edit = Edit(token.span, "!", "write `!`")
             raise self.fault("expression-syntax", "`not` is not an operator: use `!`", token.span, edit=edit)
         return Name(token.text, token.span)
 
     def has(self, token: lexer.Token, arguments: tuple[Expr, ...]) -> Expr:
-        span = self.since(token.span.start)
+        span = self.since(token.start)
         if len(arguments) == 1 and isinstance(arguments[0], Select):
             field = arguments[0]
             return Has(field.operand, field.field, field.field_span, span)

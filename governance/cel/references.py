@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from msgspec import Struct
 
 from somagent.governance.cel.syntax import Expr, Has, Index, Literal, Macro, Name, Select, children
 from somagent.governance.documents import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True, gc=False):
     """One use of a variable with the constant members asked of it: `steps.plan["risk"]` is steps, plan, risk.
 
     `spans` has one place for each name; `guarded` says that `has(...)` only asks for the last one.
@@ -24,41 +22,52 @@ class Reference:
 
 def references(expr: Expr) -> tuple[Reference, ...]:
     """Every use of a variable of the scope, in the order written; variables of macros are not of the scope."""
-    return tuple(_walk(expr, frozenset()))
+    found: list[Reference] = []
+    _collect(expr, frozenset(), found)
+    return tuple(found)
 
 
-def _walk(expr: Expr, bound: frozenset[str]) -> Iterator[Reference]:
-    chain = _chain(expr)
-    if chain is not None:
-        if chain.names[0] not in bound:
-            yield chain
+def _collect(expr: Expr, bound: frozenset[str], found: list[Reference]) -> None:
+    kind = type(expr)
+    if kind is Literal:
         return
+    if kind in _LINKS:
+        chain = _chain(expr)
+        if chain is not None:
+            if chain.names[0] not in bound:
+                found.append(chain)
+            return
     if isinstance(expr, Macro):
-        yield from _walk(expr.target, bound)
+        _collect(expr.target, bound, found)
         inner = bound | {expr.variable}
         for part in (expr.condition, expr.body):
             if part is not None:
-                yield from _walk(part, inner)
+                _collect(part, inner, found)
         return
     for child in children(expr):
-        yield from _walk(child, bound)
+        _collect(child, bound, found)
+
+
+_LINKS = frozenset({Name, Select, Has, Index})
 
 
 def _chain(expr: Expr) -> Reference | None:
     """The reference that this node is, whole; None when it is more, or something else."""
-    names: list[tuple[str, Span]] = []
+    names: list[str] = []
+    spans: list[Span] = []
     node = expr
     while not isinstance(node, Name):
-        match node:
-            case Select(operand, field, field_span):
-                names.append((field, field_span))
-            case Has(operand, field, field_span) if node is expr:
-                names.append((field, field_span))
-            case Index(operand, Literal(str() as key, _, key_span)):
-                names.append((key, key_span))
-            case _:
-                return None
-        node = operand
-    names.append((node.name, node.span))
+        if isinstance(node, Select) or (isinstance(node, Has) and node is expr):
+            names.append(node.field)
+            spans.append(node.field_span)
+        elif isinstance(node, Index) and isinstance(node.index, Literal) and isinstance(node.index.value, str):
+            names.append(node.index.value)
+            spans.append(node.index.span)
+        else:
+            return None
+        node = node.operand
+    names.append(node.name)
+    spans.append(node.span)
     names.reverse()
-    return Reference(tuple(n for n, _ in names), tuple(s for _, s in names), expr.span, isinstance(expr, Has))
+    spans.reverse()
+    return Reference(tuple(names), tuple(spans), expr.span, isinstance(expr, Has))

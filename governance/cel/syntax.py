@@ -6,8 +6,9 @@ text that was parsed. The garbage collector leaves nodes alone, since a tree has
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
 from typing import Literal as OneOf
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -131,25 +132,26 @@ Expr: TypeAlias = (
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The parts of a node, in the order they are written."""
-    match expr:
-        case Literal() | Name():
-            return ()
-        case Select(operand) | Has(operand) | Unary(_, operand):
-            return (operand,)
-        case Index(operand, index):
-            return (operand, index)
-        case Call(_, _, target, arguments):
-            return arguments if target is None else (target, *arguments)
-        case ListLiteral(items):
-            return items
-        case MapLiteral(entries):
-            return tuple(part for entry in entries for part in entry)
-        case Binary(_, _, left, right):
-            return (left, right)
-        case Conditional(condition, yes, no):
-            return (condition, yes, no)
-        case Macro(_, _, target, _, _, condition, body):
-            return (target, body) if condition is None else (target, condition, body)
+    return _PARTS[type(expr)](expr)
+
+
+# Looked up by type: a row of class patterns would be tried from the top for each of very many nodes.
+_PARTS: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
+    Literal: lambda _: (),
+    Name: lambda _: (),
+    Select: lambda node: (node.operand,),
+    Has: lambda node: (node.operand,),
+    Unary: lambda node: (node.operand,),
+    Index: lambda node: (node.operand, node.index),
+    Call: lambda node: node.arguments if node.target is None else (node.target, *node.arguments),
+    ListLiteral: lambda node: node.items,
+    MapLiteral: lambda node: tuple(part for entry in node.entries for part in entry),
+    Binary: lambda node: (node.left, node.right),
+    Conditional: lambda node: (node.condition, node.yes, node.no),
+    Macro: lambda node: (
+        (node.target, node.body) if node.condition is None else (node.target, node.condition, node.body)
+    ),
+}
 
 
 def count_nodes(expr: Expr) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from somagent.governance.cel import lexer
 from somagent.governance.cel.faults import SyntaxFault
@@ -16,8 +17,7 @@ ESCAPED = "$${{"
 _SIMPLE = re.compile(r"[^'\"`{}/]*\}\}")  # no string, comment or map in which the braces could stand
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True, gc=False):
     """`${{ expr }}`; `text` is what stands between the braces, `span` goes from `${{` to `}}`, both included."""
 
     expr: Expr
@@ -25,8 +25,7 @@ class Hole:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True, gc=False):
     """A text in parts; the spans in it count from the beginning of the text."""
 
     parts: tuple[str | Hole, ...]
@@ -119,9 +118,9 @@ def _find_close(text: str, at: int) -> int | None:
                 braces += 1
             elif token.text == "}" and braces:
                 braces -= 1
-            elif token.text == "}" and text.startswith(CLOSE, token.span.start):
-                return token.span.start
-            at = token.span.end
+            elif token.text == "}" and text.startswith(CLOSE, token.start):
+                return token.start
+            at = token.end
     except SyntaxFault:
         pass
     end = text.find(CLOSE, inside)

@@ -6,7 +6,7 @@ A large document has very many nodes and no circles, so the garbage collector le
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -38,7 +38,7 @@ class SequenceNode(Struct, gc=False, eq=False):
         return [item.plain() for item in self.items]
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False, eq=False):
     """One `key: value` of a mapping."""
 
     key: ScalarNode
@@ -62,13 +62,15 @@ Path = tuple[str | int, ...]
 
 def node_at(root: Node, path: Path) -> Node | None:
     """The node at a path of keys and indices, if there is one."""
-    node: Node | None = root
+    node: Node = root
     for step in path:
-        if isinstance(node, MappingNode) and isinstance(step, str):
-            entry = node.entries.get(step)
-            node = entry.value if entry else None
-        elif isinstance(node, SequenceNode) and isinstance(step, int):
-            node = node.items[step] if step < len(node.items) else None
+        if isinstance(node, MappingNode):
+            entry = node.entries.get(step) if isinstance(step, str) else None
+            if entry is None:
+                return None
+            node = entry.value
+        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
         else:
             return None
     return node

@@ -97,7 +97,8 @@ class ShapeCheck:
     def _mapping(self, node: MappingNode, shape: Shape, path: Path) -> Any:
         fields, extra = shape.fields, shape.extra
         result = {}
-        for name, (key, child) in node.entries.items():
+        for name, entry in node.entries.items():
+            key = entry.key
             field = fields.get(name) or extra
             if field is None:
                 self._unknown_field(name, key, shape, path)
@@ -107,7 +108,7 @@ class ShapeCheck:
             if self._holes and HOLE in name:
                 self._no_expression(key, (*path, name), "only values are evaluated, keys are taken as they stand")
                 continue
-            value = self.check(child, field, (*path, name))
+            value = self.check(entry.value, field, (*path, name))
             if value is not BAD:
                 result[name] = value
         missing = [name for name in shape.required if name not in result]

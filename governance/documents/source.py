@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Struct
 
-class Span(NamedTuple):
-    """A half-open range of a source's text, in code points."""
+
+class Span(Struct, frozen=True, order=True, gc=False):
+    """A half-open range of a source's text, in code points. A large document has very many of them."""
 
     start: int
     end: int
+
+    def __iter__(self) -> Iterator[int]:
+        """Start and end, to be taken apart."""
+        return iter((self.start, self.end))
 
     def shifted(self, by: int) -> Span:
         """The same range, `by` code points further on."""

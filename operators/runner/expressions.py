@@ -170,9 +170,9 @@ def _ask_apart(expr: Any) -> Any:
             return structs.replace(expr, operand=Name(RAN, span))
         case Macro(variable="steps"):
             return structs.replace(expr, target=_ask_apart(expr.target))
-        case tuple() if not isinstance(expr, Span):
+        case tuple():
             return tuple(_ask_apart(part) for part in expr)
-    if not isinstance(expr, Struct):
+    if not isinstance(expr, Struct) or isinstance(expr, Span):
         return expr
     return structs.replace(expr, **{name: _ask_apart(getattr(expr, name)) for name in expr.__struct_fields__})
 

@@ -29,10 +29,10 @@ def nodes(expr: cel.Expr) -> list[cel.Expr]:
 
 def without_places(value: object) -> object:
     """A tree as nested tuples, spans left out."""
-    if isinstance(value, Struct):
-        return (type(value).__name__, *(without_places(getattr(value, name)) for name in value.__struct_fields__))
     if isinstance(value, Span):
         return None
+    if isinstance(value, Struct):
+        return (type(value).__name__, *(without_places(getattr(value, name)) for name in value.__struct_fields__))
     return tuple(map(without_places, value)) if isinstance(value, tuple) else value
 
 

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from somagent.governance.documents import decode_source, read_yaml
+from somagent.governance.documents import Span, decode_source, read_yaml
 from somagent.governance.documents.resolve import NotFinite, other_meaning, resolve
 
 KUBECTL_AGREES_WITH_12 = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -119,4 +119,4 @@ def test_a_quoted_scalar_is_text_to_both(quoted: str) -> None:
 
 def test_keys_are_held_to_the_same_rule() -> None:
     _, found = read_yaml(decode_source("a.yaml", b"on: 1\nn: 2\n")[0])
-    assert [one.span for one in found] == [(0, 2), (6, 7)]
+    assert [one.span for one in found] == [Span(0, 2), Span(6, 7)]

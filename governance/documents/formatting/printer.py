@@ -154,10 +154,10 @@ class Printer:
     def _parts(self, node: Node, indent: int) -> Iterator[_Part]:
         pad = " " * indent
         if isinstance(node, MappingNode):
-            for key, value in node.entries.values():
-                written, long = scalars.key_of(self._text, key)
+            for entry in node.entries.values():
+                written, long = scalars.key_of(self._text, entry.key)
                 head, above = (f"{pad}:", f"{pad}? {written}") if long else (f"{pad}{written}:", "")
-                yield _Part(key.span.start, key.span.end, head, above, value)
+                yield _Part(entry.key.span.start, entry.key.span.end, head, above, entry.value)
         elif isinstance(node, SequenceNode):
             block = self._text[node.span.start] == "-" and not self._is_flow(node)
             at = node.span.start
@@ -184,7 +184,7 @@ class Printer:
             pairs, opening, closing = ((None, item) for item in node.items), "[", "]"
             empty = not node.items
         else:
-            pairs, opening, closing = node.entries.values(), "{ ", " }"
+            pairs, opening, closing = ((one.key, one.value) for one in node.entries.values()), "{ ", " }"
             empty = not node.entries
         if empty:
             return opening.strip() + closing.strip()

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from msgspec import UNSET
 
 from somagent.capsule_compiler.catalogue import POLICY_SET
+from somagent.capsule_compiler.catalogue import USES as OF_SECTION
 from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, Expression, StepDraft
 from somagent.capsule_compiler.value_types import REF
 from somagent.governance.cel import ObjectType, Type, node_types
@@ -40,6 +41,7 @@ class Occurrence(NamedTuple):
     meant: Meant
     span: Span
     defines: bool = False
+    grants: bool = False  # stands in `grantTo`
 
 
 def occurrences(draft: Draft) -> list[Occurrence]:
@@ -75,16 +77,34 @@ def _plain_references(draft: Draft) -> Iterator[Occurrence]:
                 if isinstance(item, ScalarNode):
                     yield Occurrence(Meant("step", (item.text,)), _unquoted(draft, item))
     for step_draft in draft.steps.values():
-        yield from _policy_sets(draft, step_draft)
+        yield from _aliases(draft, step_draft)
+    for section in (("spec", "uses", "secrets"), ("spec", "inputs")):
+        for name, _ in _keys(draft, section):
+            yield from _grants(draft, (*section, name, "grantTo"))
     if draft.root is not None:
         yield from _refs(draft, draft.root)
 
 
-def _policy_sets(draft: Draft, step: StepDraft) -> Iterator[Occurrence]:
-    for name, _ in draft.hinted(step, POLICY_SET):
+def _aliases(draft: Draft, step: StepDraft) -> Iterator[Occurrence]:
+    """What a step's arguments name of `uses`."""
+    sets = [(name, "policies") for name, _ in draft.hinted(step, POLICY_SET)]
+    for name, section in [*sets, *draft.hinted(step, OF_SECTION)]:
         node = _at(draft, (*step.path, *step.operation.at, name))
-        if isinstance(node, ScalarNode):
-            yield Occurrence(Meant("use", ("policies", node.text)), _unquoted(draft, node))
+        for one in node.items if isinstance(node, SequenceNode) else (node,):
+            if isinstance(one, ScalarNode):
+                yield Occurrence(Meant("use", (section, one.text)), _unquoted(draft, one))
+
+
+def _grants(draft: Draft, path: Path) -> Iterator[Occurrence]:
+    """What `grantTo` names: a tool, a capsule, a step, or several of one name."""
+    node = _at(draft, path)
+    for one in node.items if isinstance(node, SequenceNode) else ():
+        if isinstance(one, ScalarNode):
+            for section in ("tools", "capsules"):
+                if one.text in draft.written(("spec", "uses", section)):
+                    yield Occurrence(Meant("use", (section, one.text)), _unquoted(draft, one), grants=True)
+            if one.text in draft.steps or one.text in draft.broken:
+                yield Occurrence(Meant("step", (one.text,)), _unquoted(draft, one), grants=True)
 
 
 def _refs(draft: Draft, node: Node) -> Iterator[Occurrence]:
@@ -163,6 +183,8 @@ def _member(node: Expr, types: dict[int, Type]) -> tuple[Meant, Span] | None:
         return Meant("step", (name,)), span
     if of.fault == "unknown-input":
         return Meant("input", (name,)), span
+    if of.fault == "unknown-secret":
+        return Meant("use", ("secrets", name)), span
     step = _STEP_OF.fullmatch(of.title)
     if of.fault == "unknown-output" and step is not None:
         return Meant("output", (step[1], name)), span

@@ -53,8 +53,30 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
     other = Meant(here.meant.kind, (*here.meant.names[:-1], new))
     if any(one.meant == other for one in known) or _is_fixed_output(analysis, other):
         raise NotRenamable(f"there is {_article(here.meant.kind)} `{new}` already")
+    named = [one for one in known if one.meant == here.meant]
+    if _takes_secrets(here.meant):
+        _check_grants(known, named, new)
     title = f"rename to `{new}`"
-    return [Edit(one.span, new, title) for one in known if one.meant == here.meant]
+    return [Edit(one.span, new, title) for one in named]
+
+
+def _check_grants(known: list[Occurrence], named: list[Occurrence], new: str) -> None:
+    """`grantTo` means everything of a name: a new name must neither take a secret from something nor give it to it."""
+    granted = {one.span for one in named if one.grants}
+    for one in known:
+        if one.span in granted and one.meant != named[0].meant:
+            raise NotRenamable(f"{_described(one.meant)} has this name too, and `grantTo` means both")
+        if _takes_secrets(one.meant) and one.meant.name == new and (one.grants if not granted else one.defines):
+            raise NotRenamable(f"{_described(one.meant)} has this name, and `grantTo` would mean both")
+
+
+def _takes_secrets(meant: Meant) -> bool:
+    return meant.kind == "step" or (meant.kind == "use" and meant.names[0] in ("tools", "capsules"))
+
+
+def _described(meant: Meant) -> str:
+    kind = {"tools": "tool", "capsules": "capsule"}[meant.names[0]] if meant.kind == "use" else "step"
+    return f"a {kind} `{meant.name}`"
 
 
 def _is_fixed_output(analysis: Analysis, meant: Meant) -> bool:

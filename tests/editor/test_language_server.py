@@ -187,6 +187,35 @@ def test_a_step_is_renamed_wherever_it_is_named(tmp_path: Path) -> None:
     in_editor(tmp_path, session)
 
 
+GRANTED = """apiVersion: somagent.io/v1alpha1
+kind: Capsule
+metadata: { name: a }
+spec:
+  uses: { secrets: { token: { secret: writer, key: token, grantTo: [push] } } }
+  steps:
+    push: { script: { run: git push, env: { TOKEN: "${{ secrets.token }}" } } }
+    look: { script: { run: "true" } }
+"""
+
+
+def test_who_was_granted_a_secret_and_the_secret_are_renamed_where_they_are_granted_and_read(tmp_path: Path) -> None:
+    async def session(editor: Editor) -> None:
+        editor.open(GRANTED)
+        for place, new in (("    push:", "send"), ("secrets: { token", "key_of_git")):
+            params = types.RenameParams(editor.document, editor.at(place, len(place) - 2), new)
+            result = await editor.text_document_rename_async(params)
+            assert result is not None
+            edits = (result.changes or {})[editor.uri]
+            assert len(edits) == 2
+            editor.change(_edited(editor.text, edits))
+            assert await editor.diagnostics() == []
+        params = types.RenameParams(editor.document, editor.at("    send:", 6), "look")
+        with pytest.raises(JsonRpcException, match="there is a step `look` already"):
+            await editor.text_document_rename_async(params)
+
+    in_editor(tmp_path, session)
+
+
 REFUSED = [("sum", "there is a step `sum` already"), ("Bad", "is not a step id"), ("in", "is a word of")]
 
 

@@ -2,9 +2,14 @@
 
 `python tests/fuzz/drive.py --inputs 100000 --seed 1 --workers 2 [--first 0] [--minutes 30]`
 
+The long run of a release: `nice -n 15 python tests/fuzz/drive.py --inputs 1000000 --seed 1`. Inputs are expressions,
+capsules, constitutions, locks, tests, packages, personas and tools; besides reading them, by turns: layout, mending,
+the questions of an editor, pictures, every format of mistakes.
+
 Input number n of a seed is always the same input, so `--only n` repeats one. What breaks is made small and kept in the
-folder with its traceback. The last line counts inputs, failures, the slowest input and the largest memory; the digest
-of all outcomes is the same on every machine and under every PYTHONHASHSEED. Exit 1 when anything broke.
+folder with its traceback; `drive.py FILE...` holds kept files again, and those in `found/` are held by the tests for
+good. The last line counts inputs, failures, the slowest input and the largest memory; the digest of all outcomes is
+the same on every machine and under every PYTHONHASHSEED. Exit 1 when anything broke.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mutations import Mutator, seeds
+from mutations import Input, Mutator, seeds
 from pipeline import Pipeline
 
 SECONDS = 2.0
@@ -31,6 +36,7 @@ MEGABYTES = 512
 STUCK_SECONDS = 60
 MINIMISING = 400
 TIMES_KEPT = 3
+TURNS = 32  # of which each makes other checks
 
 
 @dataclass
@@ -46,11 +52,12 @@ class Tally:
     failures: dict[str, int] = field(default_factory=dict)
 
 
-def failure_of(pipeline: Pipeline, kind: str, content: bytes, turn: int) -> tuple[str, str, str, float]:
+def failure_of(pipeline: Pipeline, given: Input, turn: int) -> tuple[str, str, str, float]:
     """Name (empty when all is well), traceback, outcome, CPU seconds of the longest operation."""
+    kind, content, place = given
     name = told = outcome = ""
     try:
-        outcome = pipeline.hold(kind, content, turn)
+        outcome = pipeline.hold(kind, content, turn, place)
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         ours = [one for one in frames if "somagent" in one.filename or "/governance/" in one.filename] or frames
@@ -59,7 +66,7 @@ def failure_of(pipeline: Pipeline, kind: str, content: bytes, turn: int) -> tupl
         told = traceback.format_exc()
     spent = pipeline.longest_s
     if not name and spent > SECONDS:
-        pipeline.hold(kind, content, turn)  # a second try, should the collector have cut in
+        pipeline.hold(kind, content, turn, place)  # a second try, should the collector have cut in
         spent = min(spent, pipeline.longest_s)
         if spent > SECONDS:
             name, told = f"slow-{kind}", f"{spent:.1f} s\n"
@@ -82,11 +89,12 @@ def smaller(content: bytes, breaks: Callable[[bytes], bool]) -> bytes:
     return content
 
 
-def keep(pipeline: Pipeline, folder: Path, number: int, seed: int, broken: tuple[str, str, bytes, str]) -> None:
+def keep(pipeline: Pipeline, folder: Path, number: int, seed: int, broken: tuple[str, str, Input]) -> None:
     """Writes the smallest input that breaks in the same way, and how."""
-    name, told, content, kind = broken
+    name, told, given = broken
+    kind, content, place = given
     if not name.startswith("slow"):
-        content = smaller(content, lambda one: failure_of(pipeline, kind, one, number)[0] == name)
+        content = smaller(content, lambda one: failure_of(pipeline, Input(kind, one, place), number)[0] == name)
     folder.mkdir(parents=True, exist_ok=True)
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{name}-{seed}-{number}")
     (folder / f"{stem}.{kind}").write_bytes(content)
@@ -104,16 +112,16 @@ def work(worker: int, options: argparse.Namespace) -> Tally:
     for number in numbers:
         if time.monotonic() > end:
             break
-        kind, content = mutator.input(random.Random(f"{options.seed}/{number}"))
+        given = mutator.input(random.Random(f"{options.seed}/{number}"))
         faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
-        name, told, outcome, spent = failure_of(pipeline, kind, content, number)
+        name, told, outcome, spent = failure_of(pipeline, given, number)
         faulthandler.cancel_dump_traceback_later()
         if name:
             tally.failures[name] = tally.failures.get(name, 0) + 1
             if tally.failures[name] <= TIMES_KEPT:
-                keep(pipeline, options.folder, number, options.seed, (name, told, content, kind))
+                keep(pipeline, options.folder, number, options.seed, (name, told, given))
         tally.inputs += 1
-        tally.kinds[kind] = tally.kinds.get(kind, 0) + 1
+        tally.kinds[given.kind] = tally.kinds.get(given.kind, 0) + 1
         if spent > tally.slowest_s:
             tally.slowest_s, tally.slowest = spent, number
         digest.update(f"{number}\0{name}\0{outcome}\n".encode("utf-8", "surrogatepass"))
@@ -150,6 +158,19 @@ def summary(tallies: Sequence[Tally], seconds: float) -> str:
     )])  # fmt: skip
 
 
+def again(files: Sequence[Path]) -> int:
+    """Holds kept files in every turn; their suffix is their kind."""
+    pipeline, broken = Pipeline(), 0
+    for file in files:
+        for turn in range(TURNS):
+            name, told, _, _ = failure_of(pipeline, Input(file.suffix[1:], file.read_bytes()), turn)
+            if name:
+                print(f"{file.name}: {name} in turn {turn}\n{told}")
+                broken += 1
+    print(f"{len(files)} files, {broken} failures")
+    return 1 if broken else 0
+
+
 def main() -> int:
     """Runs the workers and sums up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -160,7 +181,10 @@ def main() -> int:
     parser.add_argument("--only", type=int)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"))
+    parser.add_argument("files", type=Path, nargs="*", help="kept files to hold again, instead of new inputs")
     options = parser.parse_args()
+    if options.files:
+        return again(options.files)
     start = time.monotonic()
     if options.workers == 1:
         tallies = [work(0, options)]

@@ -15,6 +15,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"Capsule": "capsule", "Constitution": "constitution", "CapsuleTest": "test", "CapsuleLock": "lock"}
+KINDS |= {kind: kind.lower() for kind in ("Package", "Persona", "Tool")}
+OFTEN = {"capsule": 66, "constitution": 10, "test": 6, "lock": 6, "package": 4, "persona": 4, "tool": 4}
 NASTY: tuple[Any, ...] = (
     *(0, -1, 1, 2**31, 2**53, 2**53 + 1, 2**63, -(2**63) - 1, 10**400, 1e308, -0.0, 0.1, True, False, None, "", " "),
     *("null", "~", "yes", "on", "010", "1_000", "0x1f", "1:30", "2026-01-01", ".inf", ".nan", "-", "?", ":", "#"),
@@ -54,12 +56,21 @@ class Seed(NamedTuple):
     kind: str
     text: str
     tree: Any
+    place: Path | None = None
+
+
+class Input(NamedTuple):
+    """What is put in: of which kind, its bytes, and the path of the seed, beside which lies what it may name."""
+
+    kind: str
+    content: bytes
+    place: Path | None = None
 
 
 def seeds() -> list[Seed]:
     """Every YAML document and every expression line that lies in the repository."""
     found = []
-    for path in sorted(ROOT.rglob("*.yaml")):
+    for path in sorted([*ROOT.rglob("*.yaml"), *ROOT.rglob("capsule.lock")]):
         if any(part.startswith(".") for part in path.relative_to(ROOT).parts) or path.stat().st_size > 40_000:
             continue
         try:
@@ -72,7 +83,7 @@ def seeds() -> list[Seed]:
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             tree = None
         kind = KINDS.get(tree.get("kind"), "capsule") if isinstance(tree, dict) else "capsule"
-        found.append(Seed(kind, text, tree))
+        found.append(Seed(kind, text, tree, path))
     lines = (ROOT / "tests/cel/written.txt").read_text("utf-8").splitlines()
     lines += [hole for seed in found for hole in _HOLE.findall(seed.text)]
     return found + [Seed("expression", line.strip(), None) for line in dict.fromkeys(lines) if line.strip()]
@@ -84,19 +95,21 @@ class Mutator:
     def __init__(self, found: list[Seed]) -> None:
         self.documents = [seed for seed in found if seed.kind != "expression"]
         self.trees = [seed for seed in self.documents if seed.tree is not None]
+        self.of_kind = {kind: [seed for seed in self.trees if seed.kind == kind] for kind in OFTEN}
         self.expressions = [seed.text for seed in found if seed.kind == "expression"]
         self.members: dict[str, list[tuple[Any, Any]]] = {}  # by the role of the mapping or list
         for seed in self.trees:
             for holder, key, role in _places(seed.tree):
                 self.members.setdefault(role, []).append((key, holder[key]))
 
-    def input(self, rng: random.Random) -> tuple[str, bytes]:
-        """Of which kind, and its bytes."""
+    def input(self, rng: random.Random) -> Input:
+        """One input."""
         way = rng.random()
         if way < 0.3:
-            return "expression", self.expression(rng).encode("utf-8", "surrogatepass")
+            return Input("expression", self.expression(rng).encode("utf-8", "surrogatepass"))
+        (kind,) = rng.choices(list(OFTEN), list(OFTEN.values()))
+        seed = rng.choice(self.of_kind[kind])
         if way < 0.8:
-            seed = rng.choice(self.trees)
             tree = json.loads(json.dumps(seed.tree))
             for _ in range(rng.choice((1, 1, 2, 3, 6))):
                 tree = self.changed_tree(rng, tree) if rng.random() < 0.3 else self.varied_tree(rng, tree)
@@ -105,13 +118,12 @@ class Mutator:
             text = json.dumps(tree, ensure_ascii=rng.random() < 0.2)
             if rng.random() < 0.3:
                 text = yaml.dump(json.loads(text), Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
-            return seed.kind, text.encode("utf-8", "surrogatepass")
-        seed = rng.choice(self.documents)
+            return Input(kind, text.encode("utf-8", "surrogatepass"), seed.place)
         text = seed.text
         for _ in range(rng.choice((1, 1, 2, 4))):
             text = self.changed_text(rng, text)
         content = text.encode("utf-8", "surrogatepass")
-        return seed.kind, flipped(rng, content) if rng.random() < 0.2 else content
+        return Input(kind, flipped(rng, content) if rng.random() < 0.2 else content, seed.place)
 
     # Expressions
 

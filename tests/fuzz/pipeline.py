@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+from documents import Documents
+from editing import Editor, drawn
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
 from somagent.capsule_compiler.diagnostics import render_all, to_record
@@ -15,7 +19,7 @@ from somagent.capsule_compiler.diagnostics.examples import example_of
 from somagent.capsule_compiler.diagnostics.fix import Checked, fix
 from somagent.capsule_compiler.diagnostics.github import annotation
 from somagent.capsule_compiler.diagnostics.sarif import sarif
-from somagent.capsule_compiler.draft import FileBeside
+from somagent.capsule_compiler.draft import FileBeside, Given
 from somagent.capsule_compiler.language import prepare_language
 from somagent.capsule_compiler.plan import decode_plan, encode_plan, plan_digest
 from somagent.governance import cel
@@ -23,6 +27,7 @@ from somagent.governance.constitution import default_constitution, load_constitu
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, Span, decode_source
 from somagent.governance.documents.formatting import format_source
 from somagent.operators.registry import load_operators
+from somagent.workflows.capsules import Installation
 
 NAME = "a.capsule.yaml"
 ITEM = cel.ObjectType({"name": cel.Field(cel.STRING), "lines": cel.Field(cel.INT, required=False)})
@@ -68,8 +73,13 @@ class Pipeline:
     """The language prepared once; `hold` gives a short text that stands for everything that came out."""
 
     def __init__(self) -> None:
-        self.language = prepare_language(load_operators(search=[]).catalogue)
+        registry = load_operators(search=[])
+        self.language = prepare_language(registry.catalogue)
         self.constitution = default_constitution()
+        installation = Installation(registry.operators, self.language, registry.faults)
+        self.documents = Documents(installation, self.constitution, _shown, must)
+        given = Given(self.language, self.constitution, self._files, self.documents.installation.packages)
+        self.editor = Editor(given, must)
         self.longest_s = 0.0
         self.beside: dict[str, bytes] = {}
         for code in CODES:
@@ -77,17 +87,23 @@ class Pipeline:
             for path in example.beside("fixed"):
                 self.beside.setdefault(path.relative_to(example.folder / "fixed.beside").as_posix(), path.read_bytes())
 
-    def hold(self, kind: str, content: bytes, turn: int) -> str:
+    def hold(self, kind: str, content: bytes, turn: int, place: Path | None = None) -> str:
         """`turn` decides which of the dear checks are made; `longest_s` is then the longest of the operations."""
         self.longest_s = 0.0
+        if kind == "capsule":
+            return self._capsule(content, turn)
         start = time.process_time()
         if kind == "expression":
             outcome = _expression(content.decode("utf-8", "replace"))
         elif kind == "constitution":
             outcome = _constitution(content)
         else:
-            return self._capsule(content, turn)
+            outcome = self.documents.hold(kind, content, place)
         self._ended(start)
+        if turn % 8 == 1 and kind != "expression":
+            self._laid_out(content)
+        if turn % 8 == 2 and kind == "constitution":
+            self._mended(content, _checked_constitution, unsafe=turn % 16 == 2)
         return outcome
 
     def _ended(self, start: float) -> None:
@@ -95,7 +111,14 @@ class Pipeline:
 
     def compile(self, content: bytes) -> Compilation:
         start = time.process_time()
-        done = compile_capsule(NAME, content, language=self.language, constitution=self.constitution, files=self._files)
+        done = compile_capsule(
+            NAME,
+            content,
+            language=self.language,
+            constitution=self.constitution,
+            files=self._files,
+            packages=self.documents.installation.packages,
+        )
         self._ended(start)
         return done
 
@@ -127,9 +150,15 @@ class Pipeline:
             for one in done.diagnostics[:20]:
                 annotation(done.source, one)
             if done.source.text:
-                self._mended(done.source.text, unsafe=turn % 16 == 2)
+                self._mended(content, self._checked, unsafe=turn % 16 == 2)
         if turn % 8 == 3:
             json.dumps(sarif([(done.source, done.diagnostics)], version="1"))
+        if turn % 16 == 4:
+            start = time.process_time()
+            outcome += self.editor.hold(NAME, content, turn, self.compile)
+            self._ended(start)
+        if turn % 8 == 5 and done.plan is not None:
+            outcome += drawn(done.plan)
         return outcome
 
     def _formatted(self, done: Compilation) -> None:
@@ -144,13 +173,31 @@ class Pipeline:
             must(plan_digest(once.plan) == plan_digest(done.plan), "layout keeps the digest")
         must(format_source(once.source)[0] == laid_out, "layout twice is layout once")
 
-    def _mended(self, text: str, *, unsafe: bool) -> None:
-        def check(changed: str) -> Checked:
-            found = self.compile(changed.encode("utf-8", "surrogatepass"))
-            digest = None if found.plan is None else plan_digest(found.plan)
-            return Checked(found.source, found.diagnostics, digest)
+    def _laid_out(self, content: bytes) -> None:
+        source, found = decode_source("a.yaml", content)
+        laid_out = None if found else format_source(source)[0]
+        if laid_out is not None:
+            again = format_source(Source("a.yaml", laid_out))[0]
+            must(again == laid_out, "layout twice is layout once")
 
-        _ = fix(check(text), check, unsafe=unsafe)
+    def _mended(self, content: bytes, check: Callable[[bytes], Checked], *, unsafe: bool) -> None:
+        def check_text(changed: str) -> Checked:
+            return check(changed.encode("utf-8", "surrogatepass"))
+
+        _ = fix(check(content), check_text, unsafe=unsafe)
+
+    def _checked(self, content: bytes) -> Checked:
+        found = self.compile(content)
+        digest = None if found.plan is None else plan_digest(found.plan)
+        return Checked(found.source, found.diagnostics, digest)
+
+
+def _checked_constitution(content: bytes) -> Checked:
+    source, found = decode_source("constitution.yaml", content)
+    if found:
+        return Checked(source, found)
+    constitution, found = load_constitution(source)
+    return Checked(source, found, None if constitution is None else constitution.digest)
 
 
 def _shown(source: Source, diagnostics: Sequence[Diagnostic]) -> str:

@@ -24,3 +24,10 @@ def test_no_input_breaks_the_language_and_all_answers_are_the_same_under_another
         assert code == 0, f"{told}\n{kept}"
     outcomes = [told.rsplit("outcomes ", 1)[1] for _, told in (first, second)]
     assert outcomes[0] == outcomes[1]
+
+
+def test_what_once_broke_the_language_does_not_break_it_again():
+    kept = sorted(path for path in DRIVER.with_name("found").iterdir() if path.is_file())
+    done = subprocess.run([sys.executable, DRIVER, *kept], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(kept)} files, 0 failures" in done.stdout

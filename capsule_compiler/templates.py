@@ -7,7 +7,7 @@ from typing import Any
 
 from somagent.capsule_compiler.draft import Draft, Expression, Use
 from somagent.capsule_compiler.plan import Cel, Hole, Template
-from somagent.governance.cel import Expr, SyntaxFault, has_holes, parse, parse_template, references
+from somagent.governance.cel import Expr, SyntaxFault, has_holes, parse, read_template, references
 from somagent.governance.cel import Hole as ParsedHole
 from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, node_at
 
@@ -47,13 +47,12 @@ class TemplateReader:
         node = self._node(at)
         if node is None:
             return True
-        try:
-            parts = parse_template(node.text).parts
-        except SyntaxFault as fault:
-            self._report(node, fault.diagnostics)
+        template, faults = read_template(node.text)
+        if faults:
+            self._report(node, faults)
             return True
-        holes = [part for part in parts if not isinstance(part, str)]
-        if len(holes) != 1 or any(isinstance(part, str) and part.strip() for part in parts):
+        holes = template.holes
+        if len(holes) != 1 or any(isinstance(part, str) and part.strip() for part in template.parts):
             return False
         self._add(use, at, node, holes[0].expr, holes[0].text)
         return True
@@ -89,10 +88,11 @@ class TemplateReader:
         node = self._node(at)
         if node is None:
             return text
-        try:
-            template = parse_template(text)
-        except SyntaxFault as fault:
-            self._report(node, fault.diagnostics)
+        template, faults = read_template(text)
+        self._report(node, faults)
+        if faults:  # the other holes are looked at all the same
+            for hole in template.holes:
+                self._add(use, at, node, hole.expr, hole.text, in_text=True)
             return None
         whole = template.whole
         filled = False

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from somagent.capsule_compiler.catalogue import SECRETS
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
-from somagent.governance.cel import Expr, Reference, references
+from somagent.governance.cel import FAULTS, Expr, Reference, references
 from somagent.governance.cel.syntax import Conditional
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Label, Path, Span, nearest
 
@@ -227,7 +227,9 @@ def _grants(draft: Draft, sources: Mapping[str, _Source]) -> Iterator[Diagnostic
 
 
 def _unknown(draft: Draft, sources: Mapping[str, _Source]) -> bool:
-    """Whether an expression names a secret that is not declared, or a step could not be read."""
+    """Whether an expression names a secret that is not declared, or an expression or a step could not be read."""
+    if any(one.name in FAULTS for one in draft.diagnostics):
+        return True
     names = {_named(reference) for step in draft.steps.values() for one in step.expressions for reference in one.reads}
     return bool(draft.broken) or any(name.startswith("secrets.") and name not in sources for name in names)
 

@@ -13,7 +13,7 @@ from somagent.governance.cel.faults import FAULTS, EvaluationError, SyntaxFault
 from somagent.governance.cel.parser import MAX_DEPTH, MAX_LENGTH, parse
 from somagent.governance.cel.references import Reference, references
 from somagent.governance.cel.syntax import Expr
-from somagent.governance.cel.templates import Hole, Template, has_holes, parse_template
+from somagent.governance.cel.templates import Hole, Template, has_holes, parse_template, read_template
 from somagent.governance.cel.types import (
     BOOL,
     DOUBLE,
@@ -70,6 +70,7 @@ __all__ = [
     "node_types",
     "parse",
     "parse_template",
+    "read_template",
     "references",
     "render_text",
     "show",

@@ -51,6 +51,14 @@ def parse_template(text: str) -> Template:
 
     Raises `SyntaxFault` with the mistakes of all holes together.
     """
+    template, faults = read_template(text)
+    if faults:
+        raise SyntaxFault(faults)
+    return template
+
+
+def read_template(text: str) -> tuple[Template, tuple[Diagnostic, ...]]:
+    """The same, but for the mistakes, which come beside a template of the holes that have none."""
     parts: list[str | Hole] = []
     faults: list[Diagnostic] = []
     plain: list[str] = []
@@ -71,9 +79,7 @@ def parse_template(text: str) -> Template:
     plain.append(text[at:])
     if any(plain):
         parts.append("".join(plain))
-    if faults:
-        raise SyntaxFault(tuple(faults))
-    return Template(tuple(parts))
+    return Template(tuple(parts)), tuple(faults)
 
 
 def _read_hole(text: str, start: int) -> tuple[Hole | None, int, tuple[Diagnostic, ...]]:

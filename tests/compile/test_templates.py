@@ -38,4 +38,4 @@ def test_a_secret_that_an_unreadable_hole_may_hand_on_is_not_called_unused(mista
     secrets = "  uses: { secrets: { token: { secret: writer, key: token, grantTo: [say] } } }\n"
     spec = "  steps: { say: { script: { run: echo, env: { T: '${{ secrets.token ) }}' } } } }\n"
     assert [name for name, _ in mistakes(secrets + spec)] == ["expression-syntax"]
-    assert [name for name, _ in mistakes(secrets + spec.replace("secrets.token )", "1"))] == ["secret-grant-unused"]
+    assert [name for name, _ in mistakes(secrets + spec.replace("secrets.token )", "1"))] == ["unused-grant"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from somagent.capsule_compiler import analysis
 from somagent.capsule_compiler.analysis.schemas import Schemas
@@ -15,14 +17,23 @@ from somagent.governance.documents import Edit, Span
 from somagent.workflows.graph import FORMATS, render_graph
 
 PLACES = 6
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
 
 
 class Editor:
     """Questions at random places of a text; `hold` gives a text of all answers."""
 
-    def __init__(self, given: Given, must: Callable[[object, str], None]) -> None:
-        self.given, self.must = given, must
+    def __init__(self, given: Given, must: Callable[[object, str], None], ended: Callable[[float], None]) -> None:
+        self.given, self.must, self.ended = given, must, ended
         self.schemas = Schemas(given.language)
+
+    def timed(self, ask: Callable[_Asked, _Answer], *given: _Asked.args, **named: _Asked.kwargs) -> _Answer:
+        """The answer to one question; how long it took is told."""
+        start = time.process_time()
+        answer = ask(*given, **named)
+        self.ended(start)
+        return answer
 
     def hold(self, name: str, content: bytes, turn: int, compile_: Callable[[bytes], Compilation]) -> str:
         """`turn` chooses the places; half of the texts are looked at as the next state of one that could be read."""
@@ -30,23 +41,23 @@ class Editor:
         if turn % 32 >= 16:
             head = b"apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: a }\nspec:\n"
             last = analysis.analyse(name, head + b"  steps: { a: { script: { run: a } } }\n", self.given)
-        now = analysis.analyse(name, content, self.given, last)
+        now = self.timed(analysis.analyse, name, content, self.given, last)
         text = now.source.text
         lines = Lines(text, "utf-16")
         told = [
-            repr(analysis.symbols(now)),
-            repr(analysis.occurrences(now.draft)),
-            repr(analysis.type_lines(now.draft)),
+            repr(self.timed(analysis.symbols, now)),
+            repr(self.timed(analysis.occurrences, now.draft)),
+            repr(self.timed(analysis.type_lines, now.draft)),
         ]
         rng = random.Random(turn)
         signs = [at + 1 for at, sign in enumerate(text[:20_000]) if sign in ".{:[ "]
         for _ in range(PLACES):
             at = rng.choice(signs) if signs and rng.random() < 0.7 else rng.randint(0, len(text))
             self.must(lines.offset(lines.position(at)) == at or text[at - 1 : at + 1] == "\r\n", f"{at} is a place")
-            told.append(repr(analysis.hover(now, self.schemas, at)))
-            told.extend(map(repr, analysis.completions(now, self.schemas, at)))
-            told.append(repr(analysis.definition(now, at)))
-            told.append(repr(len(analysis.references_at(now, at))))
+            told.append(repr(self.timed(analysis.hover, now, self.schemas, at)))
+            told.extend(map(repr, self.timed(analysis.completions, now, self.schemas, at)))
+            told.append(repr(self.timed(analysis.definition, now, at)))
+            told.append(repr(len(self.timed(analysis.references_at, now, at))))
         told.append(self._renamed(now, rng, compile_))
         return "".join(told)
 

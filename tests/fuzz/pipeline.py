@@ -79,7 +79,7 @@ class Pipeline:
         installation = Installation(registry.operators, self.language, registry.faults)
         self.documents = Documents(installation, self.constitution, _shown, must)
         given = Given(self.language, self.constitution, self._files, self.documents.installation.packages)
-        self.editor = Editor(given, must)
+        self.editor = Editor(given, must, self._ended)
         self.longest_s = 0.0
         self.beside: dict[str, bytes] = {}
         for code in CODES:
@@ -154,9 +154,7 @@ class Pipeline:
         if turn % 8 == 3:
             json.dumps(sarif([(done.source, done.diagnostics)], version="1"))
         if turn % 16 == 4:
-            start = time.process_time()
             outcome += self.editor.hold(NAME, content, turn, self.compile)
-            self._ended(start)
         if turn % 8 == 5 and done.plan is not None:
             outcome += drawn(done.plan)
         return outcome

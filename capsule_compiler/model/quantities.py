@@ -1,16 +1,24 @@
-"""Quantities as people write them: `15m`, `400k`, `6.00 USD`. One parser and one printer each."""
+"""Quantities as people write them: `15m`, `400k`, `6.00 USD`. One parser and one printer each.
+
+What a parser takes, its pattern describes, and what a printer writes, the parser reads back exactly. A quantity has one
+meaning at a glance: in a duration the units go from large to small, each once, and only the first number may be more
+than its next larger unit has (`90m`, `1h30m`, never `1h90m`).
+"""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-# Digits are bounded so that milliseconds, tokens and millionths stay whole numbers that JSON keeps exactly.
-DURATION = r"^([0-9]{1,6}(ms|s|m|h|d)){1,5}$"
+# Digits are bounded so that milliseconds, tokens and millionths stay whole numbers that JSON keeps exactly, and so that
+# the longest duration, 274 years from now, is still in the calendar.
+_H, _M, _S, _MS = "(([01]?[0-9]|2[0-3])h)?", "([0-5]?[0-9]m)?", "([0-5]?[0-9]s)?", "([0-9]{1,3}ms)?"
+_LEADING = (f"[0-9]{{1,5}}d{_H}{_M}{_S}{_MS}", *(f"[0-9]{{1,6}}{rest}" for rest in (f"h{_M}{_S}{_MS}", f"m{_S}{_MS}")))
+DURATION = f"^({'|'.join(_LEADING)}|[0-9]{{1,6}}s{_MS}|[0-9]{{1,6}}ms)$"
 COUNT = r"^([0-9]{1,15}|[0-9]{1,12}(\.[0-9]{1,3})?k|[0-9]{1,9}(\.[0-9]{1,6})?M)$"
 MONEY = r"^[0-9]{1,9}(\.[0-9]{1,6})? [A-Z]{3}$"
 
-_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_SIZES = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _SCALE = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
@@ -22,14 +30,20 @@ class Money(NamedTuple):
 
 
 def duration_ms(text: str) -> int:
-    """Milliseconds of `1h30m`, `15m`, `500ms`."""
-    return sum(int(number) * _MS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h|d)", text))
+    """Milliseconds of `1h30m`, `15m`, `500ms`; raises `ValueError` for what is no duration."""
+    _check(DURATION, text, "a duration")
+    return sum(int(number) * _SIZES[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h|d)", text))
+
+
+def _check(pattern: str, text: str, what: str) -> None:
+    if re.fullmatch(pattern.removesuffix("$"), text) is None:
+        raise ValueError(f"`{text}` is not {what}")
 
 
 def show_duration(milliseconds: int) -> str:
-    """The shortest exact spelling, such as `1h30m`."""
+    """The exact spelling with the largest units, such as `1h30m`."""
     parts = []
-    for unit, size in _MS.items():
+    for unit, size in _SIZES.items():
         count, milliseconds = divmod(milliseconds, size)
         if count:
             parts.append(f"{count}{unit}")
@@ -37,22 +51,26 @@ def show_duration(milliseconds: int) -> str:
 
 
 def count(text: str) -> int:
-    """The number in `400k`, `1.5M`, `12`."""
+    """The number in `400k`, `1.5M`, `12`; raises `ValueError` for what is none."""
+    _check(COUNT, text, "a number like `400k`")
     number, scale = (text[:-1], _SCALE[text[-1]]) if text[-1] in _SCALE else (text, 1)
     whole, _, fraction = number.partition(".")
     return int(whole + fraction) * scale // int(10 ** len(fraction))
 
 
 def show_count(number: int) -> str:
-    """The shortest exact spelling, such as `400k`."""
-    for suffix, scale in (("M", 1_000_000), ("k", 1_000)):
-        if number and number % scale == 0:
-            return f"{number // scale}{suffix}"
-    return str(number)
+    """The shortest exact spelling, such as `400k`, `1.5M`, `1234`."""
+    spellings = [str(number)]
+    for suffix, digits in (("k", 3), ("M", 6)):
+        whole, fraction = divmod(number, 10**digits)
+        if number >= 10**digits:
+            spellings.append(f"{whole}.{fraction:0{digits}d}".rstrip("0").rstrip(".") + suffix)
+    return min(spellings, key=len)
 
 
 def money(text: str) -> Money:
-    """The amount in `6.00 USD`."""
+    """The amount in `6.00 USD`; raises `ValueError` for what is none."""
+    _check(MONEY, text, "an amount like `6.00 USD`")
     number, currency = text.split(" ")
     whole, _, fraction = number.partition(".")
     return Money(int(whole) * 1_000_000 + int(fraction.ljust(6, "0")), currency)

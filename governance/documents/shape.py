@@ -47,6 +47,7 @@ class Shape:
         "enum",
         "extra",
         "fields",
+        "form",
         "holes",
         "items",
         "keys",
@@ -74,7 +75,8 @@ class Shape:
         if self.enum is not None and not names:  # a closed set of scalars says its types itself
             self.types = tuple({type(choice) for choice in self.enum})
             self.words = self.noun or "one of " + ", ".join(f"`{choice}`" for choice in self.enum)
-        self.pattern = re.compile(schema["pattern"]) if "pattern" in schema else None
+        self.form: str = schema.get("pattern", "")
+        self.pattern = _compiled(schema["pattern"]) if "pattern" in schema else None
         self.bounds = (schema.get("minimum"), schema.get("maximum"))
         low, high = ("minItems", "maxItems") if "array" in names else ("minLength", "maxLength")
         self.lengths = (schema.get(low, 0), schema.get(high))
@@ -84,6 +86,11 @@ class Shape:
         self.extra = resolve(extra) if isinstance(extra, dict) else _ANY if extra else None
         self.keys = resolve(schema["propertyNames"]) if "propertyNames" in schema else None
         self.items = resolve(schema["items"]) if isinstance(schema.get("items"), dict) else _ANY
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The pattern as JSON Schema means it: `$` is the end of the text, never the place before a last line break."""
+    return re.compile(re.sub(r"(?<!\\)\$(?=$|[|)])", r"\\Z", pattern))
 
 
 def _spaced(title: str) -> str:

@@ -163,7 +163,7 @@ class ShapeCheck:
         return self._fault("wrong-type", message, node.span, path, help=help_, edit=edit)
 
     def _not_in_form(self, node: ScalarNode, text: str, shape: Shape, pattern: re.Pattern[str], path: Path) -> Any:
-        message = f"`{_brief(text)}` is not {shape.noun or f'of the form {pattern.pattern}'}"
+        message = f"`{_brief(text)}` is not {shape.noun or f'of the form {shape.form}'}"
         near = in_form(text, pattern.search)
         if near is None:
             return self._fault("not-in-form", message, node.span, path)

@@ -73,10 +73,8 @@ def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
 def _later(now: datetime, duration: str) -> datetime:
     try:
         return now + timedelta(milliseconds=duration_ms(duration))
-    except OverflowError:
-        raise StepFailure(
-            "error", f"`due: {duration}` is beyond the calendar's end; leave it out to wait for ever"
-        ) from None
+    except ValueError:  # a text worked out in the run
+        raise StepFailure("error", f"`due: {duration!a}` is not a duration like `24h`") from None
 
 
 def _check_possible(waiting: Waiting, submitter: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.governance.verdict import Effect
 from somagent.operators.runner.records import FailureClass, Phase
 
@@ -98,6 +99,4 @@ def listed(names: list[str]) -> str:
 
 def money(micros: int, currency: str) -> str:
     """`1.25 USD`; what is smaller than a hundredth keeps its digits."""
-    amount = micros / 1_000_000
-    digits = f"{amount:,.2f}" if micros % 10_000 == 0 else f"{amount:,.6f}".rstrip("0")
-    return f"{digits} {currency}".strip()
+    return show_money(Money(micros, currency)).strip()

@@ -162,7 +162,8 @@ class _Excerpt(NamedTuple):
 
 def _excerpt(source: Source, mark: _Mark) -> _Excerpt:
     line = source.line(mark.line)
-    widest = _WIDEST if _cells(line) <= _WIDEST or line.isascii() else _WIDEST // 2  # wide characters take two cells
+    narrow = line.isascii() or (len(line) <= _WIDEST and _cells(line) <= _WIDEST)
+    widest = _WIDEST if narrow else _WIDEST // 2  # wide characters take two cells
     first = 0 if len(line) <= widest else max(0, min(mark.start - widest // 3, len(line) - widest))
     cut = first + widest < len(line)
     return _Excerpt(mark.line, first, line[first : first + widest], "..." if first else "", "..." if cut else "")

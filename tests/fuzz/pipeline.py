@@ -145,7 +145,7 @@ class Pipeline:
             second = self.compile(content)
             must(second.diagnostics == done.diagnostics and second.plan == done.plan, "the same input, the same answer")
         if turn % 8 == 1:
-            self._formatted(done)
+            self._formatted(content, done)
         if turn % 8 == 2:
             for one in done.diagnostics[:20]:
                 annotation(done.source, one)
@@ -159,7 +159,9 @@ class Pipeline:
             outcome += drawn(done.plan)
         return outcome
 
-    def _formatted(self, done: Compilation) -> None:
+    def _formatted(self, content: bytes, done: Compilation) -> None:
+        if decode_source(NAME, content)[1]:
+            return  # no command lays out what is no text
         start = time.process_time()
         laid_out, _ = format_source(done.source)
         self._ended(start)

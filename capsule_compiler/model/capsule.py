@@ -12,28 +12,10 @@ from somagent.capsule_compiler.model.values import ValueSchema
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION
 from somagent.governance.documents import HINTS
 
-<<<<<<< HEAD
-_DURATION = "a duration like `15m` (units ms, s, m, h, d)"
+_DURATION = "a duration like `15m` or `1h30m` (units d, h, m, s, ms)"
 Duration = Annotated[str, form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
 StepId = Annotated[str, form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
 Name = Annotated[str, form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
-=======
-
-def _form(pattern: str, noun: str, description: str, *examples: str) -> Meta:
-    return Meta(
-        pattern=pattern,
-        description=description,
-        examples=list(examples),
-        extra_json_schema={HINTS: {"noun": noun}},
-    )
-
-
-_EXPRESSION = {HINTS: {"noun": "an expression", "holes": True}}  # holes have a mistake of their own there
-_DURATION = "a duration like `15m` or `1h30m` (units d, h, m, s, ms)"
-Duration = Annotated[str, _form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
-StepId = Annotated[str, _form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
-Name = Annotated[str, _form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
->>>>>>> 32c887e (Give durations one reading, print counts shortest, and let no pattern end before a line break)
 TypeName = Annotated[
     str, form("^[A-Za-z][A-Za-z0-9_]{0,62}$", "a type name like `Finding`", "Name of a type", "Finding")
 ]

@@ -46,11 +46,7 @@ def _loops(one: Expression) -> bool:
 
 
 def _has_macro(one: Expression) -> bool:
-<<<<<<< HEAD
     return "(" in one.text and any(macro in one.text for macro in MACROS)
-=======
-    return any(macro in one.text for macro in MACROS)  # perhaps; blanks and comments may stand between dot and name
->>>>>>> 59f7771 (Count the cost of macros with blanks after the dot; time every question of an editor by itself)
 
 
 def _sizes_in(draft: Draft) -> dict[str, Size]:

@@ -1,15 +1,31 @@
-"""Durations, tokens and money make sense together: a deadline leaves time, and a run has one currency."""
+"""Durations, tokens and money make sense together: a deadline leaves time, a run has one currency, and a budget inside
+another one is not the larger of the two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import UNSET
 
 from somagent.capsule_compiler.draft import Draft
-from somagent.capsule_compiler.model.quantities import duration_ms, money
+from somagent.capsule_compiler.model.quantities import count, duration_ms, money
 from somagent.governance.documents import Diagnostic, Label, Path
+
+Placed = tuple[Path, Any]
+
+
+def _dearer(own: str, limit: str) -> bool:
+    one, other = money(own), money(limit)
+    return one.currency == other.currency and one.micros > other.micros
+
+
+_LIMITS: tuple[tuple[str, str, Callable[[str, str], bool]], ...] = (
+    ("tokens", "tokens", lambda own, limit: count(own) > count(limit)),
+    ("cost", "cost", _dearer),
+    ("wallClock", "wall_clock", lambda own, limit: duration_ms(own) > duration_ms(limit)),
+)
 
 
 def check_amounts(draft: Draft) -> Iterator[Diagnostic]:
@@ -29,6 +45,29 @@ def check_amounts(draft: Draft) -> Iterator[Diagnostic]:
             message = f"`{path[-1]}` must be longer than nothing, not {text}"
             yield Diagnostic("out-of-range", message, draft.span(path), help="such as `15m`")
     yield from _currencies(draft, [((*path, "cost"), budget.cost) for path, budget in budgets if budget is not UNSET])
+    around = (("spec", "budget"), spec.budget)
+    for step in draft.steps.values():
+        all_items = ((*step.path, "totalBudget"), step.spec.total_budget)
+        yield from _out_of_reach(draft, ((*step.path, "budget"), step.spec.budget), [all_items, around])
+        yield from _out_of_reach(draft, all_items, [around])
+
+
+def _out_of_reach(draft: Draft, inner: Placed, outer: list[Placed]) -> Iterator[Diagnostic]:
+    """Limits that a limit around them is used up before; each is said once."""
+    path, budget = inner
+    for field, attribute, beyond in _LIMITS:
+        own = getattr(budget, attribute, UNSET)
+        for around, larger in outer:
+            limit = getattr(larger, attribute, UNSET)
+            if own is not UNSET and limit is not UNSET and beyond(own, limit):
+                yield Diagnostic(
+                    "budget-out-of-reach",
+                    f"this limit of {own} is never reached: {limit} are all that there are around it",
+                    draft.span((*path, field)),
+                    labels=(Label(draft.span((*around, field)), f"at most {limit}"),),
+                    help="lower it, or raise the other one",
+                )
+                break
 
 
 def _currencies(draft: Draft, costs: list[tuple[Path, Any]]) -> Iterator[Diagnostic]:

@@ -160,6 +160,12 @@ CODES: tuple[Code, ...] = (
         "Without `maxItems` nobody can say beforehand how often the step will run, or what it will cost.",
         "warning",
     ),
+    Code(
+        "CAP408",
+        "budget-out-of-reach",
+        "What a step spends is spent by the capsule, too: a larger budget inside a smaller one is never used up.",
+        "warning",
+    ),
     Code("CAP501", "file-not-beside", "Files that a capsule brings along are in its own folder."),
     Code("CAP502", "file-beside-missing", "A file that the capsule names cannot be read."),
     Code("CAP503", "include-too-large", "Included files are kept with every run; together they are at most 16 MiB."),

@@ -197,7 +197,7 @@ def test_circles_come_after_what_they_lead_to() -> None:
 @pytest.mark.parametrize(
     ("budgets", "found"),
     [
-        (("1.00 USD", "2.00 USD", "3.00 USD"), []),
+        (("3.00 USD", "3.00 USD", "1.00 USD"), []),
         (("1.00 USD", "2.00 EUR", "3.00 CHF"), ["2.00 EUR", "3.00 CHF"]),
     ],
 )
@@ -210,6 +210,31 @@ def test_a_capsule_has_one_currency(budgets: tuple[str, ...], found: list[str], 
     b: {{ script: {{ run: b }}, budget: {{ cost: {two} }} }}
 """
     assert mistakes(spec) == [("other-currency", amount) for amount in found]
+
+
+@pytest.mark.parametrize(
+    ("own", "all_items", "found"),
+    [
+        ("tokens: 10k, wallClock: 1h", "tokens: 10k", []),
+        ("tokens: 10.001k", "tokens: 10k", ["10.001k"]),
+        ("tokens: 11k", "tokens: 20k", []),
+        ("tokens: 30k", "tokens: 21k", ["30k", "21k"]),
+        ("wallClock: 61m, cost: 1.000001 USD", "wallClock: 5m", ["61m", "1.000001 USD"]),
+    ],
+)
+def test_a_budget_inside_a_smaller_one_is_out_of_reach(
+    own: str, all_items: str, found: list[str], mistakes: Mistakes
+) -> None:
+    spec = f"""\
+  budget: {{ tokens: 20k, cost: 1.00 USD, wallClock: 1h }}
+  steps:
+    a:
+      forEach: "${{{{ ['a'] }}}}"
+      script: {{ run: b }}
+      budget: {{ {own} }}
+      totalBudget: {{ {all_items} }}
+"""
+    assert mistakes(spec) == [("budget-out-of-reach", amount) for amount in found]
 
 
 def test_the_outputs_of_a_capsule_come_from_its_steps(mistakes: Mistakes) -> None:

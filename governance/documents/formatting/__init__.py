@@ -16,7 +16,7 @@ from somagent.governance.documents.yaml_reader import read_yaml
 __all__ = ["NotTheSame", "format_source"]
 
 # Mistakes of a value that is all the same wholly in the tree; after any other one the tree has gaps.
-_HARMLESS = frozenset({"yaml-ambiguous", "number-not-finite", "number-too-large"})
+_HARMLESS = frozenset({"yaml-ambiguous", "unreadable-to-kubectl", "number-not-finite", "number-too-large"})
 
 
 class NotTheSame(Exception):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,42 @@ def test_what_is_refused_has_its_reason_and_every_group_has_cases_that_run():
     reasons = {case["refused"] for cases in GROUPS.values() for case in cases if "refused" in case}
     assert {"unsigned numbers", "bytes", "times", "messages", "optional values", "types as values"} <= reasons
     assert cel.evaluate(cel.parse("1"), {}) == 1
+
+
+SPECIFIED = r"""
+# what a file of the specification looks like
+name: "made"
+section {
+  name: "one"
+  test { name: "sum" expr: "1 + x" bindings { key: "x" value { value { int64_value: 2 } } } value: { int64_value: 3 } }
+  test { name: "text" expr: "'\\u00e9" '\\n\'' value: { string_value: "\303\251\n" } }
+  test { name: "default" expr: "true" }
+  test { name: "list" expr: "[1, 'a', null, 0.5]"
+    value: { list_value { values: [ { int64_value: 1 }, { string_value: "a" }, { null_value: NULL_VALUE } ]
+                          values { double_value: 0.5 } } } }
+  test { name: "map" expr: "{1: true}"
+    value { map_value { entries { key { int64_value: 1 } value { bool_value: true } } } } }
+  test { name: "fault" expr: "1 / 0" eval_error { errors { message: "divide by zero" } } }
+  test { name: "type" expr: "[]" check_only: true
+    typed_result { deduced_type { list_type { elem_type { dyn {} } } } } }
+  test { name: "unsigned" expr: "1u" value: { uint64_value: 1 } }
+  test { name: "container" expr: "y" container: "x" bindings { key: "y" value: { value: { bool_value: true } } } }
+  test { name: "slip" expr: "1 + 1" value: { int64_value: 3 } }
+  test { name: "kind" expr: "1" value: { double_value: 1 } }
+  test { name: "no fault" expr: "1" eval_error { } }
+}
+"""
+
+
+def test_a_file_of_the_specification_is_read_and_held_against_what_comes_out(tmp_path):
+    (tmp_path / "made.textproto").write_text(SPECIFIED, "utf-8")
+    command = [sys.executable, Path(__file__).with_name("specification.py"), tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    head, made, total, *different = done.stdout.splitlines()
+    assert (done.returncode, head.split()) == (1, ["file", "cases", "value", "error", "refused", "different"])
+    assert made.split()[1:] == total.split()[1:] == ["12", "6", "1", "2", "3"]
+    assert different == [
+        "made/one/slip: 1 + 1 gives 2, not 3",
+        "made/one/kind: 1 gives 1, not 1.0",
+        "made/one/no fault: 1 gives 1, not an error",
+    ]

@@ -52,13 +52,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _author(add: _Adder) -> None:
-    new = add("new", help="write a working capsule to begin with")
+    new = add("new", help="write a working capsule and its tests, to begin with")
     new.add_argument("name", nargs="?", default="hello", help="name of the capsule (default: hello)")
     new.add_argument("--template", choices=TEMPLATES, default="minimal", help="what it begins as (default: minimal)")
     new.add_argument("--list", action="store_true", help="list the templates and what each does")
-    new.add_argument("--force", action="store_true", help="overwrite a file that is there")
-    check = add("check", help="find every mistake in capsules and constitutions")
-    check.add_argument("files", nargs="+", metavar="FILE", help="capsule or constitution; `-` reads standard input")
+    new.add_argument("--force", action="store_true", help="overwrite files that are there")
+    check = add("check", help="find every mistake in capsules, their tests and constitutions")
+    check.add_argument(
+        "files", nargs="+", metavar="FILE", help="capsule, tests or constitution; `-` reads standard input"
+    )
     _format(check)
     check.add_argument("--fix", action="store_true", help="mend what can only be meant in one way, in the files")
     check.add_argument("--diff", action="store_true", help="show what `--fix` would change, and write nothing")
@@ -209,7 +211,7 @@ def _tools(add: _Adder) -> None:
     schema.add_argument(
         "--install",
         action="store_true",
-        help=f"write it to {DATA_DIRECTORY}/capsule.schema.json, and say how editors find it",
+        help=f"write those of capsules and their tests into {DATA_DIRECTORY}, and say how editors find them",
     )
     lsp = add("lsp", help="serve an editor: mistakes while you type, completion, hover, rename (language server)")
     lsp.add_argument("--stdio", action="store_true", help="over standard input and output, which is the only way")

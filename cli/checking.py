@@ -1,4 +1,4 @@
-"""Checking one named file, capsule or constitution, again and again while it is mended."""
+"""Checking one named file, a capsule, a constitution or tests, again and again while it is mended."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from somagent.governance.documents import Diagnostic, MappingNode, Source, decod
 from somagent.workflows import capsules
 
 STANDARD_INPUT = "-"
+CONSTITUTION, TEST = "Constitution", "CapsuleTest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,11 @@ class Checker:
     def content(self, name: str, content: bytes) -> Found:
         """Checks a content as if it were that of the file."""
         source, faults = decode_source(name, content)
-        if not faults and is_constitution(source):
+        kind = other_kind(source) if not faults else ""
+        if kind == CONSTITUTION:
             return _of_constitution(name, content, source)
+        if kind == TEST:
+            return self._of_test(name, content)
         if name == STANDARD_INPUT:
             compilation = compile_capsule(
                 name,
@@ -84,6 +88,13 @@ class Checker:
             compilation = capsules.compile_content(Path(name), content, self.installation, self.constitution)
         plan, source = compilation.plan, compilation.source
         return Found(name, content, source, compilation.diagnostics, _of_steps(plan), plan, inner=compilation.inner)
+
+    def _of_test(self, name: str, content: bytes) -> Found:
+        from somagent.workflows.testing.reading import read_test  # noqa: PLC0415  brings validators along
+
+        read = read_test(Path(name), content, self.installation, self.constitution)
+        kind = f"tests, {_many(len(read.file.cases) if read.file else 0, 'case')}"
+        return Found(name, content, read.source, read.diagnostics, kind)
 
 
 def _of_steps(plan: Plan | None) -> str:
@@ -107,13 +118,14 @@ def _of_constitution(name: str, content: bytes, source: Source) -> Found:
     return Found(name, content, source, diagnostics, kind, digest=loaded.digest if loaded else None)
 
 
-def is_constitution(source: Source) -> bool:
-    """Whether a document says that it is one."""
-    if "Constitution" not in source.text:
-        return False
+def other_kind(source: Source) -> str:
+    """`Constitution` or `CapsuleTest` when a document says that it is one, else nothing."""
+    if not any(kind in source.text for kind in (CONSTITUTION, TEST)):
+        return ""
     root, _ = read_yaml(source)
     kind = root.entries.get("kind") if isinstance(root, MappingNode) else None
-    return kind is not None and kind.value.plain() == "Constitution"
+    said = kind.value.plain() if kind is not None else None
+    return said if said in {CONSTITUTION, TEST} else ""
 
 
 def _many(count: int, word: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from somagent.workflows.testing.coverage import Coverage
     from somagent.workflows.testing.running import CaseResult
 
+_WIDEST = 60
 _COLORS = {"ok": "\x1b[32m", "FAIL": "\x1b[31m"}
 
 
@@ -38,12 +39,15 @@ def print_head(file: TestFile) -> None:
     sys.stdout.write(visible(f"{file.text.source.name} ({file.subject.path.name})\n"))
 
 
-def print_result(result: CaseResult) -> None:
-    """One case: how it ended, which of its steps were not real, and what is not as expected."""
+def print_result(result: CaseResult, width: int) -> None:
+    """One case: how it ended, which of its steps were not real, and what is not as expected.
+
+    `width` is that of the column of names.
+    """
     word = "ok" if result.passed else "FAIL"
     mark = f"{_COLORS[word]}{word:4}\x1b[0m" if colored(sys.stdout) else f"{word:4}"
     answered = f"  answered: {', '.join(result.answered)}" if result.answered else ""
-    sys.stdout.write(f"  {mark} {visible(result.case.name)}  {result.took_s:.2f}s{visible(answered)}\n")
+    sys.stdout.write(f"  {mark} {visible(result.case.name):{width}}  {result.took_s:.2f}s{visible(answered)}\n")
     for one in result.judged.failures:
         sys.stdout.write(visible(f"       {result.file.text.source.name}:{one.line}: {one.what}\n"))
         for label, text in (("expected", one.expected), ("actual", one.actual)):
@@ -59,6 +63,11 @@ def _indented(head: str, text: str) -> None:
     sys.stdout.write(visible(f"{head}{first}\n"))
     before = " " * (len(head) - len(head.lstrip()) + 2)
     sys.stdout.writelines(visible(f"{before}{line}\n") for line in rest)
+
+
+def width_of_names(file: TestFile, numbers: Sequence[int]) -> int:
+    """Of the longest name of a case, unless it is very long."""
+    return min(max(len(visible(file.cases[number].name)) for number in numbers), _WIDEST)
 
 
 def coverages(results: Sequence[CaseResult]) -> list[Covered]:

@@ -1,4 +1,4 @@
-"""`somagent new`: a capsule that works, to change into your own."""
+"""`somagent new`: a capsule that works and its tests, to change into your own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from somagent.cli.arguments import TEMPLATES
 from somagent.cli.compiling import installed
-from somagent.cli.editor_schema import write_schema
+from somagent.cli.editor_schema import write_schemas
 from somagent.cli.exits import UserError
+from somagent.cli.files import TESTS
 from somagent.governance.documents import Source, node_at, read_yaml
 from somagent.workflows import capsules
 
@@ -20,7 +21,7 @@ _AFTERWARDS: Mapping[str, str] = {"review-flow": "somagent approve last agree --
 
 
 def run(arguments: Namespace) -> int:
-    """Writes NAME.capsule.yaml, and the schema that editors complete and check it with."""
+    """Writes NAME.capsule.yaml and tests/NAME.yaml, and the schemas that editors complete and check them with."""
     if arguments.list:
         for template in TEMPLATES:
             print(f"{template:<16} {_description(template)}")
@@ -28,20 +29,32 @@ def run(arguments: Namespace) -> int:
     name: str = arguments.name.removesuffix(capsules.SUFFIX)
     if not _NAME.fullmatch(name):
         raise UserError(f"`{name}` is not a DNS name like `repo-health`: small letters, digits and hyphens")
-    path = Path(name + capsules.SUFFIX)
-    if path.exists() and not arguments.force:
-        raise UserError(f"`{path}` is there already; `--force` overwrites it")
+    capsule, test = Path(name + capsules.SUFFIX), Path(TESTS) / f"{name}.yaml"
+    for path in (capsule, test):
+        if path.exists() and not arguments.force:
+            raise UserError(f"`{path}` is there already; `--force` overwrites it")
     try:
-        path.write_text(_text(arguments.template).replace("name: hello ", f"name: {name} ", 1), encoding="utf-8")
+        test.parent.mkdir(exist_ok=True)
+        capsule.write_text(_named(_text(arguments.template), name), encoding="utf-8")
+        test.write_text(_named(_test(arguments.template), name), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write `{error.filename}`: {(error.strerror or str(error)).lower()}") from None
-    write_schema(installed().language)
-    print(f"wrote {path}")
-    print(f"  try: somagent check {path}")
-    print(f"       somagent run {path}")
+    write_schemas(installed().language)
+    print(f"wrote {capsule} and {test}")
+    print(f"  try: somagent check {capsule}")
+    print(f"       somagent test {capsule}")
+    print(f"       somagent run {capsule}")
     if arguments.template in _AFTERWARDS:
         print(f"       {_AFTERWARDS[arguments.template]}")
     return 0
+
+
+def _named(text: str, name: str) -> str:
+    return text.replace("name: hello ", f"name: {name} ", 1)
+
+
+def _test(template: str) -> str:
+    return (_FOLDER / TESTS / f"{template}.yaml").read_text(encoding="utf-8")
 
 
 def _text(template: str) -> str:

@@ -66,6 +66,7 @@ def _run(files: Sequence[tuple[TestFile, list[int]]], installation: Installation
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, _stop, task, number, stopped)
         for file, numbers in files:
+            width = testing.width_of_names(file, numbers)
             if not quiet:
                 testing.print_head(file)
             real, update = arguments.real, arguments.update_snapshots
@@ -73,7 +74,7 @@ def _run(files: Sequence[tuple[TestFile, list[int]]], installation: Installation
             async for result in cases:
                 results.append(result)
                 if not quiet:
-                    testing.print_result(result)
+                    testing.print_result(result, width)
 
     try:
         with kept_clean(clean=quiet):
@@ -93,6 +94,7 @@ def _run(files: Sequence[tuple[TestFile, list[int]]], installation: Installation
     failed = any(not result.passed for result in results)
     least = arguments.min_coverage
     short = [one for one in covered if least is not None and one.coverage.percent < least]
+    sys.stdout.flush()
     for one in short:
         sys.stderr.write(
             f"error: {one.name}: coverage is {one.coverage.percent:.0f} %, at least {least:g} % is asked for\n"

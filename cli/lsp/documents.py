@@ -12,7 +12,7 @@ from pygls.uris import to_fs_path
 from somagent.capsule_compiler.analysis import Analysis, Analyst
 from somagent.capsule_compiler.analysis.schemas import Schemas
 from somagent.capsule_compiler.draft import FileBeside, Given
-from somagent.cli.checking import Checker, is_constitution
+from somagent.cli.checking import Checker, other_kind
 from somagent.cli.lsp.positions import Lines
 from somagent.governance.documents import Diagnostic, Source
 from somagent.workflows import capsules
@@ -84,7 +84,7 @@ class Documents:
         source = Source(name, document.text)
         if _OURS not in document.text and not name.endswith(capsules.SUFFIX):
             document.analysis, document.diagnostics = None, ()
-        elif is_constitution(source):
+        elif other_kind(source):
             document.analysis, document.diagnostics = None, self._checker.content(name, content).diagnostics
         else:
             document.analysis = document.analyst.analyse(name, content, self._given(path))

@@ -1,7 +1,8 @@
-"""Each template is a whole capsule: it checks clean, has its layout, and runs to its end as it is."""
+"""Each template is a whole capsule with tests: it checks clean, has its layout, and runs to its end as it is."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def test_a_template_checks_clean_has_its_layout_and_runs_to_its_end(template: st
     check = repository("check", "mine.capsule.yaml")
     assert check.out.startswith("ok: mine.capsule.yaml")
     assert check.out.count("\n") == 1
-    assert repository("fmt", "--check", "mine.capsule.yaml").code == 0
+    assert repository("fmt", "--check").err == "2 files in order\n"
+    assert repository("plan", "mine.capsule.yaml").code == 0
     run = repository("run", "mine.capsule.yaml", "--output", "json")
     if template == "review-flow":
         assert (run.code, run.json["phase"]) == (3, "Waiting")
@@ -42,11 +44,50 @@ def test_a_template_checks_clean_has_its_layout_and_runs_to_its_end(template: st
     assert run.json["outputs"]
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_tests_of_a_template_pass_as_they_are_and_take_every_way(template: str, repository: Shell) -> None:
+    assert "       somagent test mine.capsule.yaml\n" in repository("new", "mine", "--template", template).out
+    assert repository("check", "tests/mine.yaml").out.startswith("ok: tests/mine.yaml (tests, ")
+    ended = repository("test", "--min-coverage", "100", "--output", "json")
+    assert (ended.code, ended.err) == (0, "")
+    cases = ended.json["cases"]
+    assert len(cases) >= 3
+    assert [case["name"] for case in cases if case["notes"]] == []
+    assert any(not case["answered"] for case in cases) or template == "repository-job"
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_first_test_of_a_template_says_what_really_happens(template: str, repository: Shell) -> None:
+    repository("new", "mine", "--template", template)
+    text = (repository.folder / "tests" / "mine.yaml").read_text(encoding="utf-8")
+    first = re.search(r"^    - name: (.*)$", text, re.MULTILINE)
+    assert first is not None
+    if template == "repository-job":  # whose answer names a commit that is not there
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=repository.folder, capture_output=True, text=True, check=True
+        )
+        text = text.replace("0123456789012345678901234567890123456789", commit.stdout.strip())
+        text = text.replace("inputs: { command: cat", "inputs: { repo: .., command: cat")
+        (repository.folder / "tests" / "mine.yaml").write_text(text, encoding="utf-8")
+    ended = repository("test", "--real", "-k", first[1], "--output", "json")
+    assert (ended.code, [case["answered"] for case in ended.json["cases"]]) == (0, [[]])
+
+
+def test_nothing_is_overwritten_unless_asked_for(somagent: Shell) -> None:
+    somagent.write("tests/hello.yaml", "mine\n")
+    ended = somagent("new")
+    assert (ended.code, ended.err) == (2, "error: `tests/hello.yaml` is there already; `--force` overwrites it\n")
+    assert not (somagent.folder / "hello.capsule.yaml").exists()
+    assert somagent("new", "--force").code == 0
+    assert "kind: CapsuleTest" in (somagent.folder / "tests" / "hello.yaml").read_text(encoding="utf-8")
+
+
 def test_the_templates_that_are_listed_are_those_that_there_are(somagent: Shell) -> None:
     listed = [line.split(maxsplit=1) for line in somagent("new", "--list").out.splitlines()]
     assert tuple(name for name, _ in listed) == TEMPLATES
     assert all(text.endswith(".") for _, text in listed)
-    assert sorted(path.name.partition(".")[0] for path in FOLDER.iterdir()) == sorted(TEMPLATES)
+    for files in (FOLDER.glob("*.yaml"), (FOLDER / "tests").iterdir()):
+        assert sorted(path.name.partition(".")[0] for path in files) == sorted(TEMPLATES)
     assert list(somagent.folder.iterdir()) == []
     wrong = somagent("new", "mine", "--template", "fanout")
     assert wrong.code == 2

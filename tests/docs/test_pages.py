@@ -21,6 +21,7 @@ PAGES = [
         "secrets",
         "packages",
         "mend-a-capsule",
+        "testing",
     )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

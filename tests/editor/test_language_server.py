@@ -52,6 +52,19 @@ def test_warnings_are_warnings_and_a_constitution_is_checked_as_one(tmp_path: Pa
     in_editor(tmp_path, session)
 
 
+def test_the_tests_of_a_capsule_are_held_against_it_while_they_are_written(tmp_path: Path) -> None:
+    async def session(editor: Editor) -> None:
+        (tmp_path / "tests").mkdir()
+        hello = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: hello }\nspec:\n"
+        (tmp_path / "hello.capsule.yaml").write_text(f"{hello}  steps: {{ greet: {{ script: {{ run: ls }} }} }}\n")
+        tests = hello.replace("Capsule", "CapsuleTest")
+        text = f"{tests}  cases: [{{ name: a, expect: {{ skipped: [gret] }} }}]\n"
+        editor.open(text, (tmp_path / "tests" / "hello.yaml").as_uri())
+        assert [one.code for one in await editor.diagnostics()] == ["CAP823"]
+
+    in_editor(tmp_path, session)
+
+
 def test_other_yaml_files_are_left_alone(tmp_path: Path) -> None:
     async def session(editor: Editor) -> None:
         editor.open("services: { web: { image: nginx } }\n", (tmp_path / "compose.yaml").as_uri())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 from somagent_shell import Shell
@@ -73,6 +74,40 @@ def test_the_installed_schema_takes_good_capsules_and_refuses_those_with_mistake
     assert not valid.is_valid(two), "a step has one operator"
 
 
+def test_the_installed_schema_of_tests_takes_good_files_and_refuses_those_with_mistakes_of_form(tmp_path: Path) -> None:
+    import yaml
+
+    assert "$schema=../.somagent/test.schema.json" in Shell(tmp_path)("schema", "--install").out
+    schema = json.loads((tmp_path / ".somagent" / "test.schema.json").read_text(encoding="utf-8"))
+    assert schema == json.loads(Shell(tmp_path)("schema", "test").out)
+    valid = jsonschema_rs.validator_for(schema)
+    good = [*REPOSITORY.glob("cli/templates/tests/*.yaml"), *EXAMPLES.glob("CAP82*/fixed.test.yaml")]
+    good += REPOSITORY.glob("docs/examples/testing/tests/*.yaml")
+    assert len(good) > 12
+    documents = {path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in good}
+    refused = {str(path): [one.message for one in valid.iter_errors(text)] for path, text in documents.items()}
+    assert {name: errors for name, errors in refused.items() if errors} == {}
+    for part in schema["$defs"].values():
+        fields = part.get("properties", {}).items()
+        assert [name for name, field in fields if not _told(field, schema)] == [], part["title"]
+    minimal = documents[REPOSITORY / "cli" / "templates" / "tests" / "minimal.yaml"]
+    for wrong in (
+        {"answer": {}},
+        {"expect": {"phase": "Done"}},
+        {"timeout": "long"},
+        {"answers": {"greet": {"outputs": {}, "failure": {"class": "error"}}}},
+        {"answers": {"greet": {"failure": {"class": "broken"}}}},
+    ):
+        case = {**minimal["spec"]["cases"][0], **wrong}
+        assert not valid.is_valid({**minimal, "spec": {"cases": [case]}}), wrong
+
+
+def _told(field: dict[str, Any], schema: dict[str, Any]) -> bool:
+    """Whether a field is described, or is of a part that is, or has one value only."""
+    parts = [field, *field.get("anyOf", ())]
+    return any(_described(part, schema) or len(part.get("enum", ())) == 1 for part in parts)
+
+
 def _described(part: dict[str, str], schema: dict[str, dict[str, dict[str, str]]]) -> bool:
     name = part.get("$ref", "").rpartition("/")[2]
     return bool(part.get("description") or schema["$defs"].get(name, {}).get("description"))
@@ -81,8 +116,9 @@ def _described(part: dict[str, str], schema: dict[str, dict[str, dict[str, str]]
 def test_the_settings_on_the_page_can_be_read_and_name_what_there_is(tmp_path: Path) -> None:
     folder = REPOSITORY / "docs" / "examples" / "editor"
     Shell(tmp_path)("schema", "--install")
-    (name,) = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["yaml.schemas"]
-    assert (tmp_path / name).is_file()
+    settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["yaml.schemas"]
+    assert all((tmp_path / name).is_file() for name in settings)
+    assert set(settings.values()) == {"*.capsule.yaml", "tests/*.yaml"}
     server = tomllib.loads((folder / "languages.toml").read_text(encoding="utf-8"))["language-server"]["somagent"]
     assert [server["command"], *server["args"]] == ["somagent", "lsp"]
     assert 'cmd = { "somagent", "lsp" }' in (folder / "init.lua").read_text(encoding="utf-8")

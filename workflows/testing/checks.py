@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from somagent.workflows.testing.model import Case, Expect
 from somagent.workflows.testing.reading import Text
 from somagent.workflows.testing.skeletons import skeleton
 from somagent.workflows.testing.subject import Subject
-from somagent.workflows.testing.values import value_faults
+from somagent.workflows.testing.values import artifact_faults, value_faults
 
 FAULTS = frozenset({"test-unknown-step", "test-unknown-output", "test-unknown-input", "test-unknown-code"})
 
@@ -132,10 +132,7 @@ def _expected(text: Text, expect: Expect, place: Place, subject: Subject, plan: 
         if step.items is not UNSET and found[1].fan_out is None:
             yield misplaced(text, (*inside, "items"), f"`{address}` is no fan-out step, so it has no items")
         if step.outputs is not UNSET:
-            for name in step.outputs:
-                if name not in found[1].outputs:
-                    at = (*inside, "outputs", name)
-                    yield unknown(text, at, name, found[1].outputs, f"output of step `{address}`")
+            yield from _outputs(text, step.outputs, inside, found[1].outputs, f"output of step `{address}`")
         if not any(value is not UNSET for value in _members(step)):
             yield Diagnostic("test-expects-nothing", f"nothing is expected of `{address}`", text.key(inside))
     for number, address in enumerate(expect.skipped or ()):
@@ -147,13 +144,22 @@ def _expected(text: Text, expect: Expect, place: Place, subject: Subject, plan: 
             help_ = f"under `steps`, write `{address}: {{ phase: Skipped }}`"
             yield misplaced(text, at, message, help_)
     if expect.outputs is not UNSET:
-        for name in expect.outputs:
-            if name not in plan.outputs:
-                yield unknown(text, (*place, "outputs", name), name, plan.outputs, "output of the capsule")
+        yield from _outputs(text, expect.outputs, place, plan.output_schemas, "output of the capsule")
     for number, written in enumerate(expect.asserted):
         node = node_at(text.root, (*place, "assert", number))
         if isinstance(node, ScalarNode):
             yield from in_document(text.source, node, check_assertion(written, subject.scope))
+
+
+def _outputs(
+    text: Text, wanted: Mapping[str, Any], place: Place, schemas: Mapping[str, Mapping[str, Any]], what: str
+) -> Iterator[Diagnostic]:
+    for name, value in wanted.items():
+        at = (*place, "outputs", name)
+        if name not in schemas:
+            yield unknown(text, at, name, schemas, what)
+        elif schemas[name].get("type") == "artifact":
+            yield from artifact_faults(text, value, at, expected=True)
 
 
 def _members(part: Struct) -> list[Any]:

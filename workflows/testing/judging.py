@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -14,13 +15,16 @@ from somagent.capsule_compiler.diagnostics import code_of
 from somagent.governance.cel import BorderError
 from somagent.governance.documents import Path as Place
 from somagent.governance.documents import node_at
+from somagent.operators.runner.contents import Contents
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.testing.artifacts import artifact_difference
 from somagent.workflows.testing.assertions import bindings_of, failed_assertion
 from somagent.workflows.testing.model import Case, ExpectedDiagnostic, ExpectedStep
 from somagent.workflows.testing.reading import CASES, TestFile
 from somagent.workflows.testing.skeletons import skeleton
 from somagent.workflows.testing.snapshots import compare_snapshot
 
+CONTENTS = "contents"  # where an engine keeps them, in its folder
 _NOTHING = object()
 
 
@@ -71,7 +75,7 @@ def judge(file: TestFile, number: int, ran: Ran, folder: str, *, update_snapshot
     elif ran.fault:
         found = [Difference(file.text.line(place), ran.fault)]
     else:
-        found = [*_run(file, case, ran.view, place)]
+        found = [*_run(file, case, ran.view, place, Contents(Path(folder) / CONTENTS))]
         if case.expect.snapshot:
             said = compare_snapshot(file, case, ran.view, folder, update=update_snapshots)
             found += [Difference(file.text.line((*place, "snapshot")), *said)] if said else []
@@ -121,7 +125,7 @@ def _refused(file: TestFile, wanted: str, ran: Ran, place: Place) -> Iterator[Di
         yield Difference(file.text.line(place), "the inputs are refused", wanted, actual)
 
 
-def _run(file: TestFile, case: Case, view: RunView, place: Place) -> Iterator[Difference]:
+def _run(file: TestFile, case: Case, view: RunView, place: Place, contents: Contents) -> Iterator[Difference]:
     expect, line = case.expect, file.text.line
     if expect.phase is not UNSET and view.phase != expect.phase:
         yield Difference(line((*place, "phase")), "phase", expect.phase, view.phase)
@@ -129,14 +133,22 @@ def _run(file: TestFile, case: Case, view: RunView, place: Place) -> Iterator[Di
     if expect.message is not UNSET and expect.message not in said:
         yield Difference(line((*place, "message")), "the run's failure says", expect.message, said or "nothing")
     if expect.outputs is not UNSET:
-        yield from _outputs(file, expect.outputs, view.outputs, (*place, "outputs"), "", whole=True)
+        given = _Given(view.outputs, view.plan.output_schemas, contents)
+        yield from _outputs(file, expect.outputs, given, (*place, "outputs"))
+        for name in view.outputs.keys() - expect.outputs.keys():
+            value = as_text(view.outputs[name])
+            yield Difference(line((*place, "outputs")), f"output `{name}`", "nothing", value)
     for address, wanted in expect.steps.items():
         found = step_at(view, address)
         inside = (*place, "steps", address)
         if found is None:
             yield Difference(line(inside), f"step `{address}`", actual="its capsule was not run")
-        else:
-            yield from _step(file, address, wanted, found, inside)
+            continue
+        yield from _step(file, address, wanted, found, inside)
+        node = file.subject.node(address)
+        if wanted.outputs is not UNSET and node is not None:
+            given = _Given(found.outputs, node.outputs, contents)
+            yield from _outputs(file, wanted.outputs, given, (*inside, "outputs"), f" of `{address}`")
     if expect.skipped is not UNSET:
         skipped = sorted(step.id for step in view.steps if step.phase == "Skipped")
         if skipped != sorted(expect.skipped):
@@ -188,21 +200,29 @@ def _step(file: TestFile, address: str, wanted: ExpectedStep, step: StepView, pl
     if wanted.message is not UNSET and wanted.message not in said:
         at = file.text.line((*place, "message"))
         yield Difference(at, f"the failure of `{address}` says", wanted.message, said or "nothing")
-    if wanted.outputs is not UNSET:
-        yield from _outputs(file, wanted.outputs, step.outputs, (*place, "outputs"), f" of `{address}`", whole=False)
+
+
+class _Given(NamedTuple):
+    """Outputs that a run gave, their schemas, and where artifacts are."""
+
+    outputs: Mapping[str, Any]
+    schemas: Mapping[str, Mapping[str, Any]]
+    contents: Contents
 
 
 def _outputs(
-    file: TestFile, wanted: dict[str, Any], actual: dict[str, Any], place: Place, owner: str, *, whole: bool
+    file: TestFile, wanted: Mapping[str, Any], given: _Given, place: Place, owner: str = ""
 ) -> Iterator[Difference]:
     for name, value in wanted.items():
-        found = actual.get(name, _NOTHING)
-        if not same(value, found):
-            shown = "nothing" if found is _NOTHING else as_text(found)
-            yield Difference(file.text.line((*place, name)), f"output `{name}`{owner}", as_text(value), shown)
-    for name in actual if whole else ():
-        if name not in wanted:
-            yield Difference(file.text.line(place), f"output `{name}`{owner}", "nothing", as_text(actual[name]))
+        found = given.outputs.get(name, _NOTHING)
+        if given.schemas[name].get("type") == "artifact":
+            expected, actual = artifact_difference(value, found, file.text.path.parent, given.contents)
+        elif same(value, found):
+            continue
+        else:
+            expected, actual = as_text(value), "nothing" if found is _NOTHING else as_text(found)
+        if expected or actual:
+            yield Difference(file.text.line((*place, name)), f"output `{name}`{owner}", expected, actual)
 
 
 def same(a: Any, b: Any) -> bool:

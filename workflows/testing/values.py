@@ -15,6 +15,7 @@ from somagent.governance.documents import Path as Place
 from somagent.workflows.testing.reading import Text
 
 _FORMS = ("text", "path", "files")
+_EXPECTED_FORMS = (*_FORMS, "contains")
 _LONGEST = 240
 
 
@@ -39,14 +40,19 @@ def value_faults(
         yield Diagnostic(fault, message, text.span((*place, *inside)))
 
 
-def artifact_faults(text: Text, value: Any, place: Place) -> Iterator[Diagnostic]:
-    """What is wrong with what stands for an artifact: a text, files by name, or a path beside the file of tests."""
-    forms = [form for form in _FORMS if isinstance(value, dict) and form in value]
-    if len(forms) != 1 or value.keys() - {forms[0], "name"} or not _is_sound(value):
+def artifact_faults(text: Text, value: Any, place: Place, *, expected: bool = False) -> Iterator[Diagnostic]:
+    """What is wrong with what stands for an artifact: a text, files by name, or a path beside the file of tests.
+
+    Of one that is `expected`, a part of the text may be said, and its name may not.
+    """
+    known = _EXPECTED_FORMS if expected else _FORMS
+    forms = [form for form in known if isinstance(value, dict) and form in value]
+    others = {forms[0], *([] if expected else ["name"])} if forms else set()
+    if len(forms) != 1 or value.keys() - others or not _is_sound(value):
         message = f"`{place[-1]}` is an artifact"
         help_ = (
-            "write `{ text: ... }` with the content of a file, `{ files: { NAME: TEXT } }` with those of a folder, or "
-            "`{ path: ... }` of a file or folder beside this one"
+            f"write `{{ text: ... }}` with the content of a file, {'`{ contains: ... }` with a part, ' * expected}"
+            "`{ files: { NAME: TEXT } }` with those of a folder, or `{ path: ... }` of a file or folder beside this one"
         )
         yield Diagnostic("test-answer-wrong", message, text.span(place), help=help_)
         return

@@ -88,6 +88,39 @@ def test_two_hundred_cases_pass_in_one_file(somagent: Shell) -> None:
     assert somagent("test").out.endswith("\n200 passed\n")
 
 
+SHARED = HEAD.replace(
+    "  cases:\n",
+    """\
+  inputs: { limit: 1 }
+  answers:
+    fetch: { outputs: { tickets: [{ text: a }, { text: b }] } }
+    sort: { outputs: { level: low } }
+  cases:
+""",
+)
+
+
+def test_what_all_cases_have_in_common_is_said_once_and_a_case_may_say_otherwise(somagent: Shell) -> None:
+    somagent.capsule("triage", TRIAGE.replace("HERE", str(somagent.folder)))
+    somagent.write(
+        "tests/triage.yaml",
+        SHARED
+        + """\
+    - { name: common, expect: { phase: Waiting } }
+    - { name: own input, inputs: { limit: 2 }, expect: { phase: Succeeded, skipped: [ask] } }
+    - name: own answer
+      answers: { fetch: { outputs: { tickets: [] } } }
+      expect: { outputs: { sent: 2, levels: [] } }
+""",
+    )
+    ended = somagent("test", "--output", "json")
+    assert ended.code == 0, ended
+    assert [case["notes"] for case in ended.json["cases"]] == [[], [], []]
+    wrong = SHARED.replace("limit: 1", "limit: one").replace("level: low", "level: middle").replace("fetch:", "fetsh:")
+    somagent.write("tests/triage.yaml", wrong + "    - { name: a, expect: { phase: Waiting } }\n")
+    assert codes(somagent("test").err) == [("CAP831", 5), ("CAP823", 7), ("CAP825", 8)]
+
+
 PERSONA = "apiVersion: somagent.io/v1alpha1\nkind: Persona\nmetadata: { name: w }\nspec: { system: You write. }\n"
 WRITING = """\
   uses: { personas: { writer: ./writer.yaml } }

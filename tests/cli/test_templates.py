@@ -67,7 +67,9 @@ def test_the_first_test_of_a_template_says_what_really_happens(template: str, re
             ["git", "rev-parse", "HEAD"], cwd=repository.folder, capture_output=True, text=True, check=True
         )
         text = text.replace("0123456789012345678901234567890123456789", commit.stdout.strip())
-        text = text.replace("inputs: { command: cat", "inputs: { repo: .., command: cat")
+        text = text.replace("2 files, ", "1 files, ").replace(
+            "inputs: { command: cat", "inputs: { repo: .., command: cat"
+        )
         (repository.folder / "tests" / "mine.yaml").write_text(text, encoding="utf-8")
     ended = repository("test", "--real", "-k", first[1], "--output", "json")
     assert (ended.code, [case["answered"] for case in ended.json["cases"]]) == (0, [[]])

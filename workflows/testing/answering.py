@@ -7,7 +7,7 @@ in every run.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from somagent.operators.runner.records import Artifact, StepKey
 from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.testing.model import Answer as Declared
-from somagent.workflows.testing.model import AttemptAnswer, Case, ItemAnswer
+from somagent.workflows.testing.model import AttemptAnswer, ItemAnswer
 
 ENDS = ("outputs", "failure", "attempts", "items")  # of an answer: one of them says how the step ends
 
@@ -37,23 +37,23 @@ class Notes:
 
 @dataclass(slots=True)
 class Desk:
-    """What the cases at work declare, by the id of their run."""
+    """What the cases at work declare for steps, by the id of their run."""
 
     folder: Path  # of the file of tests
-    cases: dict[str, Case] = field(default_factory=dict)
+    answers: dict[str, Mapping[str, Declared]] = field(default_factory=dict)
     notes: dict[str, Notes] = field(default_factory=dict)
     _tries: dict[StepKey, int] = field(default_factory=dict)
 
-    def open(self, run: str, case: Case) -> Notes:
-        """Takes a case in; its notes fill while it runs."""
-        self.cases[run] = case
+    def open(self, run: str, answers: Mapping[str, Declared]) -> Notes:
+        """Takes a case's answers in; its notes fill while it runs."""
+        self.answers[run] = answers
         return self.notes.setdefault(run, Notes())
 
     def find(self, key: StepKey) -> AttemptAnswer | None:
         """What is declared for this attempt, None when nothing is; raises `StepFailure` without an item."""
         run = key.run.partition(".")[0]
         address = address_of(run, key)
-        declared = self.cases[run].answers.get(address)
+        declared = self.answers[run].get(address)
         if declared is None or not declares_end(declared):
             return None
         self.notes[run].answered.setdefault(address, set()).add(key.item)

@@ -16,8 +16,8 @@ from somagent.workflows.testing.answering import declares_end
 from somagent.workflows.testing.assertions import check_assertion
 from somagent.workflows.testing.check_answers import check_answer
 from somagent.workflows.testing.mistakes import known_beside, misplaced, unknown
-from somagent.workflows.testing.model import Case, Expect
-from somagent.workflows.testing.reading import Text
+from somagent.workflows.testing.model import Answer, Case, Expect
+from somagent.workflows.testing.reading import TestFile, Text
 from somagent.workflows.testing.skeletons import skeleton
 from somagent.workflows.testing.subject import Subject
 from somagent.workflows.testing.values import artifact_faults, value_faults
@@ -25,9 +25,18 @@ from somagent.workflows.testing.values import artifact_faults, value_faults
 FAULTS = frozenset({"test-unknown-step", "test-unknown-output", "test-unknown-input", "test-unknown-code"})
 
 
-def check_case(text: Text, case: Case, place: Place, subject: Subject, *, whole: bool = True) -> list[Diagnostic]:
+def check_shared(file: TestFile) -> Iterator[Diagnostic]:
+    """Every mistake in what all cases have in common."""
+    if file.subject.plan is None:
+        return
+    for address, answer in file.answers.items():
+        yield from check_answer(file.text, address, answer, ("spec", "answers", address), file.subject)
+    yield from _inputs(file.text, file.inputs, ("spec", "inputs"), file.subject.plan)
+
+
+def check_case(file: TestFile, case: Case, place: Place, *, whole: bool = True) -> list[Diagnostic]:
     """Every mistake of a case; unless it is `whole`, nothing is said of what it may lack."""
-    expect = case.expect
+    text, subject, expect = file.text, file.subject, case.expect
     found = [*_form_of_expect(text, expect, (*place, "expect"), whole=whole)]
     if expect.diagnostics is not UNSET:
         return found
@@ -40,8 +49,10 @@ def check_case(text: Text, case: Case, place: Place, subject: Subject, *, whole:
         return [*found, Diagnostic("test-capsule-wrong", message, text.span((*place, "name")), help=help_)]
     for address, answer in case.answers.items():
         found += check_answer(text, address, answer, (*place, "answers", address), subject)
-    found += _inputs(text, case, place, subject.plan, whole=whole)
-    found += _missing(text, case, place, subject) if whole else ()
+    if expect.refused is UNSET:
+        found += _inputs(text, case.inputs, (*place, "inputs"), subject.plan)
+    if whole:
+        found += [*_no_inputs(file, case, place, subject.plan), *_missing(file, case, place)]
     found += _expected(text, expect, (*place, "expect"), subject, subject.plan)
     return found
 
@@ -83,43 +94,51 @@ def _codes() -> list[str]:
     return [one for code in CODES for one in (code.number, code.name)]
 
 
-def _inputs(text: Text, case: Case, place: Place, plan: Plan, *, whole: bool) -> Iterator[Diagnostic]:
-    """Inputs that no run would be given; what a case expects to be refused may be wrong."""
-    if case.expect.refused is not UNSET:
-        return
-    for name, value in case.inputs.items():
-        schema, at = plan.inputs.get(name), (*place, "inputs", name)
+def _inputs(text: Text, inputs: Mapping[str, Any], place: Place, plan: Plan) -> Iterator[Diagnostic]:
+    """Inputs that no run would be given."""
+    for name, value in inputs.items():
+        schema, at = plan.inputs.get(name), (*place, name)
         if schema is None:
             yield unknown(text, at, name, plan.inputs, "input of the capsule")
         elif schema.get("type") != "secret":
             yield from value_faults(text, value, schema, plan.types, at, fault="test-input-wrong")
+
+
+def _no_inputs(file: TestFile, case: Case, place: Place, plan: Plan) -> Iterator[Diagnostic]:
+    if case.expect.refused is not UNSET:
+        return
+    given = file.inputs_of(case)
     for name, schema in plan.inputs.items():
-        if whole and name not in case.inputs and "default" not in schema:
+        if name not in given and "default" not in schema:
             at = (*place, "inputs") if case.inputs else (*place, "name")
             message = f"the capsule needs the input `{name}`, and the case does not give it"
-            yield Diagnostic("test-input-wrong", message, text.key(at), help=f"write `{name}:` under `inputs`")
+            help_ = f"write `{name}:` under `inputs`"
+            yield Diagnostic("test-input-wrong", message, file.text.key(at), help=help_)
 
 
-def _missing(text: Text, case: Case, place: Place, subject: Subject) -> Iterator[Diagnostic]:
+def _missing(file: TestFile, case: Case, place: Place) -> Iterator[Diagnostic]:
     """Steps that are sure to act outside of the run when it succeeds, and that nothing answers for, at any depth."""
-    if subject.plan is None or case.expect.phase != "Succeeded":
+    plan = file.subject.plan
+    if plan is None or case.expect.phase != "Succeeded":
         return
-    for address, plan, node in _unanswered(subject, subject.plan, case, ""):
+    for address, owner, node in _unanswered(file.subject, plan, file.answers_of(case), ""):
         message = f"step `{address}` ({node.operator}) acts outside of the run, and the case has no answer for it"
-        help_ = f"under `answers`, write `{address}: {skeleton(node, plan)}`"
-        yield Diagnostic("test-answer-wrong", message, text.span((*place, "name")), help=help_)
+        help_ = f"under `answers`, write `{address}: {skeleton(node, owner)}`"
+        yield Diagnostic("test-answer-wrong", message, file.text.span((*place, "name")), help=help_)
 
 
-def _unanswered(subject: Subject, plan: Plan, case: Case, prefix: str) -> Iterator[tuple[str, Plan, Node]]:
+def _unanswered(
+    subject: Subject, plan: Plan, answers: Mapping[str, Answer], prefix: str
+) -> Iterator[tuple[str, Plan, Node]]:
     for node in (*plan.nodes, *plan.finals):
         address = prefix + node.id
-        answer = case.answers.get(address)
+        answer = answers.get(address)
         if node.guard or node.fan_out is not None or (answer is not None and declares_end(answer)):
             continue
         if subject.needs_answer(node):
             yield address, plan, node
         elif node.capsule and subject.plan is not None:
-            yield from _unanswered(subject, subject.plan.capsules[node.capsule], case, f"{address}/")
+            yield from _unanswered(subject, subject.plan.capsules[node.capsule], answers, f"{address}/")
 
 
 def _expected(text: Text, expect: Expect, place: Place, subject: Subject, plan: Plan) -> Iterator[Diagnostic]:

@@ -172,7 +172,14 @@ class Case(_Part, frozen=True, kw_only=True):
     expect: Expect
 
 
-class Spec(_Part, frozen=True, kw_only=True):
+class Shared(_Part, frozen=True, kw_only=True):
+    """What all cases have in common."""
+
+    inputs: Annotated[dict[str, Any], Meta(description="Of every case that does not give them itself")] = {}
+    answers: Annotated[dict[str, Answer], Meta(description="Of every case that does not answer itself")] = {}
+
+
+class Spec(Shared, frozen=True, kw_only=True):
     """What is tested, and how."""
 
     capsule: (

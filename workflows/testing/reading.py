@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from somagent.governance.constitution import Constitution
 from somagent.governance.documents import (
     BAD,
     Diagnostic,
+    MappingNode,
     Node,
     ScalarNode,
     SequenceNode,
@@ -31,10 +33,11 @@ from somagent.governance.documents import (
 )
 from somagent.governance.documents import Path as Place
 from somagent.workflows.capsules import SUFFIX, Installation, NotReadable
-from somagent.workflows.testing.model import CapsuleTest, Case
+from somagent.workflows.testing.model import Answer, CapsuleTest, Case, Shared
 from somagent.workflows.testing.subject import Subject, compile_subject
 
 CASES: Place = ("spec", "cases")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,16 @@ class TestFile:
     text: Text
     cases: Sequence[Case]  # in the order of the text
     subject: Subject
+    inputs: Mapping[str, Any]  # of every case that does not give them itself
+    answers: Mapping[str, Answer]
+
+    def inputs_of(self, case: Case) -> dict[str, Any]:
+        """What the case's run is given."""
+        return {**self.inputs, **case.inputs}
+
+    def answers_of(self, case: Case) -> dict[str, Answer]:
+        """What steps answer in the case."""
+        return {**self.answers, **case.answers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,7 @@ def test_shape() -> Shape:
 
 def read_test(path: Path, content: bytes, installation: Installation, constitution: Constitution) -> Read:
     """Reads a file of tests and compiles its capsule; what is sound is looked at whatever else is wrong."""
-    from somagent.workflows.testing.checks import check_case  # noqa: PLC0415  brings validators along
+    from somagent.workflows.testing.checks import check_case, check_shared  # noqa: PLC0415  brings validators along
 
     source, found = decode_source(str(path), content)
     if found:
@@ -97,21 +110,25 @@ def read_test(path: Path, content: bytes, installation: Installation, constituti
     if root is None:
         return Read(source, None, tuple(mistakes))
     form = ShapeCheck()
-    value = form.check(root, test_shape(), ())
+    form.check(root, test_shape(), ())
     found = [*mistakes, *form.diagnostics]
     text = Text(source, root, path)
     subject, unclear = _subject(text, installation, constitution)
     found += unclear
-    cases = [msgspec.convert(one, Case) for one in value["spec"]["cases"]] if value is not BAD else _sound_cases(root)
-    file = TestFile(text, [case for case in cases if case is not None], subject) if subject is not None else None
-    if file is not None:
+    cases = [_sound(one, _shape("cases").items, Case) for one in _items(root)]
+    file = None
+    if subject is not None:
+        shared = _shared(root)
+        sound = [case for case in cases if case is not None]
+        file = TestFile(text, sound, subject, shared.inputs, shared.answers)
         found += _twice(text, cases)
+        found += check_shared(file)
         of_cases: list[Diagnostic] = []
         for number, case in enumerate(cases):
             place = (*CASES, number)
             if case is not None:
                 whole = not any(bad[: len(place)] == place for bad in form.bad_paths)
-                of_cases += check_case(text, case, place, file.subject, whole=whole)
+                of_cases += check_case(file, case, place, whole=whole)
         read_otherwise = {one.span for one in mistakes}  # by kubectl, which is told already
         of_capsule = [one for one in of_cases if one.name == "test-capsule-wrong"][1:]  # once is enough
         found += [one for one in of_cases if one.span not in read_otherwise and one not in of_capsule]
@@ -120,12 +137,29 @@ def read_test(path: Path, content: bytes, installation: Installation, constituti
     return Read(source, None if wrong else file, shown, subject.path if subject is not None else None)
 
 
-def _sound_cases(root: Node) -> list[Case | None]:
-    """The cases of a file with mistakes of form: None stands for those that cannot be used."""
+def _shape(field: str) -> Shape:
+    return test_shape().fields["spec"].fields[field]
+
+
+def _items(root: Node) -> Sequence[Node]:
     node = node_at(root, CASES)
-    shape = test_shape().fields["spec"].fields["cases"].items
-    found = [ShapeCheck().check(one, shape, ()) for one in node.items] if isinstance(node, SequenceNode) else []
-    return [msgspec.convert(one, Case) if one is not BAD else None for one in found]
+    return node.items if isinstance(node, SequenceNode) else ()
+
+
+def _sound(node: Node, shape: Shape, type_: type[T]) -> T | None:
+    """What can be used of a part, whatever else is wrong in the file."""
+    value = ShapeCheck().check(node, shape, ())
+    return msgspec.convert(value, type_) if value is not BAD else None
+
+
+def _shared(root: Node) -> Shared:
+    node = node_at(root, ("spec",))
+    entries = node.entries if isinstance(node, MappingNode) else {}
+    parts = {}
+    for name in Shared.__struct_fields__:
+        value = ShapeCheck().check(entries[name].value, _shape(name), ()) if name in entries else BAD
+        parts[name] = value if value is not BAD else {}
+    return msgspec.convert(parts, Shared)
 
 
 def _subject(

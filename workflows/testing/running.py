@@ -32,7 +32,7 @@ from somagent.workflows.testing.answering import (
     without_waits,
 )
 from somagent.workflows.testing.judging import Judged, Ran, judge
-from somagent.workflows.testing.model import Case, DecisionAnswer
+from somagent.workflows.testing.model import Answer, Case, DecisionAnswer
 from somagent.workflows.testing.reading import TestFile
 
 DEFAULT_TIMEOUT_MS = 5 * 60 * 1000
@@ -91,8 +91,9 @@ async def _run_case(file: TestFile, case: Case, engine: LocalEngine, desk: Desk,
     plan = file.subject.plan
     if case.expect.diagnostics is not UNSET or plan is None:
         return Ran(None)
+    inputs, answers = file.inputs_of(case), file.answers_of(case)
     try:
-        accepted = accept_inputs(_of_real_steps(plan, case, real=real), case.inputs, file.text.path.absolute().parent)
+        accepted = accept_inputs(_of_real_steps(plan, answers, real=real), inputs, file.text.path.absolute().parent)
     except InputsRefused as refused:
         return Ran(None, refused=refused.problems)
     within = show_duration(DEFAULT_TIMEOUT_MS) if case.timeout is UNSET else case.timeout
@@ -100,8 +101,8 @@ async def _run_case(file: TestFile, case: Case, engine: LocalEngine, desk: Desk,
         run_id = await engine.submit(
             plan if real else without_waits(plan), accepted, submitter=case.submitter, files=file.subject.contents
         )
-        notes = desk.open(run_id, case)
-        left = {name: list(one.decisions or ()) for name, one in case.answers.items()}
+        notes = desk.open(run_id, answers)
+        left = {name: list(one.decisions or ()) for name, one in answers.items()}
         said: list[str] = []
         fault = ""
         try:
@@ -154,7 +155,7 @@ def _written(engine: LocalEngine, view: RunView) -> Iterator[str]:
 
 
 def _left_over(case: Case, notes: Notes, left: Mapping[str, list[DecisionAnswer]]) -> Iterator[str]:
-    """What the case declares and nothing asked for."""
+    """What the case itself declares and nothing asked for."""
     for address, answer in case.answers.items():
         asked = notes.answered.get(address, set())
         if declares_end(answer) and not asked:
@@ -166,14 +167,14 @@ def _left_over(case: Case, notes: Notes, left: Mapping[str, list[DecisionAnswer]
             yield f"{decisions} decision{'s' * (decisions > 1)} on `{address}` had nothing to decide"
 
 
-def _of_real_steps(plan: Plan, case: Case, *, real: bool) -> Plan:
+def _of_real_steps(plan: Plan, answers: Mapping[str, Answer], *, real: bool) -> Plan:
     """The plan with those secrets only that a step needs which is run."""
     if real or not plan.secrets:
         return plan
     needed = {
         name.partition(".")[2]
         for node in (*plan.nodes, *plan.finals)
-        if not ((answer := case.answers.get(node.id)) is not None and declares_end(answer))
+        if not ((answer := answers.get(node.id)) is not None and declares_end(answer))
         for name in node.secrets
     }
     return with_fields(plan, secrets={name: use for name, use in plan.secrets.items() if name in needed})

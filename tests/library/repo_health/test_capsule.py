@@ -170,3 +170,9 @@ def test_the_capsule_and_its_constitution_have_no_mistake(somagent, repository):
     folder = repository / "workflows/library/repo-health"
     ended = somagent("check", str(folder / "repo-health.capsule.yaml"), str(folder / "constitution.yaml"))
     assert ended.code == 0, ended.out + ended.err
+
+
+def test_its_own_tests_pass_and_take_every_way(somagent: Shell) -> None:
+    ended = somagent("test", "repo-health", "--min-coverage", "100", "--output", "json")
+    assert (ended.code, ended.err) == (0, "")
+    assert {case["name"]: case["notes"] for case in ended.json["cases"] if case["notes"]} == {}

@@ -6,7 +6,7 @@ from somagent_shell import Shell
 
 
 def test_a_new_capsule_checks_plans_and_runs_as_it_is(somagent: Shell) -> None:
-    assert somagent("new").out.startswith("wrote hello.capsule.yaml\n")
+    assert somagent("new").out.startswith("wrote hello.capsule.yaml and tests/hello.yaml\n")
     assert somagent("check", "hello.capsule.yaml").out == "ok: hello.capsule.yaml (capsule, 2 steps)\n"
     plan = somagent("plan", "hello.capsule.yaml")
     assert plan.code == 0

@@ -20,6 +20,7 @@ from somagent.capsule_compiler.schema import capsule_schema
 from somagent.governance.documents import decode_source, model_schema, read_yaml, write_yaml
 from somagent.governance.documents.resolve import other_meaning
 from somagent.operators.registry import load_operators
+from somagent.workflows.testing.schema import test_schema as schema_of_tests
 
 Golden = Callable[[Path, str], None]
 CAPSULES = [code for code in CODES if example_of(code).kind == "capsule"]
@@ -51,6 +52,10 @@ def test_the_committed_kubernetes_definition_is_that_of_the_core_operators(
 def test_the_committed_plan_schema_is_that_of_the_model(repository: Path, golden: Golden) -> None:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model_schema(Plan)}
     golden(repository / "docs" / "reference" / "plan.schema.json", pretty(schema))
+
+
+def test_the_committed_schema_of_tests_is_that_of_the_model(repository: Path, golden: Golden) -> None:
+    golden(repository / "docs" / "reference" / "test.schema.json", pretty(schema_of_tests()))
 
 
 @pytest.mark.parametrize("code", CAPSULES, ids=lambda code: code.number)

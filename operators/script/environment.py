@@ -67,7 +67,7 @@ def environment(step: Step, places: Places, include: Path | None) -> dict[str, s
         "SOMAGENT_OUTPUT": str(places.output),
         "SOMAGENT_RUN": step.run.id,
         "SOMAGENT_STEP": step.node.id,
-        "SOMAGENT_KEY": str(step.key),
+        "SOMAGENT_IDEMPOTENCY_KEY": str(step.key),
         "SOMAGENT_ATTEMPT": str(step.attempt),
     }
     if include is not None:

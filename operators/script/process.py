@@ -61,7 +61,7 @@ async def run_process(
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         assert process.stderr is not None  # noqa: S101
-        family = Family(process.pid, env["SOMAGENT_KEY"], workspace)
+        family = Family(process.pid, env["SOMAGENT_IDEMPOTENCY_KEY"], workspace)
         complaints = _Tail()
         output = _Drain(process.stdout, Mask(secrets), log.write)
         errors = _Drain(process.stderr, Mask(secrets), log.write, complaints.add)

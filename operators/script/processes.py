@@ -1,9 +1,9 @@
 """Everything a script has started ends with it: found by group, session, parentage and environment, then killed.
 
 A script may ignore TERM, put children into sessions of their own, and orphan them. All of them still carry
-SOMAGENT_KEY and SOMAGENT_OUTPUT in the environment they were started with, which Linux shows in `/proc`. Only a process
-that was started without these, in a session of its own, and whose parent has ended, is not found. Where there is no
-`/proc`, the process group is all that is ended.
+SOMAGENT_IDEMPOTENCY_KEY and SOMAGENT_OUTPUT in the environment they were started with, which Linux shows in `/proc`.
+Only a process that was started without these, in a session of its own, and whose parent has ended, is not found. Where
+there is no `/proc`, the process group is all that is ended.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Family:
 
     def __init__(self, leader: int | None, key: str, workspace: Path) -> None:
         self._leader = leader
-        self._mark = b"SOMAGENT_KEY=" + key.encode()
+        self._mark = b"SOMAGENT_IDEMPOTENCY_KEY=" + key.encode()
         self._place = b"SOMAGENT_OUTPUT=" + os.fsencode(workspace) + b"/"
         self._started = time.monotonic()
 

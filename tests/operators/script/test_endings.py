@@ -154,7 +154,7 @@ def test_a_bomb_of_sessions_is_stopped(script, alive):
 
 
 def test_what_an_earlier_attempt_left_running_is_ended_first(script, alive):
-    marks = {"SOMAGENT_KEY": "r1/job", "SOMAGENT_OUTPUT": str(script.root / "attempt-1" / "output")}
+    marks = {"SOMAGENT_IDEMPOTENCY_KEY": "r1/job", "SOMAGENT_OUTPUT": str(script.root / "attempt-1" / "output")}
     left = subprocess.Popen(["sleep", "987"], env={**os.environ, **marks}, start_new_session=True)
     script("true", step=script.step(attempt=2))
     assert left.wait(5) == -15
@@ -163,7 +163,7 @@ def test_what_an_earlier_attempt_left_running_is_ended_first(script, alive):
 
 @pytest.mark.parametrize(("key", "place"), [("r1/job/2", ""), ("r1/job", "/elsewhere")])
 def test_processes_of_other_steps_and_other_data_directories_are_left_alone(script, key, place):
-    marks = {"SOMAGENT_KEY": key, "SOMAGENT_OUTPUT": f"{place or script.root}/attempt/output"}
+    marks = {"SOMAGENT_IDEMPOTENCY_KEY": key, "SOMAGENT_OUTPUT": f"{place or script.root}/attempt/output"}
     other = subprocess.Popen(["sleep", "987"], env={**os.environ, **marks}, start_new_session=True)
     script(f"{LONG} &", step=script.step(attempt=2))
     assert other.poll() is None

@@ -42,7 +42,7 @@ def test_the_process_itself_and_its_children_keep_their_environment_when_it_is_h
 
 def test_a_run_inside_a_script_is_still_found_by_the_marks_of_that_script(alive):
     code = "import sys; from somagent.operators.script.hiding import hide_environment; hide_environment(); print(); "
-    marks = {"SOMAGENT_KEY": "hidden/but-found", "MY_SECRET": "hunter2-is-wiped"}  # repo-health: allow
+    marks = {"SOMAGENT_IDEMPOTENCY_KEY": "hidden/but-found", "MY_SECRET": "hunter2-is-wiped"}  # repo-health: allow
     environment = {**os.environ, **marks}
     with subprocess.Popen(
         [sys.executable, "-c", code + "sys.stdout.flush(); sys.stdin.read()"],
@@ -52,6 +52,6 @@ def test_a_run_inside_a_script_is_still_found_by_the_marks_of_that_script(alive)
     ) as process:
         assert process.stdout.readline()
         if os.getuid() == 0:  # the marks of a process of another engine are for root only, by the same lock
-            assert alive("SOMAGENT_KEY=hidden/but-found")
+            assert alive("SOMAGENT_IDEMPOTENCY_KEY=hidden/but-found")
         assert not alive("hunter2-is-wiped")
         process.stdin.close()

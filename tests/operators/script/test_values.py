@@ -55,13 +55,13 @@ def test_nothing_of_the_surrounding_environment_reaches_a_script_but_path(script
         "SOMAGENT_OUTPUT",
         "SOMAGENT_RUN",
         "SOMAGENT_STEP",
-        "SOMAGENT_KEY",
+        "SOMAGENT_IDEMPOTENCY_KEY",
         "SOMAGENT_ATTEMPT",
     }
 
 
 def test_a_script_knows_its_run_step_key_and_attempt(script):
-    text = 'echo "seen=$SOMAGENT_RUN $SOMAGENT_STEP $SOMAGENT_KEY $SOMAGENT_ATTEMPT" >> "$SOMAGENT_OUTPUT"'
+    text = 'echo "seen=$SOMAGENT_RUN $SOMAGENT_STEP $SOMAGENT_IDEMPOTENCY_KEY $SOMAGENT_ATTEMPT" >> "$SOMAGENT_OUTPUT"'
     step = script.step(SEEN, attempt=3, key=StepKey("r1", "job", 4))
     assert script(text, SEEN, step=step)["seen"] == "r1 job r1/job/4 3"
 
@@ -92,7 +92,7 @@ def test_stdin_is_empty(script):
         "DYLD_INSERT_LIBRARIES",
         "PYTHONPATH",
         "BASH_ENV",
-        "SOMAGENT_KEY",
+        "SOMAGENT_IDEMPOTENCY_KEY",
         "HOME",
         "IFS",
         "1A",

@@ -149,6 +149,28 @@ def test_any_text_is_text_in_dot(text: str) -> None:
     assert plain == "\n".join(["end", text, text])
 
 
+LONG = [
+    ("size(steps.fetch.tickets) <= 20", ["requires size(steps.fetch.tickets)", "<= 20"]),
+    ("inputs.a_name_that_is_longer_than_a_box_is_wide", ["requires inputs.a_name_that_is_long…"]),
+    (
+        "inputs.names.all(x, size(x) > 0) && inputs.names[0] > 5",
+        ["requires inputs.names.all(x, size(x)", "> 0) && inputs.names[0] > 5"],
+    ),
+    ('"' + "漢" * 30 + '" in inputs.names', ['requires "' + "漢" * 12 + "…", "in inputs.names"]),
+]
+
+
+@pytest.mark.parametrize(("condition", "lines"), LONG)
+def test_a_long_condition_takes_two_lines_in_svg_and_stays_whole_in_its_title(condition: str, lines: list[str]) -> None:
+    box = Box("a", "step", ["script", f"requires {condition}"], guarded=False, final=False)
+    root = ET.fromstring(FORMATS["svg"](Graph("a", [box], {})))
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert texts == ["a", "script", *lines]
+    assert f"a; script; requires {condition}" in [element.text for element in root.iter(f"{SVG}title")]
+    (rect,) = root.iter(f"{SVG}rect")
+    assert float(rect.attrib["height"]) == 56 + 20 * len(lines)
+
+
 def test_graphviz_reads_what_is_meant(plan: Plan) -> None:
     """Where Graphviz is installed; the form is held by the golden file elsewhere, too."""
     dot = shutil.which("dot")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from somagent.workflows.drawing.layout import draw, layer_of
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.layout.layers import draw, layer_of
 
 BOX, GAP = 100.0, 20.0
 

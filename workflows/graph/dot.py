@@ -28,7 +28,7 @@ def _lines(graph: Graph) -> Iterator[str]:
     if finals:
         yield "  subgraph cluster_finally {"
         yield f"    label={_quoted(FINALLY)}"
-        yield "    style=dashed"
+        yield '    style=dashed; fontname="Helvetica"; fontsize=11'
         for box in finals:
             yield f"    {_box(box)}"
         for start, end in pairwise(box.id for box in finals):

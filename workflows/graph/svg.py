@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from somagent.workflows.drawing.picture import CHAR, HEIGHT, MARGIN, MORE, SMALL, WIDTH, Picture, fit
 from somagent.workflows.graph.boxes import FINALLY, Box, Graph
+from somagent.workflows.layout.picture import CHAR, HEIGHT, MARGIN, MORE, SMALL, WIDTH, Picture, fit
 from somagent.workflows.report.markup import Html, join, tag
 
 MOST_STEPS = 1_000
@@ -29,16 +29,18 @@ _MARKER = Html(
     ' markerUnits="userSpaceOnUse" orient="auto"><path class="arrow" d="M0 .8L7 4 0 7.2z"/></marker></defs>'
 )
 _TEXT = 16  # where texts begin in a box
+_ROOM = (WIDTH - 2 * _TEXT) / SMALL  # characters of a line
+_LINES = 2  # of one condition
 
 
 def svg(graph: Graph) -> str:
     """The graph as a document of SVG."""
-    boxes = {box.id: box for box in graph.boxes}
+    lines = {box.id: [part for line in box.lines for part in _wrapped(line)] for box in graph.boxes}
     picture = Picture(
         [box.id for box in graph.steps],
         [box.id for box in graph.finals],
         graph.edges,
-        lambda name: HEIGHT + MORE * (len(boxes[name].lines) - 1),
+        lambda name: HEIGHT + MORE * (len(lines[name]) - 1),
     )
     width, height = picture.size
     count = len(graph.boxes)
@@ -50,7 +52,7 @@ def svg(graph: Graph) -> str:
         _MARKER,
         _divider(picture, width, height),
         *_arrows(picture),
-        *(_box(box, picture) for box in graph.boxes),
+        *(_box(box, lines[box.id], picture) for box in graph.boxes),
         xmlns="http://www.w3.org/2000/svg",
         width=round(width),
         height=round(height),
@@ -79,21 +81,33 @@ def _divider(picture: Picture, width: float, height: float) -> Html:
     return join([line, tag("text", FINALLY, x=at + 6, y=MARGIN + 2, class_="small")])
 
 
-def _box(box: Box, picture: Picture) -> Html:
+def _wrapped(text: str) -> list[str]:
+    """The text over a few lines, broken at blanks; what a condition compares with stands at its end."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        together = f"{lines[-1]} {word}" if lines else word
+        if lines and (_fits(together) or len(lines) == _LINES or not _fits(word)):
+            lines[-1] = together
+        else:
+            lines.append(word)
+    return [fit(line, _ROOM) for line in lines]
+
+
+def _fits(text: str) -> bool:
+    return fit(text, _ROOM) == text
+
+
+def _box(box: Box, lines: Sequence[str], picture: Picture) -> Html:
     x, y = picture.corner(box.id)
-    high = HEIGHT + MORE * (len(box.lines) - 1)
+    high = HEIGHT + MORE * (len(lines) - 1)
     behind = tag("rect", x=4, y=4, width=WIDTH, height=high, rx=9, class_="box")
-    room = (WIDTH - 2 * _TEXT) / SMALL
     return tag(
         "g",
         tag("title", "; ".join((box.id, *box.lines))),
         behind if box.shape == "fan-out" else Html(""),
         _outline(box, high),
         tag("text", fit(box.id, (WIDTH - 2 * _TEXT) / CHAR), x=_TEXT, y=24, class_="name"),
-        *(
-            tag("text", fit(line, room), x=_TEXT, y=43.5 + MORE * number, class_="small")
-            for number, line in enumerate(box.lines)
-        ),
+        *(tag("text", line, x=_TEXT, y=43.5 + MORE * number, class_="small") for number, line in enumerate(lines)),
         class_=f"{box.shape}{' guarded' if box.guarded else ''}",
         transform=f"translate({x:.1f} {y:.1f})",
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from somagent.operators.runner.records import Phase
-from somagent.workflows.drawing.picture import CHAR, HEIGHT, MARGIN, MORE, SMALL, WIDTH, Picture, fit
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.layout.picture import CHAR, HEIGHT, MARGIN, MORE, SMALL, WIDTH, Picture, fit
 from somagent.workflows.report.markup import Html, join, tag
 from somagent.workflows.report.timing import RunTimes
 from somagent.workflows.report.words import EFFECTS, PHASES, counted, duration

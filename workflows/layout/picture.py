@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from unicodedata import east_asian_width
 
-from somagent.workflows.drawing.layout import Segment, Vertex, draw, layer_of
+from somagent.workflows.layout.layers import Segment, Vertex, draw, layer_of
 
 WIDTH, HEIGHT, MORE = 256, 56, 20  # a box, and what one with a third line is higher
 GAP, BETWEEN = 30, 52
@@ -106,10 +106,10 @@ class Picture:
 def fit(value: str, room: float) -> str:
     """The text within `room` characters; those of East Asia are two wide."""
     most = max(int(room), 3)
-    if not value.isascii():
-        wide = accumulate(2 if east_asian_width(character) in "WF" else 1 for character in value)
-        most = max(most - sum(1 for width, count in zip(wide, range(1, most + 1), strict=False) if width > count), 3)
-    return value if len(value) <= most else value[: most - 1] + "…"
+    if value.isascii():
+        return value if len(value) <= most else value[: most - 1] + "…"
+    reach = [*accumulate(2 if east_asian_width(character) in "WF" else 1 for character in value)]
+    return value if reach[-1] <= most else value[: sum(at < most for at in reach)] + "…"
 
 
 def _goes_down(layers: Mapping[str, int]) -> bool:

@@ -101,12 +101,10 @@ def _is_text(value: str) -> bool:
 
 
 def _problems(plan: Plan, name: str, schema: Mapping[str, Any], value: Any) -> list[str]:
-    import jsonschema_rs  # noqa: PLC0415  15 MB, needed only when a run is given something
+    from somagent.capsule_compiler.value_validators import value_validator  # noqa: PLC0415  15 MB, for given inputs only
 
     stored = canonical_json({"types": plan.types, **schema})  # as a plan on disk has it: a limit is 0 there, not 0.0
-    validator = jsonschema_rs.Draft202012Validator(
-        msgspec.json.decode(stored), pattern_options=jsonschema_rs.RegexOptions()
-    )
+    validator = value_validator(msgspec.json.decode(stored))
     return [
         f"input `{'.'.join([name, *map(str, error.instance_path)])}`: {error.message}"
         for error in validator.iter_errors(value)

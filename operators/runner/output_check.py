@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from somagent.capsule_compiler.value_validators import value_validator
 from somagent.governance.cel import BorderError, Type, from_json
 from somagent.operators.operator import StepFailure
 from somagent.operators.runner.artifacts import read_artifact
@@ -36,9 +37,7 @@ class OutputCheck:
                 continue
             try:
                 # `#/types/NAME` is a JSON Pointer from the root of the document in which it stands.
-                self._validators[name] = jsonschema_rs.Draft202012Validator(
-                    {**schema, "types": dict(types)}, pattern_options=jsonschema_rs.RegexOptions()
-                )
+                self._validators[name] = value_validator({**schema, "types": dict(types)})
             except (jsonschema_rs.ValidationError, ValueError) as fault:
                 reason = getattr(fault, "message", str(fault))
                 raise StepFailure("error", f"the schema of {what} `{name}` cannot be used: {reason}") from None

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 
+from somagent.capsule_compiler.value_validators import value_validator
 from somagent.governance.canonical import canonical_json
 from somagent.governance.documents import Diagnostic
 from somagent.governance.documents import Path as Place
@@ -30,9 +30,7 @@ def value_faults(
 ) -> Iterator[Diagnostic]:
     """What the schema does not take, each at its place; messages call the value by the place's last part."""
     stored = canonical_json({**schema, "types": dict(types)})  # as a plan on disk has it: a limit is 0 there, not 0.0
-    validator = jsonschema_rs.Draft202012Validator(
-        msgspec.json.decode(stored), pattern_options=jsonschema_rs.RegexOptions()
-    )
+    validator = value_validator(msgspec.json.decode(stored))
     for error in validator.iter_errors(value):
         inside = tuple(error.instance_path)
         name = ".".join(str(part) for part in (place[-1], *inside))

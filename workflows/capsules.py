@@ -104,6 +104,8 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise NotReadable(f"cannot read `{path}`: {(error.strerror or str(error)).lower()}") from None
+    except ValueError:  # a zero character, which no file system has in a name
+        raise NotReadable(f"cannot read `{str(path)!a}`: this can be no path") from None
 
 
 def files_beside(folder: Path) -> FilesBeside:

@@ -60,7 +60,7 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
     spec = draft.capsule.spec if draft.capsule is not None else None
     inputs: dict[str, JsonSchema] = {name: {} for name in draft.written(("spec", "inputs"))}
     inputs |= {name: msgspec.to_builtins(schema) for name, schema in spec.inputs.items()} if spec else {}
-    steps: dict[str, Type] = dict.fromkeys(draft.broken, DYN)
+    steps: dict[str, Type] = dict.fromkeys(sorted(draft.broken), DYN)
     secrets = secrets_type(draft.written(("spec", "uses", "secrets")))
     steps |= {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
     scope = {"inputs": inputs_type(inputs, types), "steps": steps_type(steps), "run": run_type(final=False)}

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from somagent.cli.exits import UserError
-from somagent.cli.inside import steps_of
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import contents_of, find_run, open_engine
+from somagent.cli.runs import find_run, open_engine
 from somagent.governance.documents import nearest
-from somagent.operators.runner.artifacts import artifacts_in
-from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Artifact
-from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.engines.local import LocalEngine
 
 
 def run(arguments: Namespace) -> int:
     """Lists the artifacts of a run, or writes one into a folder and prints its path."""
     engine = open_engine(arguments)
-    view = engine.view(find_run(engine, arguments.run))
-    found = dict(_artifacts(view))
+    run_id = find_run(engine, arguments.run)
+    found = engine.artifacts(run_id)
     if arguments.name is None:
         _list(found, arguments.output)
         return 0
     if arguments.name not in found:
         near = nearest(arguments.name, found)
         way_on = f"did you mean `{near}`?" if near else f"there are: {', '.join(found) or 'none'}"
-        raise UserError(f"{view.run.id} has no artifact `{arguments.name}`; {way_on}")
-    path = _copy(contents_of(arguments), found[arguments.name], Path(arguments.to))
+        raise UserError(f"{run_id} has no artifact `{arguments.name}`; {way_on}")
+    path = _copy(engine, found[arguments.name], Path(arguments.to))
     if arguments.output == "json":
         print_json({"name": arguments.name, "path": str(path)})
     else:
@@ -40,15 +34,7 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _artifacts(view: RunView) -> Iterator[tuple[str, Artifact]]:
-    """By name: `NAME` of the run's outputs, `STEP.NAME` of a step's, `STEP/ITEM.NAME`, `scan/build.NAME`."""
-    yield from artifacts_in(view.plan, view.outputs)
-    for name, within, step in steps_of(view):
-        for place, artifact in artifacts_in(within.plan, step.outputs, step.id):
-            yield f"{name}.{place}", artifact
-
-
-def _list(found: dict[str, Artifact], output: str) -> None:
+def _list(found: Mapping[str, Artifact], output: str) -> None:
     if output == "json":
         print_json(
             [
@@ -67,25 +53,10 @@ def _list(found: dict[str, Artifact], output: str) -> None:
         print("the run has made no artifacts")
 
 
-def _copy(contents: Contents, artifact: Artifact, folder: Path) -> Path:
-    """A copy of the user's own, which may be changed; it appears whole or not at all. Raises `UserError`."""
-    target = folder / artifact.name
-    if target.exists():
-        raise UserError(f"`{target}` is there already; `--to FOLDER` names another folder")
+def _copy(engine: LocalEngine, artifact: Artifact, folder: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".somagent-", dir=folder) as arriving:
-            path = contents.materialise(artifact, Path(arriving))
-            for below, _, files in os.walk(path):
-                for one in (Path(below), *(Path(below, name) for name in files)):
-                    _make_writable(one)
-            _make_writable(path)
-            path.rename(target)
+        return engine.fetch(artifact, folder)
+    except FileExistsError as error:
+        raise UserError(f"`{error.filename}` is there already; `--to FOLDER` names another folder") from None
     except OSError as error:
         raise UserError(f"cannot write `{error.filename}`: {(error.strerror or str(error)).lower()}") from None
-    return target
-
-
-def _make_writable(path: Path) -> None:
-    if not path.is_symlink():
-        path.chmod(path.stat().st_mode | stat.S_IWUSR)

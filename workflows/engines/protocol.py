@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct
@@ -12,6 +13,7 @@ from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.governance.verdict import Verdict
 from somagent.operators.runner.records import (
     NO_ITEM,
+    Artifact,
     Attempt,
     Decision,
     Failure,
@@ -99,34 +101,71 @@ class LogChunk(Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """An engine that runs plans."""
+    """An engine that runs plans. What every engine promises of each call; the cases of `tests/conformance` hold it.
+
+    **Durability.** What a call writes (`submit`, `signal`, `cancel`, `retry_from`) is on the disk when it returns, and
+    is there in full or not at all when it does not return. A step whose result is recorded never runs again; one cut
+    off before that may run again, with the same idempotency key (`RUN/STEP`, or `RUN/STEP/ITEM`).
+
+    **Concurrency.** All calls may be made at any time, from several threads of control and processes, while the run
+    is worked on. Each write is one transaction: of two decisions of one person on one question the first counts, and
+    two that come at once are both weighed. A reader sees the run as it was at one moment, never a part of a write.
+
+    **Errors.** A mistake of the caller's and a fault outside are `EngineError`s, whose message says what to do;
+    `UnknownRun` when no run has the id. A step that fails raises nothing: it is in the view.
+
+    **Units.** Times are UTC with a time zone, by the engine's clock; amounts are tokens and millionths of the
+    currency. Values are JSON; one above 64 KiB is shown as `{"$content": DIGEST}`.
+    """
 
     async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
-        """Stores the plan, its files and inputs as a new run and returns the run's id."""
+        """Stores the plan, its files and inputs as a new run, which is `Pending`, and returns the run's id.
+
+        `inputs` have been accepted before (`somagent.workflows.inputs`). `files` has the content of each file that the
+        plan takes along by its path, and of those of its capsules by digest. The run keeps all of them: the capsule's
+        file may change or go away. Raises `EngineError` when a file is missing or another one, and when the plan has a
+        step that this version checks and does not run; then there is no run.
+        """
         ...
 
     def watch(self, run_id: str) -> AsyncIterator[Event]:
-        """What happens from now on, until the run ends or nothing is left but waiting for people."""
+        """What happens from now on, until the run ends or nothing is left but waiting for people.
+
+        Each event was made durable before it is told, and those of one step come in its order. Whoever watches may
+        miss what happened before, never something between two events. Runs inside the run are told of as well. The
+        last event is of kind `run` and has the run's phase.
+        """
         ...
 
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; the step that waits for it goes on.
 
-        Raises `DecisionRefused` when the step does not wait or the person may not decide
-        (`somagent.operators.deciding.objection`, which the step asks again).
+        Raises `DecisionRefused`, and writes nothing, when the step does not wait, the person may not decide, has
+        decided on this question already, or the time to decide has passed (`somagent.operators.deciding.objection`,
+        which the step asks again). The first rejection ends the step; a decision is for one question only.
         """
         ...
 
     async def cancel(self, run_id: str, *, by: str) -> None:
-        """Asks the run to stop; steps already recorded keep their results."""
+        """Asks the run to stop, and returns when that is written down, not when it has stopped.
+
+        What is recorded stays. What is at work is cut off, what waits is given up, what comes after is omitted; then
+        `finally` runs and the run ends as `Cancelled`. Asking twice is asking once. A run that has only `finally` left
+        ends as it would have. Raises `EngineError` when the run has ended or is a part of another one.
+        """
         ...
 
     async def retry_from(self, run_id: str, step: str) -> str:
-        """Starts a new run of the same plan and inputs that takes over the results of all steps not after `step`."""
+        """Stores a new run of the same plan and inputs, and returns its id.
+
+        It takes over what succeeded or was skipped and is not `step` nor after it, with the decisions of people on
+        those steps; all else is Pending, `finally` too. Its idempotency keys are its own. The old run stays as it is.
+        Raises `EngineError` when the plan has no such step, or the run is a part of another one.
+        """
         ...
 
     def view(self, run_id: str) -> RunView:
-        """The run as it stands; raises `UnknownRun`."""
+        """The run as it stands, with the runs inside it; raises `UnknownRun`."""
         ...
 
     def runs(self, *, children: bool = False) -> Sequence[RunSummary]:
@@ -134,7 +173,28 @@ class Engine(Protocol):
         ...
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
-        """What the attempts wrote, in the order of their starts."""
+        """What the attempts of a run, or of one of its steps, wrote, in the order of their starts.
+
+        One that wrote nothing is left out; of each at most 1 MiB is kept. Secrets that the step was granted are `***`.
+        Logs are for people: unlike results they are not waited for by a commit, so the last lines may be missing
+        after a crash of the machine. Raises `UnknownRun`.
+        """
+        ...
+
+    def artifacts(self, run_id: str) -> Mapping[str, Artifact]:
+        """The files and folders that the run made, by name: `NAME` of its outputs, `STEP.NAME`, `STEP/ITEM.NAME`.
+
+        Those of a run inside it are named by the way to them, `scan/build.NAME`. Raises `UnknownRun`.
+        """
+        ...
+
+    def fetch(self, artifact: Artifact, folder: Path) -> Path:
+        """Writes a copy of an artifact into `folder`, under its own name, and returns its path.
+
+        It appears whole or not at all, and may be changed. Raises `FileExistsError` when something has that name,
+        other `OSError`s when the folder cannot be written, and `ContentError` when what is stored is missing or is
+        not what was stored.
+        """
         ...
 
 

@@ -15,12 +15,14 @@ from typing import Any
 from somagent.capsule_compiler.plan import Plan, encode_plan, plan_digest
 from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.operator import Answer, Operator, Park, Step
+from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.orphans import end_orphans
-from somagent.operators.runner.records import Decision, Failure, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Artifact, Decision, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.artifacts import artifacts_of, own_copy
 from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
@@ -187,6 +189,14 @@ class LocalEngine:
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
         """What the attempts wrote, in the order of their starts."""
         return reading.logs(self._directory, run_id, step)
+
+    def artifacts(self, run_id: str) -> Mapping[str, Artifact]:
+        """The files and folders that the run made, by name."""
+        return artifacts_of(self.view(run_id))
+
+    def fetch(self, artifact: Artifact, folder: Path) -> Path:
+        """Writes a copy of an artifact into a folder and returns its path; raises `OSError`."""
+        return own_copy(Contents(self._directory / "contents"), artifact, folder)
 
     async def _work(self, run: RunRecord, stopped_for: Failure | None = None) -> None:
         journal = self._writable()

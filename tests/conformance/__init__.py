@@ -1,0 +1,1 @@
+"""The conformance suite: what every engine must come to alike. A case is data; an engine joins by one adapter."""

@@ -1,0 +1,121 @@
+"""Plays a case on an engine: submits it, does to it what the case says, and has the judge look.
+
+Everything goes through the protocol `Engine`; the adapter only lets it work, kills its workers and passes time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from somagent.capsule_compiler.model.quantities import duration_ms
+from somagent.cli.inside import Named, find_step
+from somagent.operators.runner.records import Decision
+from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.inputs import accept_inputs
+
+from .adapter import Adapter
+from .cases import Case, compiled
+from .judge import judge
+
+PATIENCE_S = 120.0  # for a whole case, so that an engine that hangs fails and does not stop the suite
+_LOOK_S = 0.005
+
+
+async def play(case: Case, adapter: Adapter, folder: Path) -> None:
+    """Raises `AssertionError` that shows every difference; `folder` is for the case's own files."""
+    async with asyncio.timeout(PATIENCE_S):
+        game = _Game(case, adapter, folder)
+        await game.submit()
+        for action in case.do:
+            await game.act(action)
+        game.look(case.expect)
+
+
+class _Game:
+    def __init__(self, case: Case, adapter: Adapter, folder: Path) -> None:
+        self.case, self.adapter, self.engine, self.folder = case, adapter, adapter.engine, folder
+        self.run = ""
+        self.runs: list[str] = []  # each goes on from the one before
+        self.actions: dict[str, Callable[..., Awaitable[None]]] = {
+            "approve": lambda **how: self._decide(approve=True, **how),
+            "reject": lambda **how: self._decide(approve=False, **how),
+            "cancel": self._cancel,
+        }
+
+    async def submit(self) -> None:
+        done = compiled(self.case, self.folder)
+        assert done.plan is not None
+        inputs = accept_inputs(done.plan, self.case.inputs, self.folder)
+        run = await self.engine.submit(done.plan, inputs, submitter=self.case.submitter, files=done.contents)
+        self._now_on(run)
+
+    async def act(self, action: Any) -> None:
+        ((what, how),) = action.items() if isinstance(action, dict) else [(action, None)]
+        if what == "run":
+            await self.adapter.work(self.run)
+        elif what == "kill":
+            async with self.adapter.doomed(self.run):
+                await self._at_work(how)
+        elif what == "pass":
+            await self.adapter.pass_time(timedelta(milliseconds=duration_ms(how)))
+        elif what == "retryFrom":
+            self._now_on(await self.engine.retry_from(self.run, how))
+        elif what == "expect":
+            self.look(how)
+        else:
+            await self.actions[what](**how)
+
+    def look(self, expected: dict[str, Any]) -> None:
+        judge(expected, self.engine, self.run, self.runs, self.folder)
+
+    def _now_on(self, run: str) -> None:
+        assert run not in self.runs
+        self.run = run
+        self.runs.append(run)
+
+    async def _decide(self, *, approve: bool, step: str, refused: str = "", **how: Any) -> None:
+        """A decision; `refused` is a part of what the engine says when it must not take it."""
+        named = self._named(step)
+        if refused.startswith("no such step"):
+            assert named is None
+            return
+        assert named is not None, f"there is no `{step}` to decide on"
+        at = self.adapter.now()
+        decision = Decision(step=named.step.id, item=named.step.item, approve=approve, at=at, **how)
+        said = await _refusal(self.engine.signal(named.view.run.id, decision))
+        assert (refused in said) if refused else not said, f"{how['by']} on `{step}`: {said or 'it was taken'}"
+
+    async def _cancel(self, *, by: str, at: str = "", refused: str = "") -> None:
+        """A cancellation, `at` a moment when that step is at work."""
+        working = asyncio.create_task(self.adapter.work(self.run)) if at else None
+        if at:
+            await self._at_work(at)
+        said = await _refusal(self.engine.cancel(self.run, by=by))
+        assert (refused in said) if refused else not said, f"cancel: {said or 'it was taken'}"
+        if working is not None:
+            await working
+
+    async def _at_work(self, step: str) -> None:
+        while True:
+            began = time.monotonic()
+            named = self._named(step)
+            if named is not None and named.step.phase == "Running":
+                return
+            await asyncio.sleep(max(_LOOK_S, 4 * (time.monotonic() - began)))  # looking at a long run takes its time
+
+    def _named(self, step: str) -> Named | None:
+        return find_step(self.engine.view(self.run), step)
+
+
+async def _refusal(call: Awaitable[None]) -> str:
+    """What the engine says when it does not do it; empty when it does."""
+    try:
+        await call
+    except EngineError as fault:
+        return str(fault)
+    return ""

@@ -1,0 +1,56 @@
+"""Every case on every engine comes out as the contract says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .adapter import Provider
+from .cases import GRAPHS, HERE, Case, all_cases
+from .engines import ENGINES
+from .play import play
+
+DIFFERENCES: dict[str, dict[str, str]] = yaml.safe_load((HERE / "differences.yaml").read_text(encoding="utf-8"))
+
+
+def _column(engine: str) -> list[object]:
+    reasons = DIFFERENCES[engine]
+    return [
+        pytest.param(
+            engine,
+            case,
+            id=f"{case.name}-{engine}",
+            marks=[pytest.mark.xfail(strict=True, reason=reasons[case.name])] if case.name in reasons else [],
+        )
+        for case in all_cases()
+    ]
+
+
+@pytest.fixture(scope="session")
+def providers() -> Iterator[dict[str, Provider]]:
+    """One of each engine."""
+    made = {name: make() for name, make in ENGINES.items()}
+    yield made
+    for provider in made.values():
+        provider.close()
+
+
+@pytest.mark.parametrize(("engine", "case"), [one for name in ENGINES for one in _column(name)])
+def test_a_case_comes_out_as_the_contract_says(
+    engine: str, case: Case, providers: dict[str, Provider], tmp_path: Path
+) -> None:
+    with providers[engine].open(tmp_path, case.secrets) as adapter:
+        asyncio.run(play(case, adapter, tmp_path))
+
+
+def test_every_difference_is_of_an_engine_and_a_case_that_there_are() -> None:
+    assert DIFFERENCES.keys() == ENGINES.keys()
+    assert {name for reasons in DIFFERENCES.values() for name in reasons} <= {case.name for case in all_cases()}
+
+
+def test_every_graph_has_a_case() -> None:
+    assert {case.graph for case in all_cases()} == set(GRAPHS)

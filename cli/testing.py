@@ -65,6 +65,14 @@ def _indented(head: str, text: str) -> None:
     sys.stdout.writelines(visible(f"{before}{line}\n") for line in rest)
 
 
+def print_left_snapshots(file: TestFile) -> None:
+    """Which kept records can go."""
+    from somagent.workflows.testing.snapshots import left_snapshots  # noqa: PLC0415
+
+    for path in left_snapshots(file):
+        sys.stdout.write(visible(f"  note: no case is compared with {path}; it can be removed\n"))
+
+
 def width_of_names(file: TestFile, numbers: Sequence[int]) -> int:
     """Of the longest name of a case, unless it is very long."""
     return min(max(len(visible(file.cases[number].name)) for number in numbers), _WIDEST)

@@ -75,6 +75,8 @@ def _run(files: Sequence[tuple[TestFile, list[int]]], installation: Installation
                 results.append(result)
                 if not quiet:
                     testing.print_result(result, width)
+            if not quiet:
+                testing.print_left_snapshots(file)
 
     try:
         with kept_clean(clean=quiet):

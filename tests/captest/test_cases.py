@@ -153,6 +153,13 @@ def test_a_snapshot_is_kept_and_compared_and_never_born_by_accident(run_tests: R
     assert path.read_bytes() == kept
 
 
+def test_a_snapshot_that_belongs_to_no_case_any_more_is_noted(run_tests: RunTests, somagent: Shell) -> None:
+    assert run_tests(TWO + "        snapshot: true\n", "--update-snapshots").code == 0
+    note = "note: no case is compared with tests/__snapshots__/triage/two-tickets.json; it can be removed\n"
+    assert note not in somagent("test").out
+    assert note in run_tests(TWO.replace("two tickets", "a pair") + "        phase: Succeeded\n").out
+
+
 def test_coverage_counts_the_ways_of_steps_and_can_be_asked_for(run_tests: RunTests, somagent: Shell) -> None:
     ended = run_tests(TWO + "        phase: Succeeded\n", "--min-coverage", "50", "--output", "json")
     assert ended.code == 1

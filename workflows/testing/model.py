@@ -32,7 +32,7 @@ class FailureAnswer(_Part, frozen=True, kw_only=True):
 
 
 class Spent(_Part, frozen=True, kw_only=True):
-    """What an answered attempt has spent; budgets are held against it."""
+    """What an answered attempt has spent: `spend` in expressions says it, and budgets count it."""
 
     tokens: Annotated[TokenCount, Meta(description="Tokens")] | UnsetType = UNSET
     cost: Annotated[Cost, Meta(description="Money")] | UnsetType = UNSET

@@ -22,6 +22,12 @@ def snapshot_path(file: TestFile, case: Case) -> Path:
     return file.text.path.parent / FOLDER / file.text.path.stem / f"{slug(case.name)}.json"
 
 
+def left_snapshots(file: TestFile) -> list[Path]:
+    """The kept records that no case of the file is compared with any more."""
+    wanted = {snapshot_path(file, case) for case in file.cases if case.expect.snapshot}
+    return sorted({*(file.text.path.parent / FOLDER / file.text.path.stem).glob("*.json")} - wanted)
+
+
 def compare_snapshot(
     file: TestFile, case: Case, view: RunView, folder: str, *, update: bool
 ) -> tuple[str, str, str] | None:

@@ -33,8 +33,10 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
 
     Relative paths (`format: path`) are taken from `folder`.
     """
-    given = {name: _absolute(plan, name, value, folder) for name, value in given.items()}
     problems = [_unknown(plan, name) for name in given if name not in plan.inputs]
+    no_paths = {name: why for name, value in given.items() if (why := _no_path(plan, name, value, folder))}
+    problems += no_paths.values()
+    given = {name: value if name in no_paths else _absolute(plan, name, value, folder) for name, value in given.items()}
     accepted = {}
     for name, schema in plan.inputs.items():
         if name in given and schema.get("type") == "secret":
@@ -66,6 +68,14 @@ def _absolute(plan: Plan, name: str, value: Any, folder: Path) -> Any:
     if plan.inputs.get(name, {}).get("format") != "path" or not isinstance(value, str):
         return value
     return str((folder / Path(value).expanduser()).resolve())
+
+
+def _no_path(plan: Plan, name: str, value: Any, folder: Path) -> str:
+    try:
+        _absolute(plan, name, value, folder)
+    except (OSError, RuntimeError, ValueError) as fault:  # no such user, links in a circle, a zero byte
+        return f"input `{name}`: `{value}` is no path: {str(fault).rstrip('.').lower()}"
+    return ""
 
 
 def _unknown(plan: Plan, name: str) -> str:

@@ -73,6 +73,14 @@ def test_with_several_capsules_a_file_tests_the_one_of_its_name(somagent: Shell)
     assert "not one capsule but 2 (`one.capsule.yaml`, `two.capsule.yaml`)" in ended.err
 
 
+@pytest.mark.parametrize("name", ["nowhere.capsule.yaml", '"\\0"', '"' + "a" * 5000 + '"', ".", "../.."])
+def test_a_capsule_that_cannot_be_is_said(name: str, somagent: Shell) -> None:
+    head = HEAD.replace("  cases:\n", f"  capsule: {name}\n  cases:\n")
+    somagent.write("tests/one.yaml", f"{head}    - {{ name: a, expect: {{ phase: Succeeded }} }}\n")
+    ended = somagent("test")
+    assert (ended.code, codes(ended.err)) == (2, [("CAP820", 5)])
+
+
 def test_files_of_tests_have_a_layout_too(somagent: Shell) -> None:
     somagent.capsule("one", "  steps:\n    a: { script: { run: 'true' } }\n")
     somagent.write("tests/one.yaml", f"{HEAD}    - {{name: a, expect: {{phase: Succeeded}}}}\n")
@@ -225,6 +233,13 @@ def test_artifacts_are_answered_with_a_text_with_files_or_with_a_path(somagent: 
     good += case.replace("NAME", "b").replace("ARTIFACT", "{ path: note.txt }")
     somagent.write("tests/tree.yaml", HEAD + good)
     assert "2 passed" in somagent("test").out
-    for wrong in ("{ files: { ../a: x } }", "{ files: { /a: x } }", "{ files: { a: 5 } }", "{ path: nothing }", "x"):
+    for wrong in (
+        f"{{ path: {'a' * 5000} }}",
+        "{ files: { ../a: x } }",
+        "{ files: { /a: x } }",
+        "{ files: { a: 5 } }",
+        "{ path: nothing }",
+        "x",
+    ):
         somagent.write("tests/tree.yaml", HEAD + case.replace("ARTIFACT", wrong))
         assert codes(somagent("test").err) == [("CAP825", 7)], wrong

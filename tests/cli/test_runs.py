@@ -361,3 +361,15 @@ def test_what_can_be_planned_and_not_run_is_refused_before_anything_starts(
     assert (refused.code, refused.out) == (2, "")
     assert f"step `b` cannot be run: this version of SomaGent {said} and does not run it" in refused.err
     assert somagent("runs", "--output", "json").json == []
+
+
+def test_a_path_that_is_none_is_refused_with_all_else_that_is_wrong(somagent: Shell) -> None:
+    spec = "  inputs: { repo: { type: string, format: path }, size: { type: integer, minimum: 1, default: 1 } }\n"
+    name = somagent.capsule("a", spec + "  steps: { a: { script: { run: 'true' } } }\n")
+    (somagent.folder / "circle").symlink_to("circle")
+    somagent.write("zero.json", '{ "repo": "a\\u0000b" }')
+    for given in (["--input", "repo=~nobody-here/x"], ["--input", "repo=circle"], ["--inputs", "zero.json"]):
+        ended = somagent("run", name, *given, "--input", "size=0")
+        assert ended.code == 2
+        assert " is no path: " in ended.err
+        assert "input `size`: 0 is less than the minimum of 1" in ended.err

@@ -184,6 +184,8 @@ def _subject(
             return None, [Diagnostic("test-capsule-unclear", message, span, help=help_)]
         path = found[0]
     try:
+        if "\0" in str(path):  # no path has it
+            raise NotReadable(str(path))
         return compile_subject(path, installation, constitution), []
     except NotReadable:
         message = f"there is no capsule `{named.text if isinstance(named, ScalarNode) else path.name}` that can be read"

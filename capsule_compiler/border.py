@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from somagent.capsule_compiler.draft import Child, Draft, StepDraft
 from somagent.capsule_compiler.model.tool import Tool
 from somagent.capsule_compiler.value_types import REF, ValueTypes, references_of
 from somagent.governance.cel import Type, show
+from somagent.governance.cel.patterns import PatternFault, Re2Form
 from somagent.governance.documents import Diagnostic, Edit, MappingNode, Path, ShapeCheck, nearest, node_at, shape_of
 
 JsonSchema = Mapping[str, Any]
@@ -201,15 +202,10 @@ def _shaped(schema: JsonSchema) -> dict[str, Any]:
     shaped = {key: part for key, part in schema.items() if key not in {"pattern", "default", "description"}}
     if schema.get("type") not in _TYPES:
         return {}
-    if "pattern" in schema and _is_pattern(schema["pattern"]):
-        shaped["pattern"] = schema["pattern"]
+    with suppress(KeyError, PatternFault):  # a wrong one was said where it stands
+        shaped["pattern"] = Re2Form(schema["pattern"])
     if "items" in schema:
         shaped["items"] = _shaped(schema["items"])
     if "properties" in schema:
         shaped["properties"] = {name: _shaped(part) for name, part in schema["properties"].items()}
     return shaped
-
-
-def _is_pattern(pattern: str) -> bool:
-    """Whether Python understands it as JSON Schema does: plain ones only; the rest is held against it at run time."""
-    return re.fullmatch(r"[\w\s^$.\[\]{},()|+*?/@:-]*", pattern, re.ASCII) is not None and "(?" not in pattern

@@ -1,14 +1,16 @@
 """Whether a constant fits a value schema, for the values that authors write down: `default` and `enum`.
 
-What arrives when a capsule runs is validated by `jsonschema_rs`; `pattern` is left to it.
+What arrives when a capsule runs is held against its schema by `value_validators`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from somagent.capsule_compiler.value_types import REF
+from somagent.governance.cel.patterns import PatternFault, Re2Form
 
 JsonSchema = dict[str, Any]
 
@@ -37,12 +39,18 @@ def refusal(schema: JsonSchema, value: Any, types: Mapping[str, JsonSchema]) -> 
     if "enum" in schema and not any(value == one and type(value) is type(one) for one in schema["enum"]):
         return "is not one of `enum`"
     if isinstance(value, str):
-        return _outside(len(value), schema, "minLength", "maxLength")
+        return _outside(len(value), schema, "minLength", "maxLength") or _unlike(value, schema)
     if isinstance(value, list):
         return _of_items(schema, value, types)
     if isinstance(value, dict):
         return _of_members(schema, value, types)
     return _outside(value, schema, "minimum", "maximum")
+
+
+def _unlike(value: str, schema: JsonSchema) -> str:
+    with suppress(KeyError, PatternFault):  # a wrong pattern is said where it stands
+        return "" if Re2Form(schema["pattern"]).search(value) else "does not fit `pattern`"
+    return ""
 
 
 def _outside(size: float, schema: JsonSchema, low: str, high: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from somagent.governance.cel.patterns import PatternFault, compile_pattern
+from somagent.governance.cel.patterns import PatternFault, Re2Form
 
 
 class _Pattern:
@@ -20,16 +20,15 @@ class _Pattern:
 
     def __init__(self, parent_schema: object, value: str, schema_path: object) -> None:
         del parent_schema, schema_path
-        self._written = value
         try:
-            self._pattern = compile_pattern(value)
+            self._pattern = Re2Form(value)
         except PatternFault as fault:
             raise ValueError(f"`pattern` is not a regular expression: {fault.message}") from None
 
     def validate(self, instance: object) -> None:
         """Raises `ValueError` with what is said of a text in which the pattern is nowhere found."""
-        if isinstance(instance, str) and self._pattern.search(instance) is None:
-            raise ValueError(f'{json.dumps(instance, ensure_ascii=False)} does not match "{self._written}"')
+        if isinstance(instance, str) and not self._pattern.search(instance):
+            raise ValueError(f'{json.dumps(instance, ensure_ascii=False)} does not match "{self._pattern.text}"')
 
 
 def value_validator(schema: Mapping[str, Any]) -> Any:

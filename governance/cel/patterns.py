@@ -67,6 +67,23 @@ def compile_pattern(pattern: str) -> Pattern:
     raise PatternFault(reason, Span(span.start, min(span.end, max(len(pattern), 1))), _WAYS_OUT.get(reason, ""))
 
 
+class Re2Form:
+    """A pattern as the shapes of documents take it; raises `PatternFault`."""
+
+    __slots__ = ("_pattern", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._pattern = compile_pattern(text)
+
+    def search(self, text: str) -> bool:
+        """Whether it fits somewhere in the text; it does not in what is no text."""
+        try:
+            return self._pattern.search(text) is not None
+        except UnicodeEncodeError:
+            return False
+
+
 def matches(text: str, pattern: str) -> tuple[bool, int]:
     """Whether the pattern fits somewhere in the text, and the steps that this may have taken; raises `ValueFault`."""
     try:

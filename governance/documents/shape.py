@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from somagent.governance.documents.nodes import MappingNode, SequenceNode
 
@@ -47,7 +47,6 @@ class Shape:
         "enum",
         "extra",
         "fields",
-        "form",
         "holes",
         "items",
         "keys",
@@ -75,8 +74,8 @@ class Shape:
         if self.enum is not None and not names:  # a closed set of scalars says its types itself
             self.types = tuple({type(choice) for choice in self.enum})
             self.words = self.noun or "one of " + ", ".join(f"`{choice}`" for choice in self.enum)
-        self.form: str = schema.get("pattern", "")
-        self.pattern = _compiled(schema["pattern"]) if "pattern" in schema else None
+        pattern: str | Form | None = schema.get("pattern")
+        self.pattern = _Written(pattern) if isinstance(pattern, str) else pattern
         self.bounds = (schema.get("minimum"), schema.get("maximum"))
         low, high = ("minItems", "maxItems") if "array" in names else ("minLength", "maxLength")
         self.lengths = (schema.get(low, 0), schema.get(high))
@@ -88,9 +87,23 @@ class Shape:
         self.items = resolve(schema["items"]) if isinstance(schema.get("items"), dict) else _ANY
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern as JSON Schema means it: `$` is the end of the text, never the place before a last line break."""
-    return re.compile(re.sub(r"(?<!\\)\$(?=$|[|)])", r"\\Z", pattern))
+class Form(Protocol):
+    """A regular expression, by whatever engine; one that stands in a schema is taken as it is."""
+
+    text: str
+
+    def search(self, text: str) -> object:
+        """Something true when it fits anywhere in the text."""
+
+
+class _Written:
+    """One of the models' own, as JSON Schema means it: `$` is the end of the text, not a place before it."""
+
+    __slots__ = ("search", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.search = re.compile(re.sub(r"(?<!\\)\$(?=$|[|)])", r"\\Z", text)).search
 
 
 def _spaced(title: str) -> str:

@@ -10,7 +10,7 @@ from somagent.governance.documents.forms import completed, in_form
 from somagent.governance.documents.nearest import nearest
 from somagent.governance.documents.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode
 from somagent.governance.documents.resolve import NotFinite, resolve
-from somagent.governance.documents.shape import Shape
+from somagent.governance.documents.shape import Form, Shape
 from somagent.governance.documents.source import Span
 
 HOLE: Final = "${{"
@@ -162,8 +162,8 @@ class ShapeCheck:
         help_, edit = _way_out(node, shape)
         return self._fault("wrong-type", message, node.span, path, help=help_, edit=edit)
 
-    def _not_in_form(self, node: ScalarNode, text: str, shape: Shape, pattern: re.Pattern[str], path: Path) -> Any:
-        message = f"`{_brief(text)}` is not {shape.noun or f'of the form {shape.form}'}"
+    def _not_in_form(self, node: ScalarNode, text: str, shape: Shape, pattern: Form, path: Path) -> Any:
+        message = f"`{_brief(text)}` is not {shape.noun or f'of the form {pattern.text}'}"
         near = in_form(text, pattern.search)
         if near is None:
             return self._fault("not-in-form", message, node.span, path)

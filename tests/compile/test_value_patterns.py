@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import jsonschema_rs
 import pytest
 from hypothesis import given
@@ -81,3 +83,26 @@ def test_what_does_not_fit_is_said_with_the_pattern():
     (fault,) = value_validator(schema).iter_errors({"a": ["b", "é\n"]})
     assert (fault.message, fault.instance_path) == ('"é\\n" does not match "^[a-z]$"', ["a", 1])
     assert value_validator(schema).is_valid({"a": ["b"]})
+
+
+TOOL = b"""apiVersion: somagent.io/v1alpha1
+kind: Tool
+metadata: { name: t }
+spec: { input: { x: { type: string, pattern: '^(a+)+$' } } }
+"""
+
+
+def test_a_pattern_that_would_take_years_elsewhere_is_held_against_constants_at_once(mistakes):
+    spec = "  uses: { tools: { t: ./t.yaml } }\n"
+    spec += f"  steps: {{ s: {{ tool: {{ use: t, with: {{ x: {'a' * 60}! }} }} }} }}\n"
+    start = time.process_time()
+    assert [name for name, _ in mistakes(spec, beside={"t.yaml": TOOL})] == ["not-in-form"]
+    assert mistakes(spec.replace("!", ""), beside={"t.yaml": TOOL}) == []
+    assert time.process_time() - start < 2
+
+
+def test_a_default_that_does_not_fit_its_pattern_is_refused(mistakes):
+    spec = "  inputs: { x: { type: string, pattern: '^[0-9]+$', default: WRITTEN } }\n"
+    spec += "  steps: { s: { script: { run: 'true' } } }\n"
+    assert mistakes(spec.replace("WRITTEN", "'12a'")) == [("value-against-schema", "'12a'")]
+    assert mistakes(spec.replace("WRITTEN", "'12'")) == []

@@ -36,6 +36,7 @@ PEOPLE = f"""{HEAD}  uses: {{ personas: {{ one: ./persona.yaml }}, tools: {{ two
   steps:
     ask: {{ slm: {{ persona: one, prompt: Why?, tools: [two] }}, outputs: {{ why: {{ type: string }} }} }}
     tell: {{ tool: {{ use: two, with: {{ text: "${{{{ steps.ask.why }}}}" }} }} }}
+    say: {{ tool: {{ use: two, with: {{ text: {"a" * 60}! }} }} }}
 """
 
 Shown = Callable[[Source, Sequence[Diagnostic]], str]

@@ -130,10 +130,7 @@ def _packages(add: _Adder) -> None:
 def _run(add: _Adder) -> None:
     run = add("run", help="run a capsule")
     run.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
-    run.add_argument(
-        "--input", action="append", default=[], metavar="NAME=VALUE", help="an input; text as it is, all else as JSON"
-    )
-    run.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; what `--input` gives wins")
+    _inputs(run, "")
     run.add_argument("--as", dest="person", metavar="NAME", help="who starts the run (default: your account)")
     _format(run)
     _locked(run)
@@ -144,11 +141,34 @@ def _run(add: _Adder) -> None:
     _run_id(resume)
     _working(resume)
     _parallel(resume)
-    retry = add("retry", help="run again from a step on; what does not depend on it is taken over")
+    retry = add("retry", help="run again what failed or changed, in a new run that takes over the rest")
     _run_id(retry)
-    retry.add_argument("step", metavar="STEP", help="the first step to run again")
+    retry.add_argument("--from", dest="step", default="", metavar="STEP", help="this step too, and what comes after it")
+    retry.add_argument(
+        "--with-plan",
+        metavar="new|FILE",
+        help="the capsule as it stands now, where the run found it or in FILE (default: the run's own plan)",
+    )
+    _inputs(retry, "instead of the one that the run had")
+    retry.add_argument("--dry-run", action="store_true", help="say what would run again and why, and start nothing")
+    _constitution(retry)
     _working(retry)
     _parallel(retry)
+    rerun = add("rerun", help="run again from the beginning: the same plan and inputs, nothing taken over")
+    _run_id(rerun)
+    _working(rerun)
+    _parallel(rerun)
+
+
+def _inputs(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"an input{what and ' ' + what}; text as it is, all else as JSON",
+    )
+    command.add_argument("--inputs", metavar="FILE", help="inputs as a YAML or JSON file; what `--input` gives wins")
 
 
 def _look(add: _Adder) -> None:

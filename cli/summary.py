@@ -87,7 +87,7 @@ def _next(view: RunView, arguments: Namespace) -> list[str]:
         failed = [step.id for step in view.steps if step.phase == view.phase]
         hints = [f"logs: {way_on(arguments, 'logs', view.run.id, _deepest(view))}"] if failed else []
         whole = view.run.parent is None
-        return hints + ([f"again: {way_on(arguments, 'retry', view.run.id, failed[0])}"] if failed and whole else [])
+        return hints + ([f"again: {way_on(arguments, 'retry', view.run.id)}"] if failed and whole else [])
     if view.phase in {"Pending", "Running"} and view.held_by is None:
         return [f"go on: {way_on(arguments, 'resume', top_of(view.run.id))}"]
     made = [name for name, _ in artifacts_in(view.plan, view.outputs)]

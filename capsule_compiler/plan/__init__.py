@@ -1,5 +1,6 @@
 """The compiler's product: a versioned, engine-neutral document, the only thing an engine reads."""
 
+from somagent.capsule_compiler.plan.content import node_content
 from somagent.capsule_compiler.plan.model import (
     Amounts,
     Budget,
@@ -46,5 +47,6 @@ __all__ = [
     "decode_plan",
     "digest_of",
     "encode_plan",
+    "node_content",
     "plan_digest",
 ]

@@ -184,4 +184,5 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     inputs: Annotated[dict[str, Any], Meta(description="Validated, defaults filled in")]
     created_at: datetime
     retry_of: Annotated[str, Meta(description="The run whose results it took over, if it did")] = ""
+    source: Annotated[str, Meta(description="Path of the capsule where it was started, if it came from a file")] = ""
     parent: Annotated[Parent | None, Meta(description="What it is a part of, if it is")] = None

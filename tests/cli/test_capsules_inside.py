@@ -86,7 +86,7 @@ def test_a_run_inside_another_is_listed_only_when_asked_for(somagent: Shell, who
     assert {one["id"] for one in every} == {run["id"], f"{run['id']}.scan"}
     assert somagent("show", f"{run['id']}.scan", "--output", "json").json["capsule"] == "scan"
     for command in (["resume"], ["cancel", "--as", "ana"], ["retry"]):
-        ended = somagent(command[0], f"{run['id']}.scan", *(["look"] if command[0] == "retry" else []), *command[1:])
+        ended = somagent(command[0], f"{run['id']}.scan", *command[1:])
         assert (ended.code, ended.err) == (
             2,
             f"error: {run['id']}.scan is a part of {run['id']}; name that run instead\n",
@@ -119,7 +119,7 @@ def test_a_failure_in_a_capsule_is_told_with_its_chain_and_its_log(somagent: She
     assert failed.code == 1
     assert "step `scan`: capsule `scan`: step `look`: exit code 3" in failed.out
     assert f"logs: somagent logs {run_id} scan/look" in failed.out
-    assert f"again: somagent retry {run_id} scan" in failed.out
+    assert f"again: somagent retry {run_id}\n" in failed.out
     assert "looks at bad" in (somagent.folder / f".somagent/reports/{run_id}.html").read_text()
 
 

@@ -106,7 +106,7 @@ def test_a_retry_takes_over_what_succeeded(somagent: Shell) -> None:
     failed = somagent("run", name, "--input", "flag=flag", "--output", "json").json
     assert failed["phase"] == "Failed"
     somagent.write("flag", "")
-    again = somagent("retry", failed["id"], "needs_flag", "--output", "json")
+    again = somagent("retry", failed["id"], "--output", "json")
     assert (again.code, again.json["phase"]) == (0, "Succeeded")
     assert again.json["steps"]["once"]["outputs"] == failed["steps"]["once"]["outputs"]
 
@@ -327,7 +327,7 @@ def test_every_fault_of_an_answer_and_every_retry_is_told_in_a_line(somagent: Sh
     assert re.search(r"· busy/0 +Pending  attempt 1 failed, another follows: exit code 75 \(try again\)\n", failed.out)
     shown = somagent("show", "last", "--output", "json").json
     assert shown["failure"]["class"] == shown["steps"]["wrong"]["failure"]["class"] == "invalid_output"
-    assert somagent("retry", "last", "wrong", "--output", "json").json["retryOf"] == shown["id"]
+    assert somagent("retry", "last", "--output", "json").json["retryOf"] == shown["id"]
 
 
 LATER = """\

@@ -79,7 +79,7 @@ def test_a_run_that_lost_its_operator_says_so(here: Shell, words_installed: str)
     text = (EXAMPLES / "words.capsule.yaml").read_text()
     here.write("c.capsule.yaml", text.replace("script: {", "script: {", 1).replace("least: 2", "least: 9"))
     ended = here("run", "c.capsule.yaml", "--input", "text=a b", "--output", "json", PYTHONPATH=words_installed)
-    again = here("retry", ended.json["id"], "count", "--output", "json")
+    again = here("retry", ended.json["id"], "--output", "json")
     assert again.code == 2
     assert "step `count` needs the operator `words`, which is not installed here" in again.err
 

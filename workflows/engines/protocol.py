@@ -118,13 +118,16 @@ class Engine(Protocol):
     currency. Values are JSON; one above 64 KiB is shown as `{"$content": DIGEST}`.
     """
 
-    async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
+    async def submit(
+        self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes], source: str = ""
+    ) -> str:
         """Stores the plan, its files and inputs as a new run, which is `Pending`, and returns the run's id.
 
         `inputs` have been accepted before (`somagent.workflows.inputs`). `files` has the content of each file that the
         plan takes along by its path, and of those of its capsules by digest. The run keeps all of them: the capsule's
-        file may change or go away. Raises `EngineError` when a file is missing or another one, and when the plan has a
-        step that this version checks and does not run; then there is no run.
+        file may change or go away. `source` is where it was read, for people who want to go on with what stands there
+        later. Raises `EngineError` when a file is missing or another one, and when the plan has a step that this
+        version checks and does not run; then there is no run.
         """
         ...
 
@@ -155,13 +158,26 @@ class Engine(Protocol):
         """
         ...
 
-    async def retry_from(self, run_id: str, step: str) -> str:
-        """Stores a new run of the same plan and inputs, and returns its id.
+    async def retry_from(
+        self,
+        run_id: str,
+        step: str = "",
+        *,
+        plan: Plan | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Stores a new run of the same plan and inputs, or of those given, and returns its id.
 
-        It takes over what succeeded or was skipped and is not `step` nor after it, with the decisions of people on
-        those steps; all else is Pending, `finally` too. Its idempotency keys are its own. The old run stays as it is.
-        Raises `EngineError` when the plan has no such step, or the run is a part of another one.
+        It takes over what succeeded or was skipped, has not changed, and is not `step` nor after anything that runs
+        again (`somagent.workflows.engines.taking_over`), with the decisions of people on those steps; all else is
+        Pending, `finally` too. Its idempotency keys are its own. The old run stays as it is. Raises `EngineError` when
+        the plan has no such step, or the run is a part of another one.
         """
+        ...
+
+    async def rerun(self, run_id: str) -> str:
+        """Stores a new run of the same plan and inputs that takes nothing over, and returns its id."""
         ...
 
     def view(self, run_id: str) -> RunView:

@@ -168,20 +168,3 @@ async def outcome_of(plan: Plan, run: RunRecord, ledger: Ledger, phase: Phase) -
         return phase, Outcome(outputs=await run_outputs(plan, run, ledger))
     except StepFailure as failure:
         return "Failed", Outcome(failure=Failure(failure_class=failure.failure_class, message=failure.message))
-
-
-def taken_over(plan: Plan, step: str, results: Iterable[StepResult]) -> set[str]:
-    """Steps whose results a run keeps that goes on from `step`: what succeeded or was skipped and is not after it.
-
-    What failed elsewhere is tried again as well: with it the new run could only fail. Raises `EngineError` for a step
-    that the plan does not have.
-    """
-    names = [node.id for node in plan.nodes]
-    if step not in names:
-        raise EngineError(f"the run has no step `{step}` to go on from; its steps are: {', '.join(names)}")
-    after = {step}
-    for node in plan.nodes:  # in topological order
-        if any(edge.step in after for edge in node.needs):
-            after.add(node.id)
-    good = {r.key.step for r in results if r.key.item == NO_ITEM and r.phase in {"Succeeded", "Skipped"}}
-    return (set(names) - after) & good

@@ -36,6 +36,7 @@ from somagent.workflows.engines.local.writer import Crash, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
 from somagent.workflows.engines.slots import Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
+from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
 from somagent.workflows.engines.watching import Watch, Watches
 
 _LISTEN_S = 0.15  # how often a process at work looks whether another one wrote
@@ -91,24 +92,45 @@ class LocalEngine:
         if lease is not None:
             lease.release()
 
-    async def submit(self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes]) -> str:
+    async def submit(
+        self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes], source: str = ""
+    ) -> str:
         """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
-        rules.check_runnable(plan, self._operators)
-        with storing(self._directory):
-            store_files(self._writable().contents, plan, files)
-        return await self._submit(plan, inputs, submitter)
+        self._store(plan, files)
+        return await self._submit(plan, inputs, submitter, source=source)
 
-    async def retry_from(self, run_id: str, step: str) -> str:
-        """A new run of the same plan and inputs that takes over good results of steps not after `step`."""
+    async def retry_from(
+        self,
+        run_id: str,
+        step: str = "",
+        *,
+        plan: Plan | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """A new run that takes over what can be kept (`taken_over` says what)."""
+        new = self.taken_over(run_id, step, plan=plan, inputs=inputs)
+        if plan is not None:
+            self._store(plan, files or {})
+        rows = {"results": new.results, "decisions": new.decisions}
+        submitter, source = new.old.submitter, new.old.source
+        return await self._submit(new.plan, new.inputs, submitter, source=source, retry_of=run_id, **rows)
+
+    def taken_over(
+        self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
+    ) -> TakenOver:
+        """What `retry_from` would keep, and why the rest would run again; nothing is started."""
         with reading.opened(self._directory) as rows, rows.snapshot():
-            old, plan, done = rows.run(run_id).run, rows.plan(run_id), rows.results(run_id)
-            decisions = rows.decisions(run_id)
+            old = OldRun(rows.run(run_id).run, rows.plan(run_id), rows.results(run_id), rows.decisions(run_id))
+        submission.check_whole(old.run)
+        return take_over(old, step, plan, inputs)
+
+    async def rerun(self, run_id: str) -> str:
+        """A new run of the same plan and inputs that takes nothing over."""
+        with reading.opened(self._directory) as rows, rows.snapshot():
+            old, plan = rows.run(run_id).run, rows.plan(run_id)
         submission.check_whole(old)
-        kept = rules.taken_over(plan, step, done)
-        results = [result for result in done if result.key.step in kept]
-        decisions = [decision for decision in decisions if decision.step in kept]
-        taken_over = {"retry_of": run_id, "results": results, "decisions": decisions}
-        return await self._submit(plan, old.inputs, old.submitter, **taken_over)
+        return await self._submit(plan, old.inputs, old.submitter, source=old.source)
 
     def watch(self, run_id: str) -> Watch:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""
@@ -305,7 +327,21 @@ class LocalEngine:
             for execution in self._executions.values():
                 execution.fail(error)
 
-    async def _submit(self, plan: Plan, inputs: Mapping[str, Any], submitter: str, **taken_over: Any) -> str:
+    def _store(self, plan: Plan, files: Mapping[str, bytes]) -> None:
+        rules.check_runnable(plan, self._operators)
+        with storing(self._directory):
+            store_files(self._writable().contents, plan, files)
+
+    async def _submit(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        submitter: str,
+        *,
+        source: str,
+        retry_of: str = "",
+        **taken_over: Any,
+    ) -> str:
         run = RunRecord(
             id="",
             capsule=plan.capsule.name,
@@ -313,7 +349,8 @@ class LocalEngine:
             submitter=submitter,
             inputs=dict(inputs),
             created_at=self._clock.now(),
-            retry_of=taken_over.pop("retry_of", ""),
+            retry_of=retry_of,
+            source=source,
         )
         write = partial(submission.write_run, run=run, plan=encode_plan(plan), token=self._token, **taken_over)
         return await self._writable().write("submit", write)

@@ -1,0 +1,21 @@
+"""`somagent rerun`: the same plan and inputs once more, from the beginning."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from somagent.cli.compiling import installed
+from somagent.cli.runs import find_run, open_engine
+from somagent.cli.working import work
+
+
+def run(arguments: Namespace) -> int:
+    """Exit code by the new run's phase."""
+    engine = open_engine(arguments, installed().operators)
+    run_id = find_run(engine, arguments.run)
+
+    async def start() -> str:
+        await engine.hold()
+        return await engine.rerun(run_id)
+
+    return work(engine, start, arguments)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from somagent.capsule_compiler.diagnostics.allow import allow
 from somagent.capsule_compiler.draft import Child, Draft, FilesBeside, Given
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
-from somagent.capsule_compiler.passes import PASSES
+from somagent.capsule_compiler.passes import PASSES, Pass
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, bounded, decode_source
@@ -46,12 +46,12 @@ def compile_capsule(
     return Compilation(draft.source, draft.plan, shown(draft), draft.contents, inner)
 
 
-def draft_capsule(name: str, content: bytes, given: Given) -> Draft:
+def draft_capsule(name: str, content: bytes, given: Given, passes: Sequence[Pass] = PASSES) -> Draft:
     """The same, but for what is known even when there are mistakes; how far the passes came, the draft shows."""
     source, found = decode_source(name, content)
     draft = Draft(source, given, diagnostics=tuple(found))
     if not found:
-        for one_pass in PASSES:
+        for one_pass in passes:
             draft = one_pass(draft)
             if len(draft.diagnostics) >= MAX_MISTAKES:
                 break

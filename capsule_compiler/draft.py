@@ -17,6 +17,7 @@ from somagent.capsule_compiler.model.tool import Tool
 from somagent.capsule_compiler.packages.opened import OpenPackage
 from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
 from somagent.capsule_compiler.plan import FanOut, IncludedFile, Plan, Template
+from somagent.capsule_compiler.readings import Reading, Readings
 from somagent.governance.cel import Expr, Reference, Size, Type
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import (
@@ -87,6 +88,7 @@ class Given:
     packages: PackageSource = field(default_factory=NoPackages)
     locked: bool = False  # what the lock does not pin is refused
     within: Within | None = None  # of a capsule that another one uses
+    readings: Readings = field(default_factory=Readings, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +117,28 @@ Use = Literal["if", "require", "forEach", "argument", "output"]
 
 
 class Expression(Struct, frozen=True, gc=False):
-    """An expression of the capsule and where it stands."""
+    """An expression of the capsule and where it stands: by path, since lines above it may come and go."""
 
     step: str  # "" for the capsule's outputs
     use: Use
     at: Path  # from the step to the scalar
-    node: ScalarNode
-    expr: Expr  # its spans are offsets into the scalar's text
-    text: str
-    reads: tuple[Reference, ...]
+    reading: Reading  # its spans are offsets into the scalar's text
     in_text: bool = False  # rendered into a string, not a value of its own
+
+    @property
+    def expr(self) -> Expr:
+        """Its tree."""
+        return self.reading.expr
+
+    @property
+    def text(self) -> str:
+        """What is written, without blanks around it."""
+        return self.reading.text
+
+    @property
+    def reads(self) -> tuple[Reference, ...]:
+        """What it names of its scope."""
+        return self.reading.reads
 
 
 class StepDraft(Struct, frozen=True, gc=False):
@@ -208,7 +222,7 @@ class Draft:
         """The arguments of a step whose schema has a hint, and what the hint says; none when they are no mapping."""
         if not isinstance(step.operation.arguments, dict):
             return ()
-        return self.given.language.hinted(step.operation.operator, hint)
+        return self.given.language.hints[step.operation.operator].get(hint, ())
 
     def written(self, path: Path) -> list[str]:
         """The keys of the mapping at a path as the text has them, those with mistakes inside included."""
@@ -229,6 +243,14 @@ class Draft:
             path = path[:-1]
         return Span(0, 0)
 
-    def in_document(self, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:
-        """Diagnostics whose spans are offsets into a scalar's text, moved to their places in the document."""
-        return in_document(self.source, node, found)
+    def scalar(self, one: Expression) -> ScalarNode:
+        """The scalar in which an expression stands."""
+        path = self.steps[one.step].path if one.step else ("spec",)
+        node = node_at(self.root, (*path, *one.at)) if self.root is not None else None
+        if not isinstance(node, ScalarNode):
+            raise TypeError(f"{one.text} stands nowhere")
+        return node
+
+    def in_document(self, one: Expression, found: Sequence[Diagnostic]) -> list[Diagnostic]:
+        """Diagnostics whose spans are offsets into an expression's scalar, moved to their places in the document."""
+        return in_document(self.source, self.scalar(one), found) if found else []

@@ -7,9 +7,9 @@ from typing import Any
 
 from somagent.capsule_compiler.draft import Draft, Expression, Use
 from somagent.capsule_compiler.plan import Cel, Hole, Template
-from somagent.governance.cel import Expr, SyntaxFault, has_holes, parse, read_template, references
-from somagent.governance.cel import Hole as ParsedHole
-from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, node_at
+from somagent.capsule_compiler.readings import Reading
+from somagent.governance.cel import SyntaxFault, has_holes
+from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, in_document, node_at
 
 _ENTRY = 2  # parts of the path to an entry of an argument that is a list
 
@@ -20,9 +20,10 @@ class TemplateReader:
     def __init__(self, draft: Draft, step: str, path: Path) -> None:
         self.expressions: list[Expression] = []
         self.diagnostics: list[Diagnostic] = []
-        self._draft = draft
+        self._source = draft.source
         self._step = step
         self._path = path
+        self._readings = draft.given.readings
         self._lists: frozenset[str] = frozenset()
         self._root = node_at(draft.root, path) if draft.root is not None else None
 
@@ -36,25 +37,25 @@ class TemplateReader:
             self.diagnostics.append(_in_braces(str(at[-1]), node))
             return
         try:
-            expr = parse(text)
+            reading = self._readings.bare(text)
         except SyntaxFault as fault:
             self._report(node, fault.diagnostics)
             return
-        self._add(use, at, node, expr, text)
+        self._add(use, at, reading)
 
     def whole(self, use: Use, at: Path) -> bool:
         """A scalar that is one hole and nothing else; whether it is, or has been reported."""
         node = self._node(at)
         if node is None:
             return True
-        template, faults = read_template(node.text)
-        if faults:
-            self._report(node, faults)
+        template = self._readings.template(node.text)
+        if template.faults:
+            self._report(node, template.faults)
             return True
         holes = template.holes
         if len(holes) != 1 or any(isinstance(part, str) and part.strip() for part in template.parts):
             return False
-        self._add(use, at, node, holes[0].expr, holes[0].text)
+        self._add(use, at, holes[0])
         return True
 
     def template(self, use: Use, at: Path, value: Any, bare: frozenset[str] = frozenset()) -> Template:
@@ -88,34 +89,30 @@ class TemplateReader:
         node = self._node(at)
         if node is None:
             return text
-        template, faults = read_template(text)
-        self._report(node, faults)
-        if faults:  # the other holes are looked at all the same
-            for hole in template.holes:
-                self._add(use, at, node, hole.expr, hole.text, in_text=True)
+        template = self._readings.template(text)
+        self._report(node, template.faults)
+        if template.faults:  # the other holes are looked at all the same
+            for reading in template.holes:
+                self._add(use, at, reading, in_text=True)
             return None
-        whole = template.whole
-        filled = False
-        parts: list[str | Cel] = []
-        for part in template.parts:
-            if isinstance(part, ParsedHole):
-                self._add(use, at, node, part.expr, part.text, in_text=not whole)
-                parts.append(Cel(cel=part.text))
-                filled = True
-            else:
-                parts.append(part)
+        filled = template.holes
+        whole = len(template.parts) == len(filled) == 1
+        for reading in filled:
+            self._add(use, at, reading, in_text=not whole)
         if not filled:
-            return "".join(str(part) for part in parts)  # only escaped braces
-        holes.append(Hole(at=list(inner), cel=template.holes[0].text) if whole else Hole(at=list(inner), text=parts))
+            return "".join(str(part) for part in template.parts)  # only escaped braces
+        if whole:
+            holes.append(Hole(at=list(inner), cel=filled[0].text))
+        else:
+            parts = [part if isinstance(part, str) else Cel(cel=part.text) for part in template.parts]
+            holes.append(Hole(at=list(inner), text=parts))
         return None
 
-    def _add(self, use: Use, at: Path, node: ScalarNode, expr: Expr, text: str, *, in_text: bool = False) -> None:
-        self.expressions.append(
-            Expression(self._step, use, at, node, expr, text.strip(), references(expr), in_text=in_text)
-        )
+    def _add(self, use: Use, at: Path, reading: Reading, *, in_text: bool = False) -> None:
+        self.expressions.append(Expression(self._step, use, at, reading, in_text=in_text))
 
     def _report(self, node: ScalarNode, found: Sequence[Diagnostic]) -> None:
-        self.diagnostics += self._draft.in_document(node, found)
+        self.diagnostics += in_document(self._source, node, found)
 
     def _node(self, at: Path) -> ScalarNode | None:
         node = node_at(self._root, at) if self._root is not None else None

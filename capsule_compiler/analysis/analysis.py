@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from somagent.capsule_compiler.compile import draft_capsule, shown
 from somagent.capsule_compiler.draft import Draft, Given
+from somagent.capsule_compiler.passes import CHECKS
+from somagent.capsule_compiler.readings import Readings
 from somagent.governance.documents import Diagnostic, Source
 
 
@@ -33,16 +35,20 @@ class Analyst:
 
     def __init__(self) -> None:
         self._last: Analysis | None = None
+        self._readings = Readings()
 
     def analyse(self, name: str, content: bytes, given: Given) -> Analysis:
         """Looks at the text as it is now."""
-        self._last = analyse(name, content, given, self._last)
+        if self._last is None or self._last.draft.given.language is not given.language:
+            self._readings = Readings()
+        self._readings.again()
+        self._last = analyse(name, content, replace(given, readings=self._readings), self._last)
         return self._last
 
 
 def analyse(name: str, content: bytes, given: Given, last: Analysis | None = None) -> Analysis:
     """Looks at a text; `last` is what was known of it before the last change. Never raises for anything in it."""
-    draft = draft_capsule(name, content, given)
+    draft = draft_capsule(name, content, given, CHECKS)
     usable = draft.root is not None and draft.capsule is not None
     known = draft if usable or last is None else last.known
     return Analysis(draft, known, shown(draft))

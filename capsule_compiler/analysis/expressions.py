@@ -26,9 +26,10 @@ class Part(NamedTuple):
 def part_at(draft: Draft, offset: int) -> Part | None:
     """What of an expression stands at an offset."""
     for one in _expressions(draft):
-        if not one.node.span.start <= offset <= one.node.span.end:
+        node = draft.scalar(one)
+        if not node.span.start <= offset <= node.span.end:
             continue
-        place = locator(draft.source, one.node)
+        place = locator(draft.source, node)
         whole = place(one.expr.span)
         if not whole.start <= offset <= whole.end:
             continue

@@ -123,9 +123,9 @@ def _refs(draft: Draft, node: Node) -> Iterator[Occurrence]:
 
 def _in_expressions(draft: Draft) -> Iterator[Occurrence]:
     written = [one for step in draft.steps.values() for one in step.expressions]
-    for _, group in groupby([*written, *draft.output_expressions], key=lambda one: id(one.node)):
+    for _, group in groupby([*written, *draft.output_expressions], key=lambda one: (one.step, one.at)):
         ones = list(group)
-        place = locator(draft.source, ones[0].node)
+        place = locator(draft.source, draft.scalar(ones[0]))
         for one in ones:
             yield from in_expression(draft, one, place)
 

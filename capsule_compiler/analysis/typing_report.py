@@ -98,5 +98,5 @@ def _expressions(draft: Draft) -> Iterator[TypeLine]:
 
 def _line(draft: Draft, one: Expression, kind: LineKind, name: str) -> TypeLine:
     type_ = check(one.expr, scope_of(draft, one)).type
-    place = draft.source.position(locate(draft.source, one.node, one.expr.span).start)
+    place = draft.source.position(locate(draft.source, draft.scalar(one), one.expr.span).start)
     return TypeLine(place, kind, " ".join(name.split()), spell(type_))

@@ -3,6 +3,9 @@
 A pass reports every mistake it can see and goes on with what is sound, so that an author sees all of them at once.
 """
 
+from collections.abc import Callable, Sequence
+
+from somagent.capsule_compiler.draft import Draft
 from somagent.capsule_compiler.passes.check_costs import check_costs
 from somagent.capsule_compiler.passes.check_cycles import check_cycles
 from somagent.capsule_compiler.passes.check_fan_outs import check_fan_outs
@@ -16,7 +19,8 @@ from somagent.capsule_compiler.passes.digest import digest
 from somagent.capsule_compiler.passes.infer_edges import infer_edges
 from somagent.capsule_compiler.passes.parse import parse
 
-PASSES = (
+Pass = Callable[[Draft], Draft]
+CHECKS: Sequence[Pass] = (
     parse,
     check_shape,
     check_names,
@@ -28,7 +32,9 @@ PASSES = (
     check_cycles,
     check_guards,
     check_optional,
-    digest,
 )
+"""All that can find a mistake."""
 
-__all__ = ["PASSES"]
+PASSES: Sequence[Pass] = (*CHECKS, digest)
+
+__all__ = ["CHECKS", "PASSES", "Pass"]

@@ -80,7 +80,7 @@ def _check(draft: Draft, one: Expression, sizes: Mapping[str, Size]) -> list[Dia
     cost = estimate(one.expr, sizes)
     if cost.steps <= MAX_STEPS or not cost.loops:
         return []
-    return draft.in_document(one.node, [too_costly(cost)])
+    return draft.in_document(one, [too_costly(cost)])
 
 
 def too_costly(cost: Cost) -> Diagnostic:

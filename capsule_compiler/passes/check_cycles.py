@@ -93,6 +93,6 @@ def _place(draft: Draft, step: StepDraft, need: str) -> Span:
     for expression in step.expressions:
         for reference in expression.reads:
             if reference.names[:2] == ("steps", need):
-                return locate(draft.source, expression.node, reference.spans[1])
+                return locate(draft.source, draft.scalar(expression), reference.spans[1])
     path: Path = (*step.path, "needs", step.spec.needs.index(need))
     return draft.span(path)

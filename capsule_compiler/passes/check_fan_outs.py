@@ -24,7 +24,7 @@ def _unbounded(draft: Draft) -> Iterator[Diagnostic]:
                 message = f"nothing bounds the number of items of `{step.id}`"
                 help_ = f"say `maxItems` where `{write(one.expr)}` is declared: without it there is no forecast"
                 (placed,) = draft.in_document(
-                    one.node, [Diagnostic("unbounded-fan-out", message, one.expr.span, help=help_)]
+                    one, [Diagnostic("unbounded-fan-out", message, one.expr.span, help=help_)]
                 )
                 yield placed
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.capsule_compiler.gates import check_gates
+from somagent.capsule_compiler.model.capsule import Capsule
 from somagent.capsule_compiler.presence import NOTHING, SUCCEEDED, Unsure, present_if, unsure_reads
 from somagent.governance.constitution import Circumstances, judge_step, static_step_verdict
 from somagent.governance.documents import Diagnostic, Label
@@ -22,10 +23,12 @@ def check_guards(draft: Draft) -> Draft:
     doubts = _doubts(draft)
     found: list[Diagnostic] = []
     steps = {}
+    judge = _Judge(draft, draft.capsule)
     for step in draft.steps.values():
         found += _unsure(draft, step, doubts)
-        verdict, mistakes = _verdict(draft, step)
-        found += mistakes
+        verdict = judge.verdict(step)
+        if verdict == "deny":
+            found.append(judge.denial(step))
         steps[step.id] = structs.replace(step, verdict=verdict)
     for one in draft.output_expressions:
         found += _report_unsure(draft, one, doubts.guarded, NOTHING)
@@ -107,30 +110,43 @@ def _may_lack_outputs(draft: Draft, one: Expression, read: Unsure, step: StepDra
     else:
         message = f"step `{read.step}` may have been skipped; say what happens then"
         help_ += ", or give this step the same `if`" if reader is not None and not reader.final else ""
-    moved = draft.in_document(one.node, [Diagnostic("read-of-skippable", message, read.span, help=help_)])[0]
+    moved = draft.in_document(one, [Diagnostic("read-of-skippable", message, read.span, help=help_)])[0]
     label = Label(draft.key_span((*step.path, "if")), f"`{read.step}` is skipped when this is false")
     return replace(moved, labels=(label,)) if guarded else moved
 
 
-def _verdict(draft: Draft, step: StepDraft) -> tuple[StaticVerdict, list[Diagnostic]]:
-    if draft.capsule is None:
-        return "depends", []
-    circumstances = Circumstances(
-        step=step.id,
-        operator=step.operation.operator,
-        gate=draft.entry(step).gate,
-        capsule=draft.capsule.metadata.name,
-        package=draft.capsule.spec.package or "",
-        version=draft.capsule.spec.version or "",
-    )
-    verdict = static_step_verdict(draft.given.constitution, circumstances)
-    if verdict != "deny":
-        return verdict, []
-    said = judge_step(draft.given.constitution, circumstances)
-    mistake = Diagnostic(
-        "denied-by-constitution",
-        f"constitution `{draft.given.constitution.name}` denies step `{step.id}`: {'; '.join(said.because)}",
-        draft.key_span((*step.path, step.operation.at[0])),
-        help="rules: " + ", ".join(f"`{rule}`" for rule in said.rules) if said.rules else "",
-    )
-    return verdict, [mistake]
+class _Judge:
+    """What the constitution says of steps before a run, worked out once for all that no rule tells apart."""
+
+    def __init__(self, draft: Draft, capsule: Capsule) -> None:
+        self._draft, self._capsule = draft, capsule
+        self._by_id = draft.given.constitution.asks_for_ids
+        self._known: dict[tuple[str, str, bool], StaticVerdict] = {}
+
+    def verdict(self, step: StepDraft) -> StaticVerdict:
+        alike = (step.id if self._by_id else "", step.operation.operator, self._draft.entry(step).gate)
+        verdict = self._known.get(alike)
+        if verdict is None:
+            verdict = static_step_verdict(self._draft.given.constitution, self._circumstances(step))
+            self._known[alike] = verdict
+        return verdict
+
+    def denial(self, step: StepDraft) -> Diagnostic:
+        constitution = self._draft.given.constitution
+        said = judge_step(constitution, self._circumstances(step))
+        return Diagnostic(
+            "denied-by-constitution",
+            f"constitution `{constitution.name}` denies step `{step.id}`: {'; '.join(said.because)}",
+            self._draft.key_span((*step.path, step.operation.at[0])),
+            help="rules: " + ", ".join(f"`{rule}`" for rule in said.rules) if said.rules else "",
+        )
+
+    def _circumstances(self, step: StepDraft) -> Circumstances:
+        return Circumstances(
+            step=step.id,
+            operator=step.operation.operator,
+            gate=self._draft.entry(step).gate,
+            capsule=self._capsule.metadata.name,
+            package=self._capsule.spec.package or "",
+            version=self._capsule.spec.version or "",
+        )

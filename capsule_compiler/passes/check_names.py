@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, structs
 
 from somagent.capsule_compiler.beside import read_includes
-from somagent.capsule_compiler.border import check_uses, given_outputs
+from somagent.capsule_compiler.border import check_uses, given_outputs, runs_capsule
 from somagent.capsule_compiler.catalogue import EXPRESSIONS, POLICY_SET
 from somagent.capsule_compiler.chosen import choose_packages
 from somagent.capsule_compiler.draft import Draft, StepDraft, index_name, item_name
@@ -61,6 +61,11 @@ def _outputs(draft: Draft) -> dict[str, str]:
 
 
 def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) -> StepDraft:
+    readings = draft.given.readings
+    known = readings.read_step(step)
+    if known is not None:
+        return known
+    before = len(found)
     reader = TemplateReader(draft, step.id, step.path)
     if step.spec.if_ is not UNSET:
         reader.bare("if", ("if",))
@@ -74,7 +79,10 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
     arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments, bare)
     found += reader.diagnostics
     outputs = _step_outputs(draft, step)
-    return structs.replace(step, outputs=outputs, arguments=arguments, expressions=tuple(reader.expressions))
+    read = structs.replace(step, outputs=outputs, arguments=arguments, expressions=tuple(reader.expressions))
+    if len(found) == before and not runs_capsule(draft, step):
+        readings.keep_step(step, read)
+    return read
 
 
 def _step_outputs(draft: Draft, step: StepDraft) -> dict[str, Any]:

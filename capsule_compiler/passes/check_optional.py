@@ -12,7 +12,7 @@ from msgspec import UNSET
 from somagent.capsule_compiler.draft import Draft, Expression, item_name
 from somagent.capsule_compiler.environment import ERROR_MEMBER
 from somagent.capsule_compiler.optional_reads import NOTHING, OptionalRead, facts_of, facts_of_items, optional_reads
-from somagent.governance.cel import node_types, write
+from somagent.governance.cel import write
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic
 
 JsonSchema = Mapping[str, Any]
@@ -50,9 +50,9 @@ def _in_expression(draft: Draft, one: Expression, optional: frozenset[str], know
     scopes = draft.scopes.get(one.step)
     if scopes is None:
         return
-    types = node_types(one.expr, scopes.inner if one.use == "argument" else scopes.outer)
+    types = draft.given.readings.node_types(one.reading, scopes.inner if one.use == "argument" else scopes.outer)
     for read in optional_reads(one.expr, types, known):
-        (placed,) = draft.in_document(one.node, [_mistake(read)])
+        (placed,) = draft.in_document(one, [_mistake(read)])
         yield placed
 
 

@@ -189,14 +189,14 @@ def _not_granted(draft: Draft, one: Expression, reference: Reference, source: _S
     )
     granted = " and ".join(f"`{name}`" for name in source.granted) or "nobody"
     label = Label(draft.key_span(source.path), f"it is declared here, for {granted}")
-    (placed,) = draft.in_document(one.node, [mistake])
+    (placed,) = draft.in_document(one, [mistake])
     return replace(placed, labels=(label,), edit=edit)
 
 
 def _fault(name: str, what: str, at: _Reading) -> Diagnostic:
     message = f"`{at.source.name}` {what}"
     mistake = Diagnostic(name, message, at.reference.span, note="it gets here", help=_WAY_OUT)
-    (placed,) = at.draft.in_document(at.one.node, [mistake])
+    (placed,) = at.draft.in_document(at.one, [mistake])
     return replace(placed, labels=(Label(at.draft.key_span(at.source.path), "the secret is declared here"),))
 
 

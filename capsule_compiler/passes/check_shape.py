@@ -11,8 +11,10 @@ from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, StepDraft
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
 from somagent.capsule_compiler.schema import OPERATOR_KEY
+from somagent.capsule_compiler.unchanged import StepText, texts_of_steps
 from somagent.governance.documents import (
     BAD,
+    MAX_MISTAKES,
     Diagnostic,
     Edit,
     Label,
@@ -35,7 +37,9 @@ def check_shape(draft: Draft) -> Draft:
     root = draft.root
     if root is None:
         return draft
-    checker = ShapeCheck(templates=True)
+    texts = list(texts_of_steps(draft.source, root))
+    unchanged = {id(node): draft.given.readings.steps.get(text) for text, node in texts}
+    checker = ShapeCheck(templates=True, known=unchanged)
     value = checker.check(root, draft.given.language.capsule, ())
     found = checker.diagnostics
     if value is BAD:  # the head is wrong; what the steps say is looked at all the same
@@ -49,15 +53,32 @@ def check_shape(draft: Draft) -> Draft:
             if step_id in steps:
                 found.append(_named_twice(root, path, steps[step_id].path))
                 continue
+            if isinstance(fields, StepDraft):
+                steps[step_id] = fields
+                continue
             operation = _operation(root, path, fields, draft.given.language, checker)
             if operation is not None:
                 spec, written = msgspec.convert(fields, Step), frozenset(_keys(root, path))
                 steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, written)
+    _keep_sound(draft, texts, steps, found)
     found += _count(root)
     ids = {str(key) for section in (STEPS, FINALLY) for key in _keys(root, section)}
     value["spec"] |= {"steps": {}, "finally": {}}  # they have become drafts of their own
     capsule = msgspec.convert(value, Capsule)
     return replace(draft.reporting(found), capsule=capsule, steps=steps, broken=frozenset(ids - set(steps)))
+
+
+def _keep_sound(
+    draft: Draft, texts: list[tuple[StepText, MappingNode]], steps: dict[str, StepDraft], found: list[Diagnostic]
+) -> None:
+    """Keeps the steps without a mistake for the next time that the text is checked."""
+    if len(found) >= MAX_MISTAKES:
+        return  # not all of them were said
+    for text, node in texts:
+        step = steps.get(str(text.path[-1]))
+        wrong = any(node.span.start <= one.span.start <= node.span.end for one in found)
+        if step is not None and step.path == text.path and not wrong:
+            draft.given.readings.steps.keep(text, step)
 
 
 def _operation(

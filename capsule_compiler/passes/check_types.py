@@ -115,7 +115,7 @@ def _item_type(draft: Draft, one: Expression, scope: Mapping[str, Type], found: 
             one.expr.span,
             help="give it a list; one made of single values is written `${{ [a, b] }}`",
         )
-        found += draft.in_document(one.node, [mistake])
+        found += draft.in_document(one, [mistake])
     return DYN
 
 
@@ -133,9 +133,13 @@ def _fan_out(step: StepDraft, one: Expression, item_schema: JsonSchema) -> FanOu
 def _check_expression(
     draft: Draft, one: Expression, scope: Mapping[str, Type], wanted: Type | None, found: list[Diagnostic]
 ) -> Type:
-    checked = check(one.expr, scope, wanted=None if one.in_text else wanted)
+    wants = None if one.in_text else wanted
+    if one.use == "argument" or wants == BOOL:
+        checked = draft.given.readings.check(one.reading, scope, wants)
+    else:  # the type is the capsule's own, and may have a name there
+        checked = check(one.expr, scope, wanted=wants)
     if checked.diagnostics:
-        found += draft.in_document(one.node, [_with_way_out(mistake) for mistake in checked.diagnostics])
+        found += draft.in_document(one, [_with_way_out(mistake) for mistake in checked.diagnostics])
         return DYN
     if one.in_text:
         found += _rendered(draft, one, checked.type, wanted)
@@ -153,12 +157,12 @@ def _rendered(draft: Draft, one: Expression, type_: Type, wanted: Type | None) -
     if wanted is not None and wanted not in {DYN, STRING}:
         message = f"this is text with an expression in it, but {show(wanted)} is wanted here"
         help_ = "make `${{ }}` the whole value; below `|` or `>` a value ends with a line break, below `|-` it does not"
-        return [Diagnostic("type-mismatch", message, one.node.span, help=help_)]
+        return [Diagnostic("type-mismatch", message, draft.scalar(one).span, help=help_)]
     if not _holds_artifact(type_):
         return []
     help_ = "make it the whole value, such as `env: { REPORT: ${{ ... }} }`: it becomes the path of a copy"
     mistake = Diagnostic("artifact-in-text", "an artifact cannot be written into text", one.expr.span, help=help_)
-    return draft.in_document(one.node, [mistake])
+    return draft.in_document(one, [mistake])
 
 
 def _holds_artifact(type_: Type) -> bool:

@@ -19,9 +19,9 @@ def infer_edges(draft: Draft) -> Draft:
     found: list[Diagnostic] = []
     for step in draft.steps.values():
         for one in step.expressions:
-            found += draft.in_document(one.node, list(_misplaced(one, finals, finals.get(step.id, 0))))
+            found += draft.in_document(one, list(_misplaced(one, finals, finals.get(step.id, 0))))
     for one in draft.output_expressions:
-        found += draft.in_document(one.node, list(_misplaced(one, finals, len(finals))))
+        found += draft.in_document(one, list(_misplaced(one, finals, len(finals))))
     steps = {step.id: _with_needs(step, ordinary) for step in draft.steps.values()}
     return replace(draft.reporting(found), steps=steps)
 

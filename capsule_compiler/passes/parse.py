@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from somagent.capsule_compiler.draft import Draft
-from somagent.governance.documents import read_yaml
+from somagent.capsule_compiler.draft import STEPS, Draft
+from somagent.governance.documents import Before, read_yaml, reread_yaml
 
 
 def parse(draft: Draft) -> Draft:
     """The capsule's tree, with a place for every node."""
-    root, found = read_yaml(draft.source)
+    readings = draft.given.readings
+    if draft.given.within is not None:
+        root, found = read_yaml(draft.source)
+    else:
+        root, found = reread_yaml(draft.source, readings.document, STEPS)
+        if root is not None and not found:
+            readings.document = Before(draft.source, root)
     return replace(draft.reporting(found), root=root)

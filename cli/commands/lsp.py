@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import Namespace
 
@@ -21,6 +22,8 @@ def run(arguments: Namespace) -> int:
     from somagent.cli.lsp.server import serve  # noqa: PLC0415
 
     checker = Checker(installed(), governing(arguments))
+    gc.freeze()  # what is there now stays
+    gc.enable()  # unlike a command, a server lives long
     with os.fdopen(os.dup(0), "rb") as stdin, os.fdopen(os.dup(1), "wb") as stdout:
         serve(checker, stdin, stdout)
     return 0

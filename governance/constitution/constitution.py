@@ -29,6 +29,11 @@ class Constitution:
     step_default: Verdict
 
     @property
+    def asks_for_ids(self) -> bool:
+        """Whether steps that do the same may be judged differently."""
+        return any(rule.reads_step_id for rule in self.step_rules)
+
+    @property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of what a policy step must hand over."""
         schema: dict[str, Any] = self.document["spec"].get("input", {})

@@ -154,10 +154,10 @@ class _Reading:
             node = node_at(self._root, (*path, "when"))
             if not isinstance(node, ScalarNode):
                 continue
-            condition, reads_run, found = condition_of(self._source, node, rule.id, scopes[rule.scope])
+            condition, reads, found = condition_of(self._source, node, rule.id, scopes[rule.scope])
             self.diagnostics.extend(found)
             if condition is not None:
-                ready[rule.scope].append(ReadyRule(rule.id, rule.effect, rule.because, condition, reads_run))
+                ready[rule.scope].append(ReadyRule(rule.id, rule.effect, rule.because, condition, reads))
         return tuple(ready["input"]), tuple(ready["step"])
 
     def _items(self, path: Path) -> list[tuple[Path, Node]]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from somagent.governance import cel
-from somagent.governance.cel import BOOL, DYN, EvaluationError, Expr, SyntaxFault, Type
-from somagent.governance.cel.syntax import Name, children
+from somagent.governance.cel import BOOL, DYN, EvaluationError, SyntaxFault, Type
 from somagent.governance.constitution.scopes import RUN_NAME
 from somagent.governance.documents import Diagnostic, ScalarNode, Source, Span, in_document
 from somagent.governance.verdict import Effect
@@ -24,17 +23,27 @@ class ReadyRule:
     effect: Effect
     because: str
     condition: Condition
-    reads_run: bool
+    reads: frozenset[tuple[str, ...]]  # the names of the scope, as deep as the condition asks
+
+    @property
+    def reads_run(self) -> bool:
+        """Whether it asks for anything that is known in a run only."""
+        return any(names[0] == RUN_NAME for names in self.reads)
+
+    @property
+    def reads_step_id(self) -> bool:
+        """Whether it can tell two steps of one kind apart."""
+        return any(names in {("step",), ("step", "id")} for names in self.reads)
 
 
 def condition_of(
     source: Source, node: ScalarNode, rule: str, scope: Mapping[str, Type]
-) -> tuple[Condition | None, bool, list[Diagnostic]]:
-    """The condition, whether it reads the run, and what is wrong with it, placed in the source."""
+) -> tuple[Condition | None, frozenset[tuple[str, ...]], list[Diagnostic]]:
+    """The condition, what it reads, and what is wrong with it, placed in the source."""
     try:
         expr = cel.parse(node.text)
     except SyntaxFault as fault:
-        return None, False, in_document(source, node, fault.diagnostics)
+        return None, frozenset(), in_document(source, node, fault.diagnostics)
     checked = cel.check(expr, scope)
     diagnostics = in_document(source, node, checked.diagnostics)
     if not diagnostics and checked.type not in {BOOL, DYN}:
@@ -43,9 +52,10 @@ def condition_of(
             Diagnostic("constitution-when-not-bool", message, node.span, help="compare it with something")
         )
     if diagnostics:
-        return None, False, diagnostics
+        return None, frozenset(), diagnostics
     condition = cel.compile_expr(expr)
-    return condition if checked.type == BOOL else _certainly_bool(condition, expr.span), _reads(expr, RUN_NAME), []
+    reads = frozenset(reference.names for reference in cel.references(expr))
+    return condition if checked.type == BOOL else _certainly_bool(condition, expr.span), reads, []
 
 
 def _certainly_bool(condition: Condition, span: Span) -> Condition:
@@ -58,13 +68,3 @@ def _certainly_bool(condition: Condition, span: Span) -> Condition:
         raise EvaluationError("the condition is neither true nor false", span)
 
     return checked
-
-
-def _reads(expr: Expr, name: str) -> bool:
-    parts = [expr]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, Name) and part.name == name:
-            return True
-        parts.extend(children(part))
-    return False

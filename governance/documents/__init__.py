@@ -21,6 +21,7 @@ from somagent.governance.documents.nodes import (
     node_at,
     scalars,
 )
+from somagent.governance.documents.rereading import Before, reread_yaml
 from somagent.governance.documents.shape import HINTS, Shape, shape_of
 from somagent.governance.documents.shape_check import BAD, ShapeCheck
 from somagent.governance.documents.source import Position, Source, Span
@@ -31,6 +32,7 @@ __all__ = [
     "BAD",
     "HINTS",
     "MAX_MISTAKES",
+    "Before",
     "Diagnostic",
     "Edit",
     "Entry",
@@ -57,6 +59,7 @@ __all__ = [
     "nearest_first",
     "node_at",
     "read_yaml",
+    "reread_yaml",
     "scalars",
     "shape_of",
     "write_yaml",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit
@@ -36,14 +37,17 @@ class ShapeCheck:
     """One comparison of a tree with shapes; collects diagnostics and the paths that they make unusable.
 
     With `templates`, `${{ }}` is refused wherever a shape's hints do not allow it; `inside` means that they do so
-    from the start.
+    from the start. `known` is what stands for nodes, by `id`, that need no comparison.
     """
 
-    def __init__(self, *, templates: bool = False, inside: bool = False) -> None:
+    def __init__(
+        self, *, templates: bool = False, inside: bool = False, known: Mapping[int, Any] | None = None
+    ) -> None:
         self.diagnostics: list[Diagnostic] = []
         self.bad_paths: list[Path] = []
         self.unknown_fields_at: set[Path] = set()  # mappings that have fields they should not have
         self.partial: dict[Path, dict[str, Any]] = {}  # what is sound of mappings that are BAD
+        self._known = known or {}
         self._templates = templates
         self._holes = inside
 
@@ -95,6 +99,9 @@ class ShapeCheck:
         return BAD if BAD in values else values  # never a shorter list: indices are places
 
     def _mapping(self, node: MappingNode, shape: Shape, path: Path) -> Any:
+        known = self._known.get(id(node))
+        if known is not None:
+            return known
         fields, extra = shape.fields, shape.extra
         result = {}
         for name, entry in node.entries.items():

@@ -95,9 +95,9 @@ def _control_character(found: re.Match[str]) -> Diagnostic:
     return Diagnostic("control-character", message, Span(*found.span()), help=help_)
 
 
-def read_yaml(source: Source) -> tuple[Node | None, list[Diagnostic]]:
+def read_yaml(source: Source, levels: int = MAX_DEPTH) -> tuple[Node | None, list[Diagnostic]]:
     """The document's tree and every mistake in it; the tree is None when nothing useful can be read."""
-    return _Reader(source).read()
+    return _Reader(source, levels).read()
 
 
 class _Unreadable(Exception):
@@ -105,8 +105,9 @@ class _Unreadable(Exception):
 
 
 class _Reader:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, levels: int) -> None:
         self._source = source
+        self._levels = levels
         self._diagnostics: list[Diagnostic] = []
         self._flow = 0  # how many `[ ]` and `{ }` are open
         self._plain: dict[str, Any] = {}  # what plain scalars mean that were read before and are sound
@@ -118,7 +119,7 @@ class _Reader:
         try:
             self._next()  # the start of the stream
             if isinstance(self._next(), DocumentStartEvent):
-                root = self._node(self._next(), MAX_DEPTH)
+                root = self._node(self._next(), self._levels)
                 self._expect_end()
             if root is None or (isinstance(root, ScalarNode) and root.value is None and not root.text):
                 root = None

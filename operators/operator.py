@@ -116,6 +116,13 @@ class Operator:
     abandon: Callable[[StepKey, Path], Awaitable[None]] | None = None
     not_yet: tuple[str, ...] = ()  # switches among the arguments that can be checked and not run
 
+    def cannot_run(self, node: Node) -> str:
+        """What of a step this version checks and plans but does not run; empty when it can be run."""
+        if self.run is None:
+            return f"`{node.operator}`"
+        given = node.arguments.value if isinstance(node.arguments.value, dict) else {}
+        return next((f"`{name}` of `{node.operator}`" for name in self.not_yet if given.get(name) is True), "")
+
 
 def arguments_schema(arguments: type[Struct]) -> dict[str, Any]:
     """The JSON Schema of an argument model for its `OperatorEntry`: its fields at the top, models inside in `$defs`.

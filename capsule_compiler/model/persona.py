@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from somagent.capsule_compiler.model.about import about
 from somagent.capsule_compiler.model.capsule import Metadata, TokenCount
 
 _TEXT = Meta(extra_json_schema={"type": "string"})
@@ -31,13 +32,13 @@ class PersonaSpec(_Part, frozen=True, kw_only=True):
 
     description: Annotated[str, Meta(description="One or two sentences for people")] = ""
     system: Annotated[str, Meta(min_length=1, description="What the model is told before everything else")]
-    model: ModelLimits = ModelLimits()
+    model: Annotated[ModelLimits, about("What the model must be like, and how it is asked")] = ModelLimits()
 
 
 class Persona(_Part, frozen=True, kw_only=True):
     """A persona."""
 
-    api_version: Annotated[Literal["somagent.io/v1alpha1"], _TEXT]
-    kind: Annotated[Literal["Persona"], _TEXT]
-    metadata: Metadata
-    spec: PersonaSpec
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], _TEXT, about("Version of this form")]
+    kind: Annotated[Literal["Persona"], _TEXT, about("What the document is")]
+    metadata: Annotated[Metadata, about("Its name")]
+    spec: Annotated[PersonaSpec, about("Who answers")]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from somagent.capsule_compiler.model.about import about
 from somagent.capsule_compiler.model.capsule import Metadata, Name
 from somagent.capsule_compiler.model.values import ValueSchema
 
@@ -41,7 +42,7 @@ class ToolSpec(_Part, frozen=True, kw_only=True):
 class Tool(_Part, frozen=True, kw_only=True):
     """A tool."""
 
-    api_version: Annotated[Literal["somagent.io/v1alpha1"], _TEXT]
-    kind: Annotated[Literal["Tool"], _TEXT]
-    metadata: Metadata
-    spec: ToolSpec
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], _TEXT, about("Version of this form")]
+    kind: Annotated[Literal["Tool"], _TEXT, about("What the document is")]
+    metadata: Annotated[Metadata, about("Its name")]
+    spec: Annotated[ToolSpec, about("What the tool takes and gives")]

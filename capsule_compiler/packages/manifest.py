@@ -6,43 +6,50 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from somagent.capsule_compiler.model.about import about
 from somagent.capsule_compiler.model.capsule import PackageName
 from somagent.capsule_compiler.packages.reading import first_mistake, read_document
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION, Range, Version, parse_range, parse_version
 from somagent.governance.documents import HINTS
 
 FILE = "package.yaml"
+_TEXT = Meta(extra_json_schema={"type": "string"})
 Kind = Literal["capsule", "persona", "tool", "policy"]
 
 
 class PackageFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
     """A package."""
 
-    api_version: Annotated[Literal["somagent.io/v1alpha1"], Meta(extra_json_schema={"type": "string"})]
-    kind: Annotated[Literal["Package"], Meta(extra_json_schema={"type": "string"})]
-    package: PackageName
+    api_version: Annotated[Literal["somagent.io/v1alpha1"], _TEXT, about("Version of this form")]
+    kind: Annotated[Literal["Package"], _TEXT, about("What the document is")]
+    package: Annotated[PackageName, about("Its name; the two folders above this one", "acme/release")]
     version: Annotated[
         str,
         Meta(pattern=f"^{VERSION}$", extra_json_schema={HINTS: {"noun": "a version like `1.3.0`"}}),
+        about("Its version; the folder that this file is in", "1.3.0"),
     ]
-    description: str = ""
-    provides: Annotated[Kind, Meta(extra_json_schema={"type": "string"})]
+    description: Annotated[str, about("One or two sentences for people")] = ""
+    provides: Annotated[Kind, _TEXT, about("The one thing that is in it")]
     file: Annotated[
         str,
         Meta(
             pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_. -]*/)*[A-Za-z0-9_-][A-Za-z0-9_. -]*\.ya?ml$",
             extra_json_schema={HINTS: {"noun": "the path of a YAML file inside the package, like `release.yaml`"}},
         ),
+        about("Where that is", "release.yaml"),
     ]
-    requires: dict[
-        PackageName,
-        Annotated[
-            str,
-            Meta(
-                pattern=f"^({RANGE})?$",
-                extra_json_schema={HINTS: {"noun": "a range of versions like `^1.2` (^ ~ = >=), or empty for any"}},
-            ),
+    requires: Annotated[
+        dict[
+            PackageName,
+            Annotated[
+                str,
+                Meta(
+                    pattern=f"^({RANGE})?$",
+                    extra_json_schema={HINTS: {"noun": "a range of versions like `^1.2` (^ ~ = >=), or empty for any"}},
+                ),
+            ],
         ],
+        about("Packages that it needs, and which versions of them will do", {"acme/base": "^1.2"}),
     ] = {}
 
 

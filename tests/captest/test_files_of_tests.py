@@ -187,6 +187,25 @@ def test_a_case_that_lacks_an_answer_fails_even_when_it_expects_a_failure(writin
     ]
 
 
+def test_a_bundle_that_is_to_be_signed_is_answered_for_until_something_signs(somagent: Shell) -> None:
+    somagent.capsule(
+        "signed",
+        """\
+  steps:
+    make: { script: { run: 'echo a > a' }, outputs: { a: { type: artifact, path: a } } }
+    pack: { bundle: { name: all, include: ["${{ steps.make.a }}"], sign: true } }
+  outputs: { all: "${{ steps.pack.artifact }}" }
+""",
+    )
+    case = "    - { name: a, ANSWERS expect: { phase: Succeeded, outputs: { all: { text: zip } } } }\n"
+    somagent.write("tests/signed.yaml", HEAD + case.replace("ANSWERS", ""))
+    assert "step `pack` (bundle) acts outside of the run" in somagent("test").err
+    answer = "answers: { pack: { outputs: { artifact: { text: zip } } } },"
+    somagent.write("tests/signed.yaml", HEAD + case.replace("ANSWERS", answer))
+    ended = somagent("test", "--output", "json")
+    assert (ended.code, ended.json["cases"][0]["answered"]) == (0, ["pack"])
+
+
 def test_what_nothing_asked_for_is_noted(writing: Shell) -> None:
     writing.write(
         "tests/writing.yaml",

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from somagent.capsule_compiler.language import Language
-from somagent.capsule_compiler.schema import capsule_schema
+from somagent.capsule_compiler.catalogue import OperatorEntry
 
 JsonSchema = dict[str, Any]
 FIRST_VERSION = "0.1.0"  # a field of a later one says so: `since` in its hints
@@ -19,10 +18,11 @@ _HEAD = "\n| field | type | default | since | meaning |\n|---|---|---|---|---|\n
 class FieldTables:
     """Writes the table of each model and operator between the marks that ask for it."""
 
-    def __init__(self, language: Language) -> None:
-        self._operators = language.catalogue.operators
-        self._definitions = capsule_schema(language.catalogue)["$defs"]
+    def __init__(self, definitions: Mapping[str, JsonSchema], operators: Mapping[str, OperatorEntry] = {}) -> None:
+        self._definitions = definitions
+        self._operators = operators
         self.written: set[str] = set()
+        self.elsewhere: dict[str, str] = {}  # pages of models that another page describes
 
     @property
     def all_names(self) -> set[str]:
@@ -60,7 +60,8 @@ class FieldTables:
     def _type(self, schema: JsonSchema) -> str:
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
-            return f"[{name}](#{name.lower()})"
+            page = "" if name in self.written or name not in self.elsewhere else self.elsewhere[name]
+            return f"[{name}]({page}#{name.lower()})"
         hints: Mapping[str, Any] = schema.get("x-somagent", {})
         if "enum" in schema:
             return ", ".join(_code(one) for one in schema["enum"])

@@ -51,19 +51,11 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
     for one in (plan, *plan.capsules.values()):
         for node in (*one.nodes, *one.finals):
             operator = operators.get(node.operator)
-            if operator is not None and (what := _not_yet(operator, node)):
+            if operator is not None and (what := operator.cannot_run(node)):
                 raise EngineError(
                     f"step `{node.id}` cannot be run: this version of SomaGent checks and plans {what} and does not"
                     " run it; nothing was started"
                 )
-
-
-def _not_yet(operator: Operator, node: Node) -> str:
-    """What of a node can be checked and not be run; empty when it can be run."""
-    if operator.run is None:
-        return f"`{node.operator}`"
-    given = node.arguments.value if isinstance(node.arguments.value, dict) else {}
-    return next((f"`{name}` of `{node.operator}`" for name in operator.not_yet if given.get(name) is True), "")
 
 
 def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:

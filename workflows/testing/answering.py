@@ -107,11 +107,11 @@ def asking(operator: Operator, desk: Desk) -> Operator:
         declared = desk.find(step.key)
         if declared is not None:
             return await _declared(declared, step, desk.folder)
-        if real is None or operator.entry.outside:
+        if real is None or operator.entry.outside or operator.cannot_run(step.node):
             raise desk.refuse(step.key, "it acts outside of the run, and the case has no answer for it")
         return await real(arguments, step)
 
-    return dataclasses.replace(operator, run=run)
+    return dataclasses.replace(operator, run=run, not_yet=())
 
 
 async def _declared(declared: AttemptAnswer, step: Step, folder: Path) -> Answer:

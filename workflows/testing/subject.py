@@ -14,6 +14,7 @@ from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.cel import Field, ObjectType, Type
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import Diagnostic, Source
+from somagent.operators.operator import Operator
 from somagent.workflows.capsules import Installation, files_beside, read_bytes
 
 
@@ -28,7 +29,7 @@ class Subject:
     contents: Mapping[str, bytes]
     scope: Mapping[str, Type]  # what assertions may name
     catalogue: Catalogue
-    not_run: frozenset[str]  # operators that this version checks and does not run
+    operators: Mapping[str, Operator]
 
     def node(self, address: str) -> Node | None:
         """The step of an address: an id, or `STEP/ID` inside a capsule step."""
@@ -47,8 +48,8 @@ class Subject:
 
     def needs_answer(self, node: Node) -> bool:
         """Whether the step's effect is outside of the run, so that a test must answer for it."""
-        entry = self.catalogue.operators.get(node.operator)
-        return entry is not None and not node.capsule and (entry.outside or node.operator in self.not_run)
+        operator = self.operators.get(node.operator)
+        return operator is not None and not node.capsule and (operator.entry.outside or operator.cannot_run(node) != "")
 
     def takes_answer(self, node: Node) -> bool:
         """Whether an answer may stand for the step; what SomaGent does itself is always real."""
@@ -68,7 +69,6 @@ def compile_subject(path: Path, installation: Installation, constitution: Consti
         types = draft.plan.types
         outputs = {name: Field(type_of_schema(schema, types)) for name, schema in draft.plan.output_schemas.items()}
         scope["outputs"] = ObjectType(outputs, "the capsule", "output", "unknown-output")
-    operators = installation.operators
     return Subject(
         path,
         draft.source,
@@ -77,7 +77,7 @@ def compile_subject(path: Path, installation: Installation, constitution: Consti
         draft.contents,
         scope,
         installation.language.catalogue,
-        frozenset(name for name, operator in operators.items() if operator.run is None),
+        installation.operators,
     )
 
 

@@ -63,6 +63,7 @@ FEATURES = {
     "retry-from": "a new run from a step on",
 }
 _NUMBER = re.compile(r'"<n(?P<alone>[+-]1|)>"(?!:)|<n(?P<more>[+-]1|)>')  # a number, where it stands alone
+DIFFERENCES: Mapping[str, Mapping[str, str]] = yaml.safe_load((HERE / "differences.yaml").read_text(encoding="utf-8"))
 _HEAD = {"apiVersion": "somagent.io/v1alpha1"}
 
 
@@ -86,7 +87,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename
 
 def read_case(path: Path) -> Case:
     """The case in a file; raises `msgspec.ValidationError` for what no case may have."""
-    case = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Case)
+    case = msgspec.convert(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader), Case)
     spec, inputs, expect = (_written_out(part, case.times) for part in (case.spec, case.inputs, case.expect))
     name = f"{path.parent.name}/{path.stem}"
     feature = path.stem.partition(".")[0]
@@ -94,11 +95,12 @@ def read_case(path: Path) -> Case:
     return msgspec.structs.replace(case, spec=spec, inputs=inputs, expect=expect, **place)
 
 
-def all_cases() -> list[Case]:
+@cache
+def all_cases() -> tuple[Case, ...]:
     """Every case, in the order of graphs and features."""
     graphs, features = list(GRAPHS), list(FEATURES)
     found = [read_case(path) for path in FOLDER.glob("*/*.yaml")]
-    return sorted(found, key=lambda case: (graphs.index(case.graph), features.index(case.feature), case.name))
+    return tuple(sorted(found, key=lambda case: (graphs.index(case.graph), features.index(case.feature), case.name)))
 
 
 @cache

@@ -40,6 +40,7 @@ class _Game:
     def __init__(self, case: Case, adapter: Adapter, folder: Path) -> None:
         self.case, self.adapter, self.engine, self.folder = case, adapter, adapter.engine, folder
         self.run = ""
+        self.begun: dict[str, int] = {}  # attempts of steps that were seen at work
         self.runs: list[str] = []  # each goes on from the one before
         self.actions: dict[str, Callable[..., Awaitable[None]]] = {
             "approve": lambda **how: self._decide(approve=True, **how),
@@ -60,7 +61,7 @@ class _Game:
             await self.adapter.work(self.run)
         elif what == "kill":
             async with self.adapter.doomed(self.run):
-                await self._at_work(how)
+                await self._at_work(**({"step": how} if isinstance(how, str) else how))
         elif what == "pass":
             await self.adapter.pass_time(timedelta(milliseconds=duration_ms(how)))
         elif what == "retryFrom":
@@ -90,23 +91,40 @@ class _Game:
         said = await _refusal(self.engine.signal(named.view.run.id, decision))
         assert (refused in said) if refused else not said, f"{how['by']} on `{step}`: {said or 'it was taken'}"
 
-    async def _cancel(self, *, by: str, at: str = "", refused: str = "") -> None:
-        """A cancellation, `at` a moment when that step is at work."""
+    async def _cancel(self, *, by: str, at: str = "", once: str = "", refused: str = "") -> None:
+        """A cancellation, `at` a moment when that step is at work and the one called `once` has been."""
         working = asyncio.create_task(self.adapter.work(self.run)) if at else None
         if at:
             await self._at_work(at)
+        while once and not self._attempt_ended(once):  # noqa: ASYNC110 - engines are looked at from outside
+            await asyncio.sleep(_LOOK_S)
         said = await _refusal(self.engine.cancel(self.run, by=by))
         assert (refused in said) if refused else not said, f"cancel: {said or 'it was taken'}"
         if working is not None:
             await working
 
-    async def _at_work(self, step: str) -> None:
+    def _attempt_ended(self, step: str) -> bool:
+        named = self._named(step)
+        return named is not None and any(one.ended_at is not None for one in named.step.history)
+
+    async def _at_work(self, step: str, attempt: int = 1, said: str = "") -> None:
+        """Waits until this attempt of the step, or a later one, is at work, and another one than the last time.
+
+        With `said`, until its log has that text.
+        """
+        first = max(attempt, self.begun.get(step, 0) + 1)
         while True:
             began = time.monotonic()
             named = self._named(step)
-            if named is not None and named.step.phase == "Running":
+            at_work = named is not None and named.step.phase == "Running" and named.step.attempts >= first
+            if at_work and (not said or self._has_said(named, said)):
+                self.begun[step] = named.step.attempts
                 return
             await asyncio.sleep(max(_LOOK_S, 4 * (time.monotonic() - began)))  # looking at a long run takes its time
+
+    def _has_said(self, named: Named, text: str) -> bool:
+        chunks = self.engine.logs(named.view.run.id, named.step.id)
+        return any(one.key.item == named.step.item and text in one.text for one in chunks)
 
     def _named(self, step: str) -> Named | None:
         return find_step(self.engine.view(self.run), step)

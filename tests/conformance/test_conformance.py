@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from .adapter import Provider
-from .cases import GRAPHS, HERE, Case, all_cases
+from .cases import DIFFERENCES, FEATURES, GRAPHS, Case, all_cases
 from .engines import ENGINES
+from .page import page
 from .play import play
-
-DIFFERENCES: dict[str, dict[str, str]] = yaml.safe_load((HERE / "differences.yaml").read_text(encoding="utf-8"))
 
 
 def _column(engine: str) -> list[object]:
@@ -52,5 +50,10 @@ def test_every_difference_is_of_an_engine_and_a_case_that_there_are() -> None:
     assert {name for reasons in DIFFERENCES.values() for name in reasons} <= {case.name for case in all_cases()}
 
 
-def test_every_graph_has_a_case() -> None:
+def test_every_graph_and_every_feature_has_a_case() -> None:
     assert {case.graph for case in all_cases()} == set(GRAPHS)
+    assert {case.feature for case in all_cases()} == set(FEATURES)
+
+
+def test_the_page_shows_the_cases_that_there_are(golden: Callable[[Path, str], None], repository: Path) -> None:
+    golden(repository / "docs" / "reference" / "conformance.md", page())

@@ -115,7 +115,8 @@ class Engine(Protocol):
     `UnknownRun` when no run has the id. A step that fails raises nothing: it is in the view.
 
     **Units.** Times are UTC with a time zone, by the engine's clock; amounts are tokens and millionths of the
-    currency. Values are JSON; one above 64 KiB is shown as `{"$content": DIGEST}`.
+    currency. Values are JSON; an output of a step that has more than 64 KiB is shown as `{"$content": DIGEST}`, the
+    outputs of a run are shown whole.
     """
 
     async def submit(

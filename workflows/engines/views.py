@@ -86,9 +86,10 @@ def over_budget(plan: Plan, steps: Sequence[StepView]) -> list[str]:
     """Every warning of an attempt, and every limit that more was spent than, whatever was to happen then."""
     warnings = []
     total = Amounts()
+    nodes = {node.id: node for node in (*plan.nodes, *plan.finals)}
     for step in steps:
         total = total.plus(step.spent)
-        node = plan.node(step.id)
+        node = nodes[step.id]
         for one in step.items or [step]:
             name = step.id if one.item == NO_ITEM else f"{step.id}/{one.item}"
             warnings += [f"`{name}`: {warning}" for warning in one.warnings]

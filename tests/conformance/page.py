@@ -1,0 +1,66 @@
+"""The page on the suite, written from its cases: docs/reference/conformance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .cases import DIFFERENCES, FEATURES, GRAPHS, all_cases
+from .engines import ENGINES
+
+_HEAD = """\
+# Reference: what every engine must pass
+
+> Truth only: no mocks, no imitations, no bypasses, no invented values. Real servers, real data, exact mathematics.
+
+The same capsule, with the same inputs and the same things done to it from outside, must come out alike on every engine:
+the same steps, phases, attempts, outputs, verdicts, failures and idempotency keys. What exactly holds is in
+[Reference: the execution](execution.md). The cases below are data, one file each:
+`tests/conformance/cases/GRAPH/FEATURE.yaml`. This page is written from them.
+
+```
+pytest tests/conformance
+```
+
+- A case does to a run what people and machines do: it lets the engine work, approves, rejects, cancels, lets time pass,
+  kills whatever works (SIGKILL) and goes on, starts a new run from a step. Then the whole outcome is compared.
+- What is expected was written by hand from the contract. Scripts of cases share no folder, so they can run in pods.
+- An engine joins by an adapter (`tests/conformance/adapter.py`) and a line in `tests/conformance/engines`.
+- Where an engine cannot do what a case asks, `tests/conformance/differences.yaml` says why. Such a case must fail.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return _HEAD + "".join(_matrix(engine) for engine in ENGINES) + "".join(_lists())
+
+
+def _matrix(engine: str) -> str:
+    differences = DIFFERENCES[engine]
+    passed = len(all_cases()) - len(differences)
+    lines = [
+        f"## Engine {engine}\n\n{passed} of {len(all_cases())} cases pass. A number is how many cases there are.\n\n",
+        f"| | {' | '.join(f'[{graph}](#{graph})' for graph in GRAPHS)} |\n|---|{'---|' * len(GRAPHS)}\n",
+    ]
+    for feature, meaning in FEATURES.items():
+        cells = [
+            _cell([one for one in all_cases() if (one.graph, one.feature) == (graph, feature)], engine)
+            for graph in GRAPHS
+        ]
+        lines.append(f"| {meaning} | {' | '.join(cells)} |\n")
+    reasons = [f"- `{name}`: {reason}\n" for name, reason in differences.items()]
+    return "".join([*lines, *(["\nWhat it cannot do:\n\n"] if reasons else []), *reasons, "\n"])
+
+
+def _cell(graph: str, feature: str, engine: str) -> str:
+    cases = [one for one in all_cases() if (one.graph, one.feature) == (graph, feature)]
+    failing = sum(case.name in DIFFERENCES[engine] for case in cases)
+    return "" if not cases else f"{len(cases) - failing}" + (f", not {failing}" if failing else "")
+
+
+def _lists() -> Iterator[str]:
+    for graph, meaning in GRAPHS.items():
+        yield f"\n## {graph}\n\n{meaning[0].upper()}{meaning[1:]}.\n\n"
+        for case in all_cases():
+            if case.graph == graph:
+                yield f"- `{case.name}`: {case.title}.\n"

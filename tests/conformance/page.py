@@ -43,10 +43,7 @@ def _matrix(engine: str) -> str:
         f"| | {' | '.join(f'[{graph}](#{graph})' for graph in GRAPHS)} |\n|---|{'---|' * len(GRAPHS)}\n",
     ]
     for feature, meaning in FEATURES.items():
-        cells = [
-            _cell([one for one in all_cases() if (one.graph, one.feature) == (graph, feature)], engine)
-            for graph in GRAPHS
-        ]
+        cells = [_cell(graph, feature, engine) for graph in GRAPHS]
         lines.append(f"| {meaning} | {' | '.join(cells)} |\n")
     reasons = [f"- `{name}`: {reason}\n" for name, reason in differences.items()]
     return "".join([*lines, *(["\nWhat it cannot do:\n\n"] if reasons else []), *reasons, "\n"])

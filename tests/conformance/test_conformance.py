@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,3 +58,21 @@ def test_every_graph_and_every_feature_has_a_case() -> None:
 
 def test_the_page_shows_the_cases_that_there_are(golden: Callable[[Path, str], None], repository: Path) -> None:
     golden(repository / "docs" / "reference" / "conformance.md", page())
+
+
+def test_every_row_of_the_contract_names_cases_that_prove_it(repository: Path) -> None:
+    text = (repository / "docs" / "reference" / "execution.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z-]+/[a-z.-]+)`", text)
+    assert set(named) <= {case.name for case in all_cases()}
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.endswith("| cases |")]
+    assert len(rows) > 60
+    assert [row for row in rows if not re.search(r"`[a-z-]+/[a-z.-]+` \|$", row)] == []
+
+
+def test_the_pictures_of_the_contract_show_what_its_tables_say(repository: Path) -> None:
+    text = (repository / "docs" / "reference" / "execution.md").read_text(encoding="utf-8")
+    for section in ("A run", "A step"):
+        part = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
+        drawn = re.findall(r"^    (\S+) --> (\w+)$", part, re.MULTILINE)
+        told = re.findall(r"^\| (?:`(\w+)`)? ?\| `(\w+)` \| ", part, re.MULTILINE)
+        assert sorted(("" if one == "[*]" else one, other) for one, other in drawn) == sorted(told), section

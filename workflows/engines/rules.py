@@ -135,11 +135,13 @@ def phase_of(plan: Plan, phases: Mapping[str, Phase]) -> Phase:
 def _failure(results: Sequence[StepResult | None], steps: int) -> Failure | None:
     """Why a run did not succeed: the first step, in the plan's order, that was cancelled, else that failed.
 
+    Where none did, a gate was skipped, and the first step is named that it keeps from running.
+
     A `finally` step that failed as well is never passed over in silence.
     """
     said = []
     for step, finals in ((results[:steps], False), (results[steps:], True)):
-        for phase in ("Cancelled", "Failed"):
+        for phase in ("Cancelled", "Failed", "Omitted"):
             bad = [one for one in step if one is not None and one.phase == phase and one.failure is not None]
             shown = bad if finals else bad[:1]
             said += [(one.key.step, one.failure, finals) for one in shown if one.failure is not None]

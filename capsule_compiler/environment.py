@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from somagent.capsule_compiler.value_types import SECRET, JsonSchema, ValueTypes
-from somagent.governance.cel import INT, STRING, Field, ObjectType, Type
+from somagent.governance.cel import INT, STRING, Field, ListType, ObjectType, SimpleType, Type
 
 RESERVED_NAMES = frozenset({"inputs", "steps", "run", "secrets"})
 
@@ -35,7 +35,7 @@ def outputs_type(
     }
     fields |= _HOW_IT_WENT
     if collected:
-        fields["error"] = _ERROR
+        fields |= {"status": Field(_one_of(*WAYS_TO_END), doc=_STATUS), "error": _ERROR}
     return ObjectType(fields, f"step `{step}`", "output", "unknown-output")
 
 
@@ -58,6 +58,28 @@ def secrets_type(names: Iterable[str]) -> ObjectType:
     return ObjectType({name: Field(SECRET) for name in names}, "the capsule", "secret", "unknown-secret")
 
 
+def with_statuses(steps: Type, statuses: Iterable[str]) -> Type:
+    """What `steps` is to whoever looks at it later than its steps do, when they may have ended in other ways."""
+    if not isinstance(steps, ObjectType):
+        return steps
+    status = Field(_one_of(*statuses), doc=_STATUS)
+    return steps_type({name: _with_status(one.type, status) for name, one in steps.fields.items()})
+
+
+def _with_status(step: Type, status: Field) -> Type:
+    match step:
+        case ObjectType(fields, title, member, fault):
+            return ObjectType({**fields, "status": status}, title, member, fault)
+        case ListType(item):
+            return ListType(_with_status(item, status))
+        case _:
+            return step
+
+
+def _one_of(*values: str) -> Type:
+    return SimpleType(STRING.name, values)
+
+
 _SPEND = ObjectType(
     {
         "tokens": Field(INT, doc="Tokens of models"),
@@ -65,15 +87,22 @@ _SPEND = ObjectType(
     },
     "the spending",
 )
+WAYS_TO_END = ("Succeeded", "Failed", "Skipped", "Omitted", "Cancelled")
+FAILURE_CLASSES = (
+    *("transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget", "cancelled", "cut_off"),
+    "omitted",
+)
+_BEFORE_THE_END = ("Succeeded", "Skipped")
+_STATUS = "Succeeded or Skipped; in `finally` also Failed, Omitted or Cancelled"
 _HOW_IT_WENT = {
-    "status": Field(STRING, doc="Succeeded or Skipped; in `finally` also Failed, Omitted or Cancelled"),
+    "status": Field(_one_of(*_BEFORE_THE_END), doc=_STATUS),
     "attempts": Field(INT, doc="Attempts made"),
     "spend": Field(_SPEND, doc="What its attempts spent"),
 }
 _ERROR = Field(
     ObjectType(
         {
-            "class": Field(STRING, doc="Class of the failure, such as `timeout`"),
+            "class": Field(_one_of(*FAILURE_CLASSES), doc="Class of the failure, such as `timeout`"),
             "message": Field(STRING, doc="What happened, for people"),
             "attempts": Field(INT, doc="Attempts made"),
         },
@@ -97,5 +126,5 @@ def run_type(*, final: bool) -> ObjectType:
         "spend": Field(_SPEND, doc="What had been spent when the step was reached"),
     }
     if final:
-        fields["phase"] = Field(STRING, doc="Succeeded, Failed or Cancelled")
+        fields["phase"] = Field(_one_of("Succeeded", "Failed", "Cancelled"), doc="Succeeded, Failed or Cancelled")
     return ObjectType(fields, "the run", "field", "unknown-run-field")

@@ -21,6 +21,7 @@ from somagent.governance.cel import (
     MapType,
     ObjectType,
     OpaqueType,
+    SimpleType,
     Type,
 )
 
@@ -108,7 +109,10 @@ class ValueTypes:
             return _Built(ListType(item.type), item.height + 1)
         if kind == "object":
             return self._object(schema, title, circle)
-        return _Built(_SIMPLE.get(str(kind), DYN), 0)
+        type_ = _SIMPLE.get(str(kind), DYN)
+        if "enum" in schema and isinstance(type_, SimpleType) and type_ != DYN:
+            type_ = SimpleType(type_.name, tuple(schema["enum"]))
+        return _Built(type_, 0)
 
     def _object(self, schema: JsonSchema, title: str, circle: frozenset[str]) -> _Built:
         properties: Mapping[str, JsonSchema] = schema.get("properties") or {}

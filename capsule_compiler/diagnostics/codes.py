@@ -134,6 +134,12 @@ CODES: tuple[Code, ...] = (
     Code("CAP331", "endless-type", "A type that always holds itself has no value that ends."),
     Code("CAP332", "other-currency", "The costs of a run are added up, so all amounts of a capsule have one currency."),
     Code(
+        "CAP333",
+        "never-equal",
+        "The value has a closed list of values (`enum`, `run.phase`, `steps.STEP.status`), and the constant is none of "
+        "them: the comparison always has the same result.",
+    ),
+    Code(
         "CAP350",
         "invalid-pattern",
         "The pattern of `matches` is not a regular expression of RE2, which needs time in proportion to the text only.",

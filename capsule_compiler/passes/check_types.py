@@ -20,7 +20,15 @@ from somagent.capsule_compiler.border import (
     wanted_of_used_input,
 )
 from somagent.capsule_compiler.draft import Draft, Expression, Scopes, StepDraft, index_name, item_name
-from somagent.capsule_compiler.environment import inputs_type, outputs_type, run_type, secrets_type, steps_type
+from somagent.capsule_compiler.environment import (
+    WAYS_TO_END,
+    inputs_type,
+    outputs_type,
+    run_type,
+    secrets_type,
+    steps_type,
+    with_statuses,
+)
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.sub_budgets import check_sub_budgets
@@ -30,6 +38,7 @@ from somagent.governance.cel import BOOL, DYN, INT, STRING, ListType, Type, chec
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span
 
 JsonSchema = dict[str, Any]
+_LETS_OTHERS_RUN = 'it is "Succeeded" or "Skipped"'
 _READS = re.compile(r"(steps|inputs|run)(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
@@ -42,6 +51,8 @@ def check_types(draft: Draft) -> Draft:
     found = [*_schemas(draft, schemas), *check_amounts(draft), *check_sub_budgets(draft)]
     scope = _scope(draft, types)
     final_scope = {**scope, "run": run_type(final=True)}
+    if any(step.final and any("status" in one.text for one in step.expressions) for step in draft.steps.values()):
+        final_scope["steps"] = with_statuses(scope["steps"], WAYS_TO_END)
     steps: dict[str, StepDraft] = {}
     scopes = {"": Scopes(scope, scope)}
     for step in draft.steps.values():
@@ -149,6 +160,8 @@ def _check_expression(
 def _with_way_out(mistake: Diagnostic) -> Diagnostic:
     if mistake.name == "unknown-run-field" and mistake.message.endswith("`phase`"):
         return replace(mistake, help="how the run has ended is known in `finally` only", note="", edit=None)
+    if mistake.name == "never-equal" and mistake.help == _LETS_OTHERS_RUN:
+        return replace(mistake, help=f"{mistake.help} here; how others ended is known in `finally` only")
     return mistake
 
 

@@ -26,6 +26,7 @@ from somagent.governance.cel.types import (
     MapType,
     ObjectType,
     OpaqueType,
+    SimpleType,
     Type,
     show,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "ObjectType",
     "OpaqueType",
     "Reference",
+    "SimpleType",
     "Size",
     "SyntaxFault",
     "Template",

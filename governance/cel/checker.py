@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from somagent.governance.cel import advice
+from somagent.governance.cel.closed_values import never_equal
 from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
 from somagent.governance.cel.inference import Inference, Overload
 from somagent.governance.cel.literals import place_inside
@@ -39,6 +40,7 @@ from somagent.governance.cel.types import (
     ListType,
     MapType,
     ObjectType,
+    SimpleType,
     Type,
     TypeVariable,
     show,
@@ -47,6 +49,8 @@ from somagent.governance.cel.writer import write, write_target
 from somagent.governance.documents import Diagnostic, Label, Span, nearest_first
 
 _MOST_TRIED = 8  # unknown names of an expression, and near names for each
+_COMPARING = frozenset({"==", "!=", "in"})
+_PLAIN = frozenset({Name, Select, Literal})
 _KEYS = (BOOL, INT, STRING, DYN, ERROR)
 _LITERALS: dict[type, Type] = {bool: BOOL, int: INT, float: DOUBLE, str: STRING, type(None): NULL}
 
@@ -115,7 +119,7 @@ class _Checker:
         self.scope = scope
         self.instead = instead  # names that are tried, by the place of what is written there
         self.unknown: list[_Unknown] = []
-        self.variables: list[tuple[str, Type]] = []
+        self.variables: list[tuple[str, Type, Expr]] = []  # with what each walks over
         self.inference = Inference()
         self.diagnostics: list[Diagnostic] = []
         self.types: dict[int, Type] = {}
@@ -175,12 +179,12 @@ class _Checker:
 
     def name(self, expr: Name) -> Type:
         written = self.instead.get(expr.span, expr.name)
-        for name, type_ in reversed(self.variables):
+        for name, type_, _ in reversed(self.variables):
             if name == written:
                 return type_
         if written in self.scope:
             return self.scope[written]
-        known = {*self.scope, *(name for name, _ in self.variables)}
+        known = {*self.scope, *(name for name, _, _ in self.variables)}
         return self.report_unknown(advice.unknown_name(expr, known, FUNCTIONS), expr.name, known)
 
     def field(self, expr: Select, operand: Type) -> Type:
@@ -222,6 +226,9 @@ class _Checker:
         if result is None:
             found = self.report(advice.binary(expr, self.shown(left), self.shown(right)))
             return BOOL if BINARY[expr.operator][0].result == BOOL else found
+        if expr.operator in _COMPARING and (self.variables or _may_be_closed(expr, left, right)):
+            variables = tuple((name, walked) for name, _, walked in self.variables)
+            self.diagnostics += never_equal(expr, self.scope, variables)
         return result
 
     def conditional(self, expr: Conditional) -> Type:
@@ -270,7 +277,7 @@ class _Checker:
                 item = target
             case _:
                 item = self.report(advice.macro_range(expr.macro, expr.target, self.shown(target)))
-        self.variables.append((expr.variable, item))
+        self.variables.append((expr.variable, item, expr.target))
         for condition in (expr.condition, expr.body if expr.macro != "map" else None):
             if condition is not None and not self.inference.assign(found := self.check(condition), BOOL):
                 self.report(advice.condition(f"the condition of `{expr.macro}`", condition, self.shown(found)))
@@ -316,7 +323,7 @@ class _Checker:
         return (
             isinstance(expr, Name)
             and expr.name not in self.scope
-            and all(expr.name != name for name, _ in self.variables)
+            and all(expr.name != name for name, _, _ in self.variables)
         )
 
     def missing_function(self, expr: Call) -> Type:
@@ -379,6 +386,16 @@ class _Checker:
             names = ", ".join(f"`{name}`" for name in missing)
             message = f"{wanted.member} {names} is missing" if len(missing) == 1 else f"{names} are missing"
             self.report(Diagnostic("type-mismatch", message, expr.span))
+
+
+def _may_be_closed(expr: Binary, left: Type, right: Type) -> bool:
+    """Whether values are worth following; of plain reads, which are most, their types tell."""
+    kinds = {type(expr.left), type(expr.right)}
+    return (
+        expr.operator == "in"
+        or not kinds <= _PLAIN
+        or any(isinstance(one, SimpleType) and one.values for one in (left, right))
+    )
 
 
 def _other_form(expr: Call) -> str | None:

@@ -17,6 +17,7 @@ FAULTS = frozenset(
         "invalid-pattern",
         "macro-variable",
         "map-key",
+        "never-equal",
         "no-matching-overload",
         "reserved-word",
         "type-mismatch",

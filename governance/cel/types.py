@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
+
+Constant: TypeAlias = bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)
 class SimpleType:
-    """A type without parts; the instances are the constants below."""
+    """A type without parts; the instances are the constants below.
+
+    `values` closes it: a value is one of them, as the `enum` of a schema says. Types are equal with it or without, so
+    what it says holds only where the type was declared, never where types were made one (see `closed_values`).
+    """
 
     name: str
+    values: tuple[Constant, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from somagent.governance.cel import (
     ListType,
     MapType,
     ObjectType,
+    SimpleType,
     Type,
     from_json,
 )
@@ -28,7 +29,7 @@ from somagent.governance.documents import nearest
 
 INT64 = range(-(2**63), 2**63)
 
-_SIMPLE: dict[str, Type] = {"string": STRING, "integer": INT, "number": DOUBLE, "boolean": BOOL}
+_SIMPLE: dict[str, SimpleType] = {"string": STRING, "integer": INT, "number": DOUBLE, "boolean": BOOL}
 _WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -52,7 +53,8 @@ def attribute_type(attribute: Attribute, name: str = "") -> Type:
     if attribute.type == "array":
         return ListType(attribute_type(attribute.items, f"{name}[]") if attribute.items else DYN)
     if attribute.type != "object":
-        return _SIMPLE[attribute.type]
+        simple = _SIMPLE[attribute.type]
+        return simple if attribute.enum is None else SimpleType(simple.name, tuple(attribute.enum))
     if attribute.properties is None:
         return MapType(STRING, DYN)
     required = attribute.required or ()

@@ -27,6 +27,7 @@ PRODUCES = {
     "macro-variable": "[1].map(1, 2)",
     "map-key": "{1.5: 1}",
     "no-matching-overload": "1 + 1.0",
+    "never-equal": 'o.e == "b"',
     "reserved-word": "if",
     "type-mismatch": "1",
     "unclosed-hole": "${{ a",
@@ -45,7 +46,7 @@ def test_what_is_exported_is_there_and_sorted():
 
 
 def diagnostics_of(text: str) -> tuple[Diagnostic, ...]:
-    scope = {"o": cel.ObjectType({"x": cel.Field(cel.INT)})}
+    scope = {"o": cel.ObjectType({"x": cel.Field(cel.INT), "e": cel.Field(cel.SimpleType("string", ("a",)))})}
     try:
         expr = cel.parse_template(text).holes[0].expr if "${{" in text else cel.parse(text)
     except cel.SyntaxFault as fault:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from somagent.capsule_compiler.catalogue import Catalogue
 from somagent.capsule_compiler.compile import draft_capsule, shown
 from somagent.capsule_compiler.draft import Given
-from somagent.capsule_compiler.environment import type_of_schema
+from somagent.capsule_compiler.environment import type_of_schema, with_statuses
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.cel import Field, ObjectType, Type
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import Diagnostic, Source
 from somagent.operators.operator import Operator
 from somagent.workflows.capsules import Installation, files_beside, read_bytes
+from somagent.workflows.testing.model import StepPhase
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ def compile_subject(path: Path, installation: Installation, constitution: Consti
     draft = draft_capsule(str(path), read_bytes(path), given)
     scope: dict[str, Type] = dict(draft.scopes[""].outer) if "" in draft.scopes else {}
     scope.pop("secrets", None)
+    if "steps" in scope:
+        scope["steps"] = with_statuses(scope["steps"], get_args(StepPhase))
     if draft.plan is not None:
         types = draft.plan.types
         outputs = {name: Field(type_of_schema(schema, types)) for name, schema in draft.plan.output_schemas.items()}

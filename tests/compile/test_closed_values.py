@@ -111,4 +111,4 @@ spec:
 
 def test_the_lists_are_those_of_the_runner() -> None:
     assert frozenset(WAYS_TO_END) == ENDED
-    assert FAILURE_CLASSES == get_args(FailureClass)
+    assert get_args(FailureClass) == FAILURE_CLASSES

@@ -17,7 +17,7 @@ _OF_SUFFIX = {".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "d
 def run(arguments: Namespace) -> int:
     """Prints the graph, or writes it to the file that `-o` names."""
     target = Path(arguments.to) if arguments.to else None
-    format_: str = arguments.format or (_OF_SUFFIX.get(target.suffix.lower()) if target else None) or "mermaid"
+    format_: str = arguments.format or _of_name(target)
     plan, _ = planned(arguments, installed())
     count = len(plan.nodes) + len(plan.finals)
     if format_ == "svg" and count > MOST_STEPS:
@@ -38,3 +38,14 @@ def run(arguments: Namespace) -> int:
     except OSError as error:
         raise UserError(f"cannot write `{target}`: {(error.strerror or str(error)).lower()}") from None
     return 0
+
+
+def _of_name(target: Path | None) -> str:
+    """The format that the name of the file says; raises `UserError` for one that is none of ours."""
+    if target is None or not target.suffix:
+        return "mermaid"
+    found = _OF_SUFFIX.get(target.suffix.lower())
+    if found is None:
+        known = ", ".join(_OF_SUFFIX)
+        raise UserError(f"`{target.name}` is of no format that is drawn here ({known}); or say `--format`")
+    return found

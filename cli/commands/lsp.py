@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from argparse import Namespace
 
 from somagent.cli.compiling import governing, installed
@@ -15,9 +16,8 @@ def run(arguments: Namespace) -> int:
     try:
         import pygls  # noqa: F401, PLC0415  of an extra; 0.3 s
     except ImportError:
-        raise UserError(
-            "the language server needs the extra `editor`: python -m pip install 'somagent[editor]'"
-        ) from None
+        install = f"{sys.executable} -m pip install pygls"
+        raise UserError(f"the language server needs pygls (the extra `editor`): {install}") from None
     from somagent.cli.checking import Checker  # noqa: PLC0415
     from somagent.cli.lsp.server import serve  # noqa: PLC0415
 

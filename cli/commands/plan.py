@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 
 import msgspec
 
 from somagent.capsule_compiler.compile import Compilation, draft_capsule
-from somagent.capsule_compiler.model.quantities import show_duration
-from somagent.capsule_compiler.plan import Node, Plan, plan_digest
+from somagent.capsule_compiler.model.quantities import Money, show_count, show_duration, show_money
+from somagent.capsule_compiler.plan import Budget, Node, Plan, plan_digest
 from somagent.cli.compiling import governing, installed, planned
 from somagent.cli.printing import console_for, print_json, printable, visible
 from somagent.workflows import capsules
@@ -78,9 +79,11 @@ def _print(plan: Plan) -> None:
         table.add_row("last", node.id, node.operator, node.verdict, "everything", _how(node))
     console.print(table)
     console.print()
-    for label, names in (("inputs", _inputs(plan)), ("outputs", ", ".join(plan.outputs))):
+    budget = _budget(plan.budget) if plan.budget is not None else ""
+    lines = (("inputs", _inputs(plan)), ("outputs", ", ".join(plan.outputs)), ("budget", budget), *_used(plan))
+    for label, names in lines:
         if names:
-            console.print(f"{label}: {names}")
+            console.print(f"{label}: {printable(names, 2000)}")
     console.print(f"constitution: {plan.constitution.name} {plan.constitution.version}  {plan.constitution.digest}")
     console.print(f"plan: {plan_digest(plan)}")
 
@@ -109,8 +112,33 @@ def _how(node: Node) -> str:
         parts.append(f"requires {printable(node.require)}")
     if node.retry.attempts > 1:
         parts.append(f"{node.retry.attempts} attempts")
-    parts.append(f"within {show_duration(node.timeout_ms)}")
+    if not node.gate:  # a gate waits for as long as people may take
+        parts.append(f"within {show_duration(node.timeout_ms)}")
+    if node.budget is not None:
+        parts.append(f"at most {_budget(node.budget)}{' an item' if node.fan_out is not None else ''}")
+    if node.total_budget is not None:
+        parts.append(f"at most {_budget(node.total_budget)} for all items")
     return "; ".join(parts)
+
+
+def _budget(budget: Budget) -> str:
+    """The limits of a budget, and what happens beyond them."""
+    limits = []
+    if budget.tokens is not None:
+        limits.append(f"{show_count(budget.tokens)} tokens")
+    if budget.cost_micros is not None:
+        limits.append(show_money(Money(budget.cost_micros, budget.currency)))
+    if budget.wall_clock_ms is not None:
+        limits.append(show_duration(budget.wall_clock_ms))
+    return ", ".join(limits) + {"ask": " (then people are asked)", "warn": " (then a warning)"}.get(
+        budget.on_exceed, ""
+    )
+
+
+def _used(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What the capsule takes from outside."""
+    yield "packages", ", ".join(f"{name} {pin.version}" for name, pin in plan.packages.items())
+    yield "secrets", ", ".join(f"{use.secret}/{use.key} for {', '.join(use.grant_to)}" for use in plan.secrets.values())
 
 
 def _inputs(plan: Plan) -> str:

@@ -12,7 +12,6 @@ from somagent.cli.runs import open_engine
 from somagent.cli.working import work
 from somagent.workflows import capsules
 from somagent.workflows.accounts import account
-from somagent.workflows.engines.rules import check_runnable
 from somagent.workflows.inputs import accept_inputs
 
 
@@ -21,9 +20,9 @@ def run(arguments: Namespace) -> int:
     installation = installed(locked=arguments.locked)
     path = capsules.find_capsule(arguments.capsule)
     plan, compilation = planned(arguments, installation)
-    check_runnable(plan, installation.operators)
-    inputs = accept_inputs(plan, given_inputs(arguments, plan), Path.cwd())
     engine = open_engine(arguments, installation.operators)
+    engine.check(plan)
+    inputs = accept_inputs(plan, given_inputs(arguments, plan), Path.cwd())
 
     async def start() -> str:
         await engine.hold()

@@ -92,6 +92,10 @@ class LocalEngine:
         if lease is not None:
             lease.release()
 
+    def check(self, plan: Plan) -> None:
+        """Raises `EngineError` when the plan has a step that this version checks and does not run."""
+        rules.check_runnable(plan, self._operators)
+
     async def submit(
         self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes], source: str = ""
     ) -> str:
@@ -328,7 +332,7 @@ class LocalEngine:
                 execution.fail(error)
 
     def _store(self, plan: Plan, files: Mapping[str, bytes]) -> None:
-        rules.check_runnable(plan, self._operators)
+        self.check(plan)
         with storing(self._directory):
             store_files(self._writable().contents, plan, files)
 

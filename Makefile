@@ -1,13 +1,16 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kubernetes check bench lock clean
+.PHONY: help run test test-kubernetes chaos failpoints mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 export REPO ?= .
 PYTEST_ARGS ?=
-BENCH ?= start compile recheck layout engine kills
+KILLS ?= 10000
+SEED ?= 1
+CHAOS_ARGS ?=
+BENCH ?= start compile recheck layout engine
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,6 +23,15 @@ test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
+
+chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and judge what comes of it (SEED)
+	@.venv/bin/python tests/chaos/kills.py --kills $(KILLS) --seed $(SEED) $(CHAOS_ARGS)
+
+failpoints: .venv/dev.ready ## kill, fill and break the disk at every place where something is written
+	@.venv/bin/python tests/chaos/failpoints.py $(CHAOS_ARGS)
+
+mutants: .venv/dev.ready ## break the engine in five ways; the judge must notice each
+	@.venv/bin/python tests/chaos/mutants.py $(CHAOS_ARGS)
 
 check: .venv/dev.ready ## lint, layout, types, layers, and the library's capsules
 	@.venv/bin/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -212,9 +213,10 @@ async def _run(
         if not has_room(work.workspace):
             raise refused.fault from None
         where = f" for `{refused.fault.filename}`" if refused.fault.filename else ""
-        raise StepFailure(
-            "error", f"it filled the disk: {refused.fault.strerror}{where}; there is room again without its own files"
-        ) from None
+        what, now = "it filled the disk", "there is room again without its own files"
+        if refused.fault.errno == errno.EIO:
+            what, now = "the disk failed", "it works again"
+        raise StepFailure("error", f"{what}: {refused.fault.strerror}{where}; {now}") from None
     finally:
         await _clear(folder)
         log.close()

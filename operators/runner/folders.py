@@ -12,6 +12,16 @@ _PROBE_BYTES = 65_536
 
 def has_room(folder: Path) -> bool:
     """Whether the disk takes some more, tried by writing it."""
+    return _probe(folder) is None
+
+
+def is_full(folder: Path) -> bool:
+    """Whether it is for want of room, or because the disk fails, that it takes no more; not for permissions."""
+    refused = _probe(folder)
+    return refused is not None and refused.errno in NO_ROOM
+
+
+def _probe(folder: Path) -> OSError | None:
     probe = folder / f"room-{os.urandom(8).hex()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -21,9 +31,9 @@ def has_room(folder: Path) -> bool:
                 os.fsync(file.fileno())
         finally:
             probe.unlink(missing_ok=True)
-    except OSError:
-        return False
-    return written == _PROBE_BYTES
+    except OSError as refused:
+        return refused
+    return None if written == _PROBE_BYTES else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def remove_tree(path: Path) -> None:

@@ -97,6 +97,15 @@ def fill(disk: Path) -> None:
             file.write(bytes(4096))
 
 
+def test_a_disk_that_was_full_before_is_called_full(program, long_plan, small_disk):
+    """SQLite only says that it cannot open the file."""
+    (small_disk / "data").mkdir()
+    fill(small_disk)
+    refused = program("work", small_disk / "data", long_plan)
+    assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
+    assert refused.stderr.startswith("StorageFull: cannot write")
+
+
 def test_runs_are_read_from_a_full_disk(program, long_plan, small_disk, make_plan, make_node):
     long_plan.write_bytes(encode_plan(make_plan(make_node("a"))))
     done = program("work", small_disk / "data", long_plan)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from somagent.operators.runner.folders import NO_ROOM
+from somagent.operators.runner.folders import NO_ROOM, is_full
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
 
 # Reads that end early or cannot be done are damage; other I/O errors are failed writes.
@@ -19,6 +19,8 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     match code & 0xFF:
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR if code not in _DAMAGE:
+            return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
+        case sqlite3.SQLITE_CANTOPEN if is_full(path.parent):  # what it could not open is a file that it has to make
             return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")

@@ -51,6 +51,8 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
     for one in (plan, *plan.capsules.values()):
         for node in (*one.nodes, *one.finals):
             operator = operators.get(node.operator)
+            if node.capsule:
+                continue  # the engine itself runs it, and its steps are looked at here
             if operator is not None and (what := operator.cannot_run(node)):
                 raise EngineError(
                     f"step `{node.id}` cannot be run: this version of SomaGent checks and plans {what} and does not"

@@ -124,6 +124,7 @@ class Expression(Struct, frozen=True, gc=False):
     at: Path  # from the step to the scalar
     reading: Reading  # its spans are offsets into the scalar's text
     in_text: bool = False  # rendered into a string, not a value of its own
+    in_braces: bool = False  # that should not be there
 
     @property
     def expr(self) -> Expr:

@@ -19,6 +19,7 @@ from somagent.governance.cel import (
     Reference,
     Type,
     check,
+    closed_parts,
     node_types,
     parse,
     read_template,
@@ -166,4 +167,5 @@ def _surroundings(reads: tuple[Reference, ...], scope: Mapping[str, Type]) -> li
         if type_ is None:
             return None
         found.append(type_)
+        found.append(closed_parts(type_))
     return found

@@ -9,7 +9,7 @@ from somagent.capsule_compiler.draft import Draft, Expression, Use
 from somagent.capsule_compiler.plan import Cel, Hole, Template
 from somagent.capsule_compiler.readings import Reading
 from somagent.governance.cel import SyntaxFault, has_holes
-from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, in_document, node_at
+from somagent.governance.documents import Diagnostic, Edit, Path, ScalarNode, in_document, node_at, plainest
 
 _ENTRY = 2  # parts of the path to an entry of an argument that is a list
 
@@ -34,7 +34,7 @@ class TemplateReader:
             return
         text = node.text
         if has_holes(text):
-            self.diagnostics.append(_in_braces(str(at[-1]), node))
+            self._in_braces(use, at, node)
             return
         try:
             reading = self._readings.bare(text)
@@ -42,6 +42,17 @@ class TemplateReader:
             self._report(node, fault.diagnostics)
             return
         self._add(use, at, reading)
+
+    def _in_braces(self, use: Use, at: Path, node: ScalarNode) -> None:
+        """What is inside the braces is looked at all the same; if it can be read, the types say what is to be said."""
+        template = self._readings.template(node.text)
+        around = any(isinstance(part, str) and part.strip() for part in template.parts)
+        if len(template.holes) == 1 and not around and not template.faults:
+            self._add(use, at, template.holes[0], in_braces=True)
+            return
+        self._report(node, template.faults)
+        message, help_ = f"`{at[-1]}` is an expression already", "write it without `${{ }}`"
+        self.diagnostics.append(Diagnostic("expression-in-braces", message, node.span, help=help_))
 
     def whole(self, use: Use, at: Path) -> bool:
         """A scalar that is one hole and nothing else; whether it is, or has been reported."""
@@ -108,8 +119,8 @@ class TemplateReader:
             holes.append(Hole(at=list(inner), text=parts))
         return None
 
-    def _add(self, use: Use, at: Path, reading: Reading, *, in_text: bool = False) -> None:
-        self.expressions.append(Expression(self._step, use, at, reading, in_text=in_text))
+    def _add(self, use: Use, at: Path, reading: Reading, *, in_text: bool = False, in_braces: bool = False) -> None:
+        self.expressions.append(Expression(self._step, use, at, reading, in_text, in_braces))
 
     def _report(self, node: ScalarNode, found: Sequence[Diagnostic]) -> None:
         self.diagnostics += in_document(self._source, node, found)
@@ -119,19 +130,12 @@ class TemplateReader:
         return node if isinstance(node, ScalarNode) else None
 
 
-def _in_braces(keyword: str, node: ScalarNode) -> Diagnostic:
-    text = node.text.strip()
-    inner = text.removeprefix("${{").removesuffix("}}").strip()
+def expression_in_braces(draft: Draft, one: Expression, *, sound: bool) -> Diagnostic:
+    """What is said of braces around what is an expression already; `sound`: that is all that is wrong with it."""
+    keyword, node = one.at[-1], draft.scalar(one)
     edit = None
-    if text.startswith("${{") and text.endswith("}}") and not has_holes(inner) and node.text.count("\n") == 0:
-        edit = _as_plain(node, inner)
+    if sound and "\n" not in node.text:
+        text = plainest(one.text, in_block=draft.source.text[node.span.start] not in "\"'")
+        edit = Edit(node.span, text, "take the braces away", safe=True)
     help_ = f"write `{keyword}: {edit.text}`" if edit else "write it without `${{ }}`"
     return Diagnostic("expression-in-braces", f"`{keyword}` is an expression already", node.span, help=help_, edit=edit)
-
-
-def _as_plain(node: ScalarNode, expression: str) -> Edit | None:
-    """The scalar written as an expression of its own, quoted so that no character of it means anything to YAML."""
-    if "\n" in expression:
-        return None
-    quoted = "'" + expression.replace("'", "''") + "'"
-    return Edit(node.span, quoted, "take the braces away", safe=True)

@@ -111,7 +111,8 @@ class ValueTypes:
             return self._object(schema, title, circle)
         type_ = _SIMPLE.get(str(kind), DYN)
         if "enum" in schema and isinstance(type_, SimpleType) and type_ != DYN:
-            type_ = SimpleType(type_.name, tuple(schema["enum"]))
+            values = tuple(value for value in schema["enum"] if isinstance(value, str | int | float))
+            type_ = SimpleType(type_.name, values)
         return _Built(type_, 0)
 
     def _object(self, schema: JsonSchema, title: str, circle: frozenset[str]) -> _Built:

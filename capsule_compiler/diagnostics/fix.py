@@ -2,7 +2,7 @@
 
 The edits of a round do not overlap; where two would, the first in the text is taken, and the other has its turn in the
 next round, if it is still needed. No round is believed: the mended text is checked again, and an edit after which the
-text cannot be read, means something else, or still has its mistake is left out.
+text cannot be read, means something else, still has its mistake or has another one at that place is left out.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def fix(first: Checked, check: Check, *, unsafe: bool = False) -> Mended:
         seen.add(after.source.text)
         applied += (_applied(now.source, one) for one in chosen)
         now = after
+        refused.clear()  # what did not hold may hold in this text
     return Mended(now, tuple(applied))
 
 
@@ -120,10 +121,25 @@ def _better(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> bool:
     all_known = len(before.diagnostics) < MAX_MISTAKES
     if all_known and not all(counts[_said(one.diagnostic)] > 0 for one in chosen):
         return False
+    said_before = Counter(map(_said, before.diagnostics))
+    if any(_said(one) not in said_before for one in after.diagnostics if is_error(one) and _is_at(one, chosen)):
+        return False
     if before.meaning is not None:
         safe = all(one.edit.safe for one in chosen)
         return after.meaning == before.meaning if safe else not any(map(is_error, after.diagnostics))
     return read_yaml(after.source)[0] is not None or read_yaml(before.source)[0] is None
+
+
+def _is_at(one: Diagnostic, chosen: Sequence[_Offer]) -> bool:
+    """Whether a mistake of the edited text is in what an edit wrote, or beside it."""
+    moved = 0
+    for offer in chosen:
+        start = offer.edit.span.start + moved
+        end = start + len(offer.edit.text)
+        if start - 1 <= one.span.start and one.span.end <= end + 1:
+            return True
+        moved += len(offer.edit.text) - (offer.edit.span.end - offer.edit.span.start)
+    return False
 
 
 def _said(one: Diagnostic) -> tuple[str, str]:

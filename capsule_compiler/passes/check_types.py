@@ -32,6 +32,7 @@ from somagent.capsule_compiler.environment import (
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.sub_budgets import check_sub_budgets
+from somagent.capsule_compiler.templates import expression_in_braces
 from somagent.capsule_compiler.value_schemas import SchemaCheck
 from somagent.capsule_compiler.value_types import ARTIFACT, ValueTypes
 from somagent.governance.cel import BOOL, DYN, INT, STRING, ListType, Type, check, show
@@ -104,7 +105,10 @@ def _check_step(
         inner = {**scope, index_name(step): INT, item_name(step): DYN}
     for one in step.expressions:
         if one.use in {"if", "require"}:
+            before = len(found)
             _check_expression(draft, one, scope, BOOL, found)
+            if one.in_braces:
+                found.append(expression_in_braces(draft, one, sound=len(found) == before))
         elif one.use == "argument":
             inside = one.at[len(step.operation.at) :]
             wanted = wanted_of_policy_input(draft, step, inside) or wanted_of_used_input(draft, step, inside)

@@ -28,6 +28,7 @@ from somagent.governance.cel.types import (
     OpaqueType,
     SimpleType,
     Type,
+    closed_parts,
     show,
 )
 from somagent.governance.cel.values import Value
@@ -64,6 +65,7 @@ __all__ = [
     "Type",
     "Value",
     "check",
+    "closed_parts",
     "compile_expr",
     "estimate",
     "evaluate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from somagent.governance.cel.habits import unquoted
 from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Literal, Name, Select
 from somagent.governance.cel.types import (
     BOOL,
@@ -30,6 +31,7 @@ _CONVERTIBLE: dict[Type, tuple[Type, ...]] = {
     INT: (DOUBLE, STRING),
 }
 _BRIEF = 40
+_ORDERING = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _VERBS = {"==": "compare", "!=": "compare", "<": "order", "<=": "order", ">": "order", ">=": "order", "+": "add"}
 _VERBS |= {"-": "subtract", "*": "multiply", "/": "divide", "%": "divide"}
 
@@ -62,6 +64,10 @@ def binary(expr: Binary, left: Type, right: Type) -> Diagnostic:
         edit = wrap(whole, "double")
         help_ = f"CEL never converts by itself: write {edit.text}"
         return _mismatch(message, expr.operator_span, help_, edit)
+    if operator in _ORDERING:
+        bare = unquoted(expr.right, left) or unquoted(expr.left, right)
+        if bare is not None:
+            return _mismatch(message, bare.span, bare.title, bare)
     if operator in ("+", "==", "!=") and STRING in (left, right):
         other, side = (right, expr.right) if left == STRING else (left, expr.left)
         if other in _CONVERTIBLE[STRING]:
@@ -144,8 +150,14 @@ def macro_range(macro: str, target: Expr, type_: Type) -> Diagnostic:
     return _mismatch(f"`{macro}` works on a list or a map, not on {show(type_)}", target.span)
 
 
-def call(expr: Call, types: tuple[Type, ...]) -> Diagnostic:
-    """A known function with arguments it does not take."""
+def call(expr: Call, types: tuple[Type, ...], *, alone: bool) -> Diagnostic:
+    """A known function with arguments it does not take; `alone` tells that it is the whole expression."""
+    if expr.function == "contains" and isinstance(types[0], ListType) and len(types) == 2:
+        text, item = (expr.target, expr.arguments[0]) if expr.target is not None else expr.arguments
+        asked = f"{write_target(item)} in {write_target(text)}"
+        edit = Edit(expr.span, asked if alone else f"({asked})", f"write {asked}")
+        message = "`contains` looks in text; an item of a list is looked for with `in`"
+        return _mismatch(message, expr.function_span, f"write {asked}", edit)
     found = ", ".join(map(show, types))
     message = f"`{expr.function}` cannot take {found}"
     return _mismatch(message, expr.function_span, _CALL_HELP.get(expr.function, ""))
@@ -208,6 +220,9 @@ def other_form(expr: Call, form: str) -> Diagnostic:
 def wanted(expr: Expr, found: Type, wants: Type) -> Diagnostic:
     """A whole expression of another type than its place wants."""
     message = f"this is {show(found)}, but {show(wants)} is wanted here"
+    edit = unquoted(expr, wants)
+    if edit is not None:
+        return Diagnostic("type-mismatch", message, expr.span, help=edit.title, edit=edit)
     if found in _CONVERTIBLE.get(wants, ()) and isinstance(wants, SimpleType):
         edit = wrap(expr, wants.name)
         return Diagnostic("type-mismatch", message, expr.span, help=f"write {edit.text}", edit=edit)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from somagent.governance.cel import advice
 from somagent.governance.cel.closed_values import never_equal
 from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
+from somagent.governance.cel.habits import choice, hyphenated
 from somagent.governance.cel.inference import Inference, Overload
 from somagent.governance.cel.literals import place_inside
 from somagent.governance.cel.parser import MACROS
@@ -50,6 +51,7 @@ from somagent.governance.documents import Diagnostic, Label, Span, nearest_first
 
 _MOST_TRIED = 8  # unknown names of an expression, and near names for each
 _COMPARING = frozenset({"==", "!=", "in"})
+_HABITS = {"||": choice, "-": hyphenated}
 _PLAIN = frozenset({Name, Select, Literal})
 _KEYS = (BOOL, INT, STRING, DYN, ERROR)
 _LITERALS: dict[type, Type] = {bool: BOOL, int: INT, float: DOUBLE, str: STRING, type(None): NULL}
@@ -84,6 +86,7 @@ def _checked(
     expr: Expr, scope: Mapping[str, Type], wanted: Type | None, instead: Mapping[Span, str]
 ) -> tuple[Type, _Checker]:
     checker = _Checker(scope, instead)
+    checker.root = expr
     found = checker.check(expr)
     if wanted is not None:
         checker.want(expr, wanted)
@@ -117,6 +120,8 @@ class _Unknown(NamedTuple):
 class _Checker:
     def __init__(self, scope: Mapping[str, Type], instead: Mapping[Span, str]) -> None:
         self.scope = scope
+        self.root: Expr | None = None
+        self.inner_rows: set[int] = set()  # parts of rows of `||`
         self.instead = instead  # names that are tried, by the place of what is written there
         self.unknown: list[_Unknown] = []
         self.variables: list[tuple[str, Type, Expr]] = []  # with what each walks over
@@ -221,6 +226,27 @@ class _Checker:
         return result
 
     def binary(self, expr: Binary) -> Type:
+        before = len(self.diagnostics)
+        found = self.plain_binary(expr)
+        if len(self.diagnostics) > before and expr.operator in _HABITS and id(expr) not in self.inner_rows:
+            habit = _HABITS[expr.operator](expr, self.types)
+            if habit is not None:
+                self.withdraw(before, habit.is_symptom)
+                self.diagnostics.append(habit.diagnostic)
+                return habit.type
+        return found
+
+    def withdraw(self, before: int, is_symptom: Callable[[Diagnostic], bool]) -> None:
+        """Takes back the symptoms of a mistake among what was said since `before`."""
+        said = self.diagnostics[before:]
+        kept = [at for at, one in enumerate(said, before) if not is_symptom(one)]
+        places = {at: now for now, at in enumerate(kept, before)} | {at: at for at in range(before)}
+        self.unknown = [one._replace(at=places[one.at]) for one in self.unknown if one.at in places]
+        self.diagnostics[before:] = [said[at - before] for at in kept]
+
+    def plain_binary(self, expr: Binary) -> Type:
+        if expr.operator == "||":
+            self.inner_rows.update(map(id, (expr.left, expr.right)))
         left, right = self.check(expr.left), self.check(expr.right)
         result = self.apply(BINARY[expr.operator], left, right)
         if result is None:
@@ -301,7 +327,7 @@ class _Checker:
             return self.report(Diagnostic("no-matching-overload", message, expr.function_span))
         result = self.apply(table[name], *types)
         if result is None:
-            return self.report(advice.call(expr, tuple(map(self.shown, types))))
+            return self.report(advice.call(expr, tuple(map(self.shown, types)), alone=expr is self.root))
         if name == "matches":
             self.pattern(expr.arguments[-1])
         return result
@@ -328,6 +354,10 @@ class _Checker:
 
     def missing_function(self, expr: Call) -> Type:
         name = expr.function
+        if name == "contains" and expr.target is None and len(expr.arguments) == 2:
+            types = tuple(map(self.check, expr.arguments))
+            if isinstance(types[0], ListType):
+                return self.report(advice.call(expr, types, alone=expr is self.root))
         form = _other_form(expr)
         if form is not None:
             return self.report(advice.other_form(expr, form))

@@ -63,6 +63,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
 
+_TURNED = {"=>": ">=", "=<": "<=", "=!": "!="}
 _OPERATOR = frozenset("<>=!&|")
 
 
@@ -112,6 +113,16 @@ def _unreadable(text: str, start: int, end: int) -> Diagnostic:
             'any key of a map can be written x["..."]',
         )
         return Diagnostic("expression-syntax", message, span, help=help_)
+    two = text[start : start + 2]
+    if two in _TURNED:
+        span, right = Span(start, start + 2), _TURNED[two]
+        edit = Edit(span, right, f"write `{right}`", safe=True)
+        return Diagnostic("expression-syntax", f"`{two}` is not an operator", span, note=f"use `{right}`", edit=edit)
+    before = text[max(0, start - 2) : start]
+    if character == "=" and before in ("==", "!="):
+        edit = Edit(span, "", f"write `{before}`", safe=True)
+        message = f"`{before}=` is not an operator"
+        return Diagnostic("expression-syntax", message, span, note=f"use `{before}`", edit=edit)
     instead = _INSTEAD.get(character)
     if instead is None:
         return Diagnostic("expression-syntax", f"`{shown}` has no meaning in an expression", span)

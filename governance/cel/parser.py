@@ -30,6 +30,7 @@ from somagent.governance.cel.syntax import (
     Unary,
     children,
 )
+from somagent.governance.cel.writer import write
 from somagent.governance.documents import Diagnostic, Edit, Span
 
 MAX_DEPTH = 64
@@ -217,6 +218,8 @@ class _Parser:
 
     def after_dot(self, operand: Expr, start: int) -> Expr:
         token = self.name_beside_dot() or self.name_after_dot()
+        if token.text == "*":
+            return self.star(operand, token, start)
         if token.kind == "quoted":
             return Select(operand, token.text[1:-1], token.span, self.since(start))
         if self.word != "(":
@@ -243,9 +246,23 @@ class _Parser:
         if self.token.kind == "name" and self.token.text in lexer.KEYWORDS:
             help_ = f'write ["{self.token.text}"]'
             raise self.fault("reserved-word", f"`{self.token.text}` cannot follow a dot", self.token.span, help_)
-        if self.token.kind != "name":
+        if self.token.kind != "name" and not self.at("*"):
             raise self.unexpected("a name")
         return self.advance()
+
+    def star(self, operand: Expr, token: lexer.Token, start: int) -> Expr:
+        """`list.*.name`, as other languages read a member of every item."""
+        body: Expr = Name("i", token.span)
+        while self.word == ".":
+            field = self.name_beside_dot() or self.name_after_dot()
+            body = Select(body, field.text, field.span, self.since(token.start))
+        span = self.since(start)
+        found = Macro("map", token.span, operand, "i", token.span, None, body, span)
+        better = write(found) if isinstance(body, Select) else write(operand)
+        edit = Edit(span, better, f"write {better}", safe=True)
+        message = "`.*` is not in the language: `map` gives a value for every item of a list"
+        self.report("expression-unsupported", message, token.span, f"write {better}", edit)
+        return found
 
     def arguments(self) -> tuple[Expr, ...]:
         opened = self.advance().span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
@@ -94,6 +94,20 @@ ERROR = SimpleType("error")
 """The type of what was already reported: it fits everywhere, so that one mistake is said once."""
 
 _FIELDS_SHOWN = 4
+
+
+def closed_parts(type_: Type) -> Hashable:
+    """The closed lists of values inside a type, which equality does not look at; None when there are none."""
+    match type_:
+        case SimpleType(_, values):
+            return values
+        case ListType(item) | MapType(_, item):
+            return closed_parts(item)
+        case ObjectType(fields):
+            parts = tuple((name, part) for name, one in fields.items() if (part := closed_parts(one.type)) is not None)
+            return parts or None
+        case _:
+            return None
 
 
 def show(type_: Type) -> str:

@@ -21,6 +21,7 @@ from somagent.governance.documents.nodes import (
     node_at,
     scalars,
 )
+from somagent.governance.documents.plainest import plainest
 from somagent.governance.documents.rereading import Before, reread_yaml
 from somagent.governance.documents.shape import HINTS, Shape, shape_of
 from somagent.governance.documents.shape_check import BAD, ShapeCheck
@@ -58,6 +59,7 @@ __all__ = [
     "nearest",
     "nearest_first",
     "node_at",
+    "plainest",
     "read_yaml",
     "reread_yaml",
     "scalars",

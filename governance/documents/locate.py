@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import ScalarNode
+from somagent.governance.documents.plainest import plainest
 from somagent.governance.documents.source import Source, Span
 
 _RUN = re.compile(r"[ \t\r\n]+|[^ \t\r\n]+")
@@ -38,17 +39,17 @@ def locator(source: Source, node: ScalarNode) -> Callable[[Span], Span]:
 def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:
     """Diagnostics whose spans are offsets into a scalar's text, moved to their places in the document.
 
-    A suggested edit is written in the scalar's own style, and left out where that style cannot hold it.
+    A suggested edit is written in the scalar's own style. Where a plain scalar cannot hold it, the edit puts the whole
+    scalar in quotes, and the help shows it so; where no style can, it is left out.
     """
     if not found:
         return []
     places = _places(source, node)
     return [
         replace(
-            one,
+            places.with_edit(one),
             span=places.of(one.span),
             labels=tuple(Label(places.of(label.span), label.text) for label in one.labels),
-            edit=places.edit(one.edit),
         )
         for one in found
     ]
@@ -84,11 +85,19 @@ class _Places:
         last = places[min(max(inner.end, inner.start + 1), len(places)) - 1]
         return Span(start + first.start, start + max(last.end, first.end))
 
-    def edit(self, edit: Edit | None) -> Edit | None:
-        if edit is None:
-            return None
+    def with_edit(self, one: Diagnostic) -> Diagnostic:
+        if one.edit is None:
+            return one
+        edit = one.edit
         text = _written(edit.text, self._raw[:1], self._node.text)
-        return None if text is None else replace(edit, span=self.of(edit.span), text=text)
+        if text is not None:
+            return replace(one, edit=replace(edit, span=self.of(edit.span), text=text))
+        if self._raw != self._node.text or "\n" in edit.text:
+            return replace(one, edit=None)
+        whole = self._raw[: edit.span.start] + edit.text + self._raw[edit.span.end :]
+        text = plainest(whole, in_block=not _SPECIAL.isdisjoint(self._raw))
+        help_ = one.help.replace(edit.text, text)
+        return replace(one, help=help_, edit=Edit(self._node.span, text, f"write {text}", safe=edit.safe))
 
 
 def _written(text: str, opening: str, around: str) -> str | None:

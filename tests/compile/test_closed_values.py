@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import pytest
 
+from somagent.capsule_compiler.compile import draft_capsule
+from somagent.capsule_compiler.draft import FileBeside, Given
 from somagent.capsule_compiler.environment import FAILURE_CLASSES, WAYS_TO_END
-from somagent.governance.constitution import load_constitution
+from somagent.capsule_compiler.language import Language
+from somagent.governance.constitution import default_constitution, load_constitution
 from somagent.governance.documents import decode_source
 from somagent.operators.runner.records import ENDED, FailureClass
+
+
+def no_files(path: str) -> Sequence[FileBeside]:
+    raise FileNotFoundError(path)
+
 
 Mistakes = Callable[..., list[tuple[str, str]]]
 
@@ -112,3 +120,15 @@ spec:
 def test_the_lists_are_those_of_the_runner() -> None:
     assert frozenset(WAYS_TO_END) == ENDED
     assert get_args(FailureClass) == FAILURE_CLASSES
+
+
+def test_a_list_that_was_closed_while_writing_is_seen(language: Language) -> None:
+    """What was found in the text before is kept by the types of what is read, to which their values belong here."""
+    text = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: a }\nspec:\n  inputs:\n"
+    text += "    lang: { type: string, enum: [python, go] }\n"
+    text += "  steps:\n    a: { if: inputs.lang == 'go', script: { run: a } }\n"
+    given = Given(language, default_constitution(), no_files)
+    assert draft_capsule("a", text.encode(), given).diagnostics == ()
+    given.readings.again()
+    (mistake,) = draft_capsule("a", text.replace("[python, go]", "[python, ts]").encode(), given).diagnostics
+    assert mistake.name == "never-equal"

@@ -76,8 +76,8 @@ def test_guesses_are_taken_only_when_asked_for(compiled: Compile) -> None:
 def test_an_edit_can_make_room_for_the_next(compiled: Compile) -> None:
     text = HEAD + "  steps:\n    a: { if: '${{ run.id = \"x\" and true }}', script: { run: x } }\n"
     mended = mend(compiled, text)
-    assert [one.code for one in mended.applied] == ["CAP308", "CAP301", "CAP301"]
-    assert "if: 'run.id == \"x\" && true'" in mended.checked.source.text
+    assert [one.code for one in mended.applied] == ["CAP301", "CAP301", "CAP308"]
+    assert 'if: run.id == "x" && true' in mended.checked.source.text
     assert mended.checked.diagnostics == ()
 
 
@@ -105,6 +105,46 @@ def test_an_edit_after_which_the_mistake_is_still_there_is_left_out() -> None:
         return Checked(Source("a", text), [Diagnostic("need-twice", "always", Span(0, 1), edit=edit)])
 
     assert fix(check("a"), check).applied == ()
+
+
+def test_an_edit_that_leaves_another_mistake_at_its_place_is_left_out() -> None:
+    def check(text: str) -> Checked:
+        edit = Edit(Span(1, 2), "==", "t")
+        now = Diagnostic("unknown-step", "once", Span(1, 2), edit=edit)
+        return Checked(Source("a", text), [now if text == "a=>1" else Diagnostic("unknown-need", "new", Span(3, 4))])
+
+    assert fix(check("a=>1"), check, unsafe=True).applied == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "mended"),
+    [
+        ("${{ inputs.name == 'python' }}", "inputs.name == 'python'"),
+        ("\"${{ inputs.name == 'a' && [1] == [2] }}\"", "\"inputs.name == 'a' && [1] == [2]\""),
+        ("${{ [1] == [2] }}", '"[1] == [2]"'),
+        ("${{ size([1]) == 2 }}", "size([1]) == 2"),
+        ("${{ !has(inputs.name) }}", '"!has(inputs.name)"'),
+        ("${{ true }}", '"true"'),
+        ("'${{ inputs.name == \"a: #b\" }}'", "'inputs.name == \"a: #b\"'"),
+        ("${{ always() }}", "${{ always() }}"),
+    ],
+)
+def test_an_expression_out_of_its_braces_has_no_more_quotes_than_it_needs(
+    written: str, mended: str, compiled: Compile
+) -> None:
+    head = HEAD + "  inputs:\n    name: { type: string }\n  steps:\n    a:\n      script: { run: x }\n      if: "
+    text = mend(compiled, f"{head}{written}\n").checked.source.text
+    assert text == f"{head}{mended}\n"
+
+
+def test_a_plain_scalar_that_cannot_hold_an_edit_gets_quotes(compiled: Compile) -> None:
+    head = HEAD + "  inputs:\n    a: { type: boolean }\n  steps:\n    a:\n      script:\n        run: x\n        env:\n"
+    text = head + "          A: ${{ inputs.a && 'x' || 'y' }}\n"
+    mended = mend(compiled, text).checked
+    assert mended.source.text == head + "          A: \"${{ inputs.a ? 'x' : 'y' }}\"\n"
+    assert mended.diagnostics == ()
+    (mistake,) = compiled(text).diagnostics
+    assert mistake.help == "write \"${{ inputs.a ? 'x' : 'y' }}\""
 
 
 def test_a_safe_edit_that_would_change_the_meaning_is_left_out() -> None:

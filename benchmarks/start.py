@@ -18,6 +18,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from timing import ENVIRONMENT
+
 COMMAND = Path(sys.executable).with_name("somagent")
 CAPSULE = """\
 apiVersion: somagent.io/v1alpha1
@@ -32,7 +34,7 @@ spec:
 def bare_s() -> float:
     """Seconds of a Python that does nothing."""
     start = time.time()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    subprocess.run([sys.executable, "-c", "pass"], check=True, env=ENVIRONMENT)
     return time.time() - start
 
 
@@ -40,7 +42,7 @@ def started_s(folder: Path) -> tuple[float, float, float]:
     """Seconds from the start of the command to the step's first attempt, to its result, and to the command's end."""
     (folder / "start.capsule.yaml").write_text(CAPSULE)
     start = time.time()
-    subprocess.run([COMMAND, "run", "start.capsule.yaml"], cwd=folder, check=True, capture_output=True)
+    subprocess.run([COMMAND, "run", "start.capsule.yaml"], cwd=folder, check=True, capture_output=True, env=ENVIRONMENT)
     end = time.time()
     reader = (
         "import json, pathlib; from somagent.workflows.engines.local import LocalEngine;"
@@ -58,13 +60,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     bare, attempts, results, ends = [], [], [], []
-    for _ in range(rounds):
+    for number in range(rounds + 1):
         bare.append(bare_s())
         with tempfile.TemporaryDirectory() as folder:
             attempt, result, end = started_s(Path(folder))
         attempts.append(attempt)
         results.append(result)
         ends.append(end)
+        if not number:  # bytecode was written
+            for times in (bare, attempts, results, ends):
+                times.clear()
     base = statistics.median(bare)
     print(f"{'start of a run':<34}{'median s':>9}{'min-max':>15}{'x bare':>8}")
     for name, times in (

@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kubernetes chaos failpoints mutants check bench lock clean
+.PHONY: help run test test-kubernetes chaos failpoints power-loss mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -29,6 +29,9 @@ chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and jud
 
 failpoints: .venv/dev.ready ## kill, fill and break the disk at every place where something is written
 	@.venv/bin/python tests/chaos/failpoints.py $(CHAOS_ARGS)
+
+power-loss: .venv/dev.ready ## cut the power at every sync of a run, and look for all that was told before
+	@.venv/bin/python tests/chaos/power_loss.py --seed $(SEED) $(CHAOS_ARGS)
 
 mutants: .venv/dev.ready ## break the engine in five ways; the judge must notice each
 	@.venv/bin/python tests/chaos/mutants.py $(CHAOS_ARGS)

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 _PROBE_BYTES = 65_536
+
+
+def make_lasting(folder: Path) -> None:
+    """Makes the folder and those above it that are missing, and waits until the disk has their names.
+
+    What is synced inside a folder is lost all the same with the folder's own name, which is in the folder above.
+    """
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError):  # of a folder that may be written to and not be read
+            sync(one.parent)
+
+
+def sync(path: Path) -> None:
+    """Waits until the disk has what was written to the file, or the names in the folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def has_room(folder: Path) -> bool:

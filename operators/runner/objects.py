@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from somagent.capsule_compiler.plan import digest_of
+from somagent.operators.runner.folders import make_lasting, sync
 
 CHUNK_BYTES = 1024 * 1024
 _MANY = 16  # from here on, one sync of the file system costs less than one for each file (10 times less for 1,000)
@@ -125,16 +126,18 @@ class Arrivals:
         return digest, size
 
     def _new_file(self) -> BinaryIO:
+        make_lasting(self._store.root)
         self._folder.mkdir(parents=True, exist_ok=True)
         return (self._folder / str(len(self._written))).open("xb")
 
     def _publish(self) -> None:
         _make_durable(list(self._written.values()))
+        make_lasting(self._store.root / "objects")
         shards = set()
         for digest, written in self._written.items():
             written.chmod(0o444)
             target = self._store.path(digest)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(exist_ok=True)
             written.rename(target)
             shards.add(target.parent)
         _make_durable([*shards, *{shard.parent for shard in shards}])
@@ -158,11 +161,7 @@ def _make_durable(paths: list[Path]) -> None:
     if len(paths) >= _MANY and _sync_file_system(paths[0]):
         return
     for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
 
 
 def _sync_file_system(path: Path) -> bool:

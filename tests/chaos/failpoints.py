@@ -32,6 +32,7 @@ from kills import Commands, Ended, Stuck, keep, warm, with_operator
 # Where they are: call and path below the folder that holds `.somagent`; the first that fits is the name.
 FAILPOINTS: dict[str, tuple[str, str]] = {
     "data.make": ("mkdir", ".somagent"),
+    "above.sync": ("sync", "."),
     "data.sync": ("sync", ".somagent"),
     "ignore.create": ("create", ".somagent/.gitignore"),
     "ignore.write": ("write", ".somagent/.gitignore"),
@@ -54,6 +55,7 @@ FAILPOINTS: dict[str, tuple[str, str]] = {
     "shm.truncate": ("truncate", ".somagent/journal.sqlite3-shm"),
     "shm.unlink": ("unlink", ".somagent/journal.sqlite3-shm"),
     "contents.make": ("mkdir", ".somagent/contents"),
+    "contents.sync": ("sync", ".somagent/contents"),
     "incoming.make": ("mkdir", ".somagent/contents/incoming"),
     "objects.make": ("mkdir", ".somagent/contents/objects"),
     "copies.make": ("mkdir", ".somagent/contents/copies"),

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.plan import digest_of
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
+from somagent.operators.runner.folders import make_lasting
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local.rows import decode_attempt, encode
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
@@ -19,7 +20,7 @@ from somagent.workflows.engines.protocol import DecisionRefused, EngineError
 
 def prepare(directory: Path) -> None:
     """Makes the data directory; it is not for version control."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_lasting(directory)
     ignore = directory / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n")

@@ -116,6 +116,9 @@ class UsedFile:
 Use = Literal["if", "require", "forEach", "argument", "output"]
 
 
+ExpressionKey = tuple[str, Path, str]
+
+
 class Expression(Struct, frozen=True, gc=False):
     """An expression of the capsule and where it stands: by path, since lines above it may come and go."""
 
@@ -125,6 +128,11 @@ class Expression(Struct, frozen=True, gc=False):
     reading: Reading  # its spans are offsets into the scalar's text
     in_text: bool = False  # rendered into a string, not a value of its own
     in_braces: bool = False  # that should not be there
+
+    @property
+    def key(self) -> ExpressionKey:
+        """What tells it from all others."""
+        return self.step, self.at, self.text
 
     @property
     def expr(self) -> Expr:
@@ -191,6 +199,7 @@ class Draft:
     output_expressions: tuple[Expression, ...] = ()
     output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scopes: Mapping[str, Scopes] = field(default_factory=dict)  # of each step; "" for the capsule's outputs
+    untyped: frozenset[ExpressionKey] = frozenset()  # expressions that name what is not there, which was said
     items: Mapping[str, Size] = field(default_factory=dict)  # how much each fan-out walks over, by step
     family: Family | None = None
     policies: Mapping[str, Constitution] = field(default_factory=dict)

@@ -75,7 +75,7 @@ def _items_of(step: StepDraft, sizes: Mapping[str, Size]) -> Size:
 
 
 def _check(draft: Draft, one: Expression, sizes: Mapping[str, Size]) -> list[Diagnostic]:
-    if not _has_macro(one):
+    if not _has_macro(one) or one.key in draft.untyped:
         return []
     cost = estimate(one.expr, sizes)
     if cost.steps <= MAX_STEPS or not cost.loops:

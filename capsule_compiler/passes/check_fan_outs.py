@@ -20,7 +20,7 @@ def _unbounded(draft: Draft) -> Iterator[Diagnostic]:
             continue
         step = draft.steps[name]
         for one in step.expressions:
-            if one.use == "forEach" and not _over_another(draft, one):
+            if one.use == "forEach" and one.key not in draft.untyped and not _over_another(draft, one):
                 message = f"nothing bounds the number of items of `{step.id}`"
                 help_ = f"say `maxItems` where `{write(one.expr)}` is declared: without it there is no forecast"
                 (placed,) = draft.in_document(

@@ -84,7 +84,7 @@ def _unsure(draft: Draft, step: StepDraft, doubts: _Doubts) -> Iterator[Diagnost
 def _report_unsure(
     draft: Draft, one: Expression, doubtful: frozenset[str], known: frozenset[str]
 ) -> Iterator[Diagnostic]:
-    if not any(_is_of(reference.names, doubtful) for reference in one.reads):
+    if not any(_is_of(reference.names, doubtful) for reference in one.reads) or one.key in draft.untyped:
         return
     for read in unsure_reads(one.expr, doubtful, known):
         step = draft.steps.get(read.step)

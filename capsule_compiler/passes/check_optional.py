@@ -48,7 +48,7 @@ def _in_expression(draft: Draft, one: Expression, optional: frozenset[str], know
     if optional.isdisjoint(_WORD.findall(one.text)) and "`" not in one.text:
         return
     scopes = draft.scopes.get(one.step)
-    if scopes is None:
+    if scopes is None or one.key in draft.untyped:
         return
     types = draft.given.readings.node_types(one.reading, scopes.inner if one.use == "argument" else scopes.outer)
     for read in optional_reads(one.expr, types, known):

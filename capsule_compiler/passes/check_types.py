@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from somagent.capsule_compiler.border import (
     types_across,
     wanted_of_used_input,
 )
-from somagent.capsule_compiler.draft import Draft, Expression, Scopes, StepDraft, index_name, item_name
+from somagent.capsule_compiler.draft import Draft, Expression, ExpressionKey, Scopes, StepDraft, index_name, item_name
 from somagent.capsule_compiler.environment import (
     WAYS_TO_END,
     inputs_type,
@@ -29,6 +29,7 @@ from somagent.capsule_compiler.environment import (
     steps_type,
     with_statuses,
 )
+from somagent.capsule_compiler.in_our_words import Here, in_our_words
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.sub_budgets import check_sub_budgets
@@ -43,13 +44,21 @@ _LETS_OTHERS_RUN = 'it is "Succeeded" or "Skipped"'
 _READS = re.compile(r"(steps|inputs|run)(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
+class _Found(list[Diagnostic]):
+    """What is wrong, and the expressions of which nothing more can be said because of it."""
+
+    def __init__(self, found: Iterable[Diagnostic]) -> None:
+        super().__init__(found)
+        self.untyped: set[ExpressionKey] = set()
+
+
 def check_types(draft: Draft) -> Draft:
     """Types everything; each fan-out learns its item's type, the capsule its outputs' schemas."""
     if draft.capsule is None:
         return draft
     schemas = {name: msgspec.to_builtins(schema) for name, schema in draft.capsule.spec.types.items()}
     types = ValueTypes(schemas | types_across(draft))
-    found = [*_schemas(draft, schemas), *check_amounts(draft), *check_sub_budgets(draft)]
+    found = _Found([*_schemas(draft, schemas), *check_amounts(draft), *check_sub_budgets(draft)])
     scope = _scope(draft, types)
     final_scope = {**scope, "run": run_type(final=True)}
     if any(step.final and any("status" in one.text for one in step.expressions) for step in draft.steps.values()):
@@ -64,7 +73,8 @@ def check_types(draft: Draft) -> Draft:
         scopes[step.id] = Scopes(outer, inner)
     outputs = _outputs(draft, scope, found)
     output_schemas = {name: types.schema_of(type_) for name, type_ in outputs.items()}
-    return replace(draft.reporting(found), steps=steps, output_schemas=output_schemas, scopes=scopes)
+    draft = replace(draft.reporting(found), untyped=frozenset(found.untyped))
+    return replace(draft, steps=steps, output_schemas=output_schemas, scopes=scopes)
 
 
 def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
@@ -75,8 +85,15 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
     steps: dict[str, Type] = dict.fromkeys(sorted(draft.broken), DYN)
     secrets = secrets_type(draft.written(("spec", "uses", "secrets")))
     steps |= {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
+    steps |= dict.fromkeys(_written_twice(draft), DYN)
     scope = {"inputs": inputs_type(inputs, types), "steps": steps_type(steps), "run": run_type(final=False)}
     return {**scope, "secrets": secrets}
+
+
+def _written_twice(draft: Draft) -> list[str]:
+    """Steps whose key stands there twice: which outputs are meant, nobody knows."""
+    firsts = {label.span for one in draft.diagnostics if one.name == "duplicate-key" for label in one.labels}
+    return [step.id for step in draft.steps.values() if draft.key_span(step.path) in firsts] if firsts else []
 
 
 def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
@@ -91,7 +108,7 @@ def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
 
 
 def _check_step(
-    draft: Draft, step: StepDraft, scope: Mapping[str, Type], types: ValueTypes, found: list[Diagnostic]
+    draft: Draft, step: StepDraft, scope: Mapping[str, Type], types: ValueTypes, found: _Found
 ) -> tuple[StepDraft, Mapping[str, Type]]:
     entry = draft.entry(step)
     fan_out: FanOut | None = None
@@ -119,7 +136,7 @@ def _check_step(
     return (step if fan_out is None else structs.replace(step, fan_out=fan_out)), inner
 
 
-def _item_type(draft: Draft, one: Expression, scope: Mapping[str, Type], found: list[Diagnostic]) -> Type:
+def _item_type(draft: Draft, one: Expression, scope: Mapping[str, Type], found: _Found) -> Type:
     items = _check_expression(draft, one, scope, None, found)
     if isinstance(items, ListType):
         return items.item
@@ -146,7 +163,7 @@ def _fan_out(step: StepDraft, one: Expression, item_schema: JsonSchema) -> FanOu
 
 
 def _check_expression(
-    draft: Draft, one: Expression, scope: Mapping[str, Type], wanted: Type | None, found: list[Diagnostic]
+    draft: Draft, one: Expression, scope: Mapping[str, Type], wanted: Type | None, found: _Found
 ) -> Type:
     wants = None if one.in_text else wanted
     if one.use == "argument" or wants == BOOL:
@@ -154,11 +171,22 @@ def _check_expression(
     else:  # the type is the capsule's own, and may have a name there
         checked = check(one.expr, scope, wanted=wants)
     if checked.diagnostics:
-        found += draft.in_document(one, [_with_way_out(mistake) for mistake in checked.diagnostics])
+        if any(mistake.name.startswith("unknown-") for mistake in checked.diagnostics):
+            found.untyped.add(one.key)
+        found += draft.in_document(one, _with_ways_out(draft, one, scope, checked.diagnostics))
         return DYN
     if one.in_text:
         found += _rendered(draft, one, checked.type, wanted)
     return checked.type
+
+
+def _with_ways_out(
+    draft: Draft, one: Expression, scope: Mapping[str, Type], mistakes: Iterable[Diagnostic]
+) -> list[Diagnostic]:
+    step = draft.steps.get(one.step)
+    item = item_name(step) if step is not None else ""
+    here = Here(scope, step is not None and step.final, item if item in scope else "")
+    return [_with_way_out(in_our_words(mistake, one.expr, here)) for mistake in mistakes]
 
 
 def _with_way_out(mistake: Diagnostic) -> Diagnostic:
@@ -186,7 +214,7 @@ def _holds_artifact(type_: Type) -> bool:
     return type_ == ARTIFACT or (isinstance(type_, ListType) and _holds_artifact(type_.item))
 
 
-def _outputs(draft: Draft, scope: Mapping[str, Type], found: list[Diagnostic]) -> dict[str, Type]:
+def _outputs(draft: Draft, scope: Mapping[str, Type], found: _Found) -> dict[str, Type]:
     outputs: dict[str, Type] = {}
     for one in draft.output_expressions:
         type_ = _check_expression(draft, one, scope, None, found)

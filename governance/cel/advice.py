@@ -182,7 +182,8 @@ def unknown_field(type_: ObjectType, name: str, span: Span, *, quoted: bool = Fa
     `quoted` tells that the name is written as a string.
     """
     message = f"{type_.title} has no {type_.member} `{name}`"
-    return _suggest(type_.fault, message, span, name, type_.fields, written='"{}"'.format if quoted else write_field)
+    known = type_.fields if type_.fault == "unknown-member" else filter(str.isidentifier, type_.fields)
+    return _suggest(type_.fault, message, span, name, tuple(known), written='"{}"'.format if quoted else write_field)
 
 
 def no_fields(expr: Select, type_: Type) -> Diagnostic:

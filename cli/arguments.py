@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _packages(add)
     _run(add)
     _look(add)
+    _keep(add)
     _decide(add)
     _tools(add)
     return parser
@@ -238,6 +239,25 @@ def _tools(add: _Adder) -> None:
     _constitution(lsp)
     completion = add("completion", help="print a script that completes this command in your shell")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"], help="which shell")
+
+
+def _keep(add: _Adder) -> None:
+    prune = add("prune", help="remove runs that ended long ago, with their logs, reports and artifacts")
+    prune.add_argument(
+        "--older-than", required=True, metavar="DURATION", help="those that ended before that time, such as `30d`"
+    )
+    prune.add_argument("--keep", type=int, default=0, metavar="N", help="but never the newest N (default: 0)")
+    prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    _data(prune)
+    _output(prune)
+    backup = add("backup", help="copy the data directory to a new folder, also while runs are at work")
+    backup.add_argument("folder", metavar="FOLDER", help="where to; it must not be there yet")
+    _data(backup)
+    _output(backup)
+    doctor = add("doctor", help="look through the data directory for what is broken, and say what to do")
+    doctor.add_argument("--quick", action="store_true", help="do not read the stored content")
+    _data(doctor)
+    _output(doctor)
 
 
 def _run_id(parser: argparse.ArgumentParser) -> None:

@@ -106,7 +106,7 @@ class Arrivals:
     def add_bytes(self, content: bytes) -> str:
         """Adds the bytes, unless they are here already, and returns their digest."""
         digest = digest_of(content)
-        if digest not in self._written and not self._store.has(digest, len(content)):
+        if digest not in self._written and not self._is_here(digest, len(content)):
             with self._new_file() as file:
                 file.write(content)
                 self._written[digest] = Path(file.name)
@@ -119,11 +119,21 @@ class Arrivals:
             return self.add_bytes(content), len(content)
         with path.open("rb", buffering=0) as source:
             digest, size = copy_and_digest(source, None)
-        if digest not in self._written and not self._store.has(digest, size):
+        if digest not in self._written and not self._is_here(digest, size):
             with path.open("rb", buffering=0) as source, self._new_file() as file:
                 digest, size = copy_and_digest(source, file)
                 self._written[digest] = Path(file.name)
         return digest, size
+
+    def _is_here(self, digest: str, size: int) -> bool:
+        """Content that is used anew is as young as new content, which nobody clears away."""
+        if not self._store.has(digest, size):
+            return False
+        try:
+            os.utime(self._store.path(digest))
+        except OSError:  # it went at this moment, or belongs to somebody else, who clears nothing away for us
+            return self._store.has(digest, size)
+        return True
 
     def _new_file(self) -> BinaryIO:
         make_lasting(self._store.root)

@@ -34,6 +34,8 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"line \d+: +\d+ (Killed|Interrupt)"), r"<pid> \1"),
     (re.compile(r'"(account)": "[^"]+"'), r'"\1": "<account>"'),
     (re.compile(r" +\(?[\d,]+ bytes\)? +<digest>"), " <size> <digest>"),  # a zip holds the run's id
+    (re.compile(r"[\d,]+ MiB free"), "<room>"),
+    (re.compile(r"[\d,]+(?= bytes(, no damage|, all whole|\)$))", re.MULTILINE), "<size>"),
     (re.compile(r"(?<=\S) {2,}(?=\S)"), "  "),  # columns are as wide as the longest duration
 )
 

@@ -1,0 +1,135 @@
+"""Care of a data directory: `prune`, `backup` and `doctor`, beside runs that go on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+from somagent_shell import Shell
+
+from somagent.workflows.engines.local.upkeep.prune import TABLES_OF_RUNS
+
+Wait = Callable[[Callable[[], bool]], None]
+MAKES = """\
+  inputs: { word: { type: string } }
+  steps:
+    made:
+      script: { run: 'mkdir f; echo "$WORD" > f/x; seq 20000 > f/y', env: { WORD: "${{ inputs.word }}" } }
+      outputs: { f: { type: artifact, path: f } }
+  outputs: { f: "${{ steps.made.f }}" }
+"""
+
+
+def objects(somagent: Shell, folder: str = ".somagent") -> set[str]:
+    return {path.name for path in (somagent.folder / folder / "contents" / "objects").glob("*/*")}
+
+
+def age(somagent: Shell) -> None:
+    """Makes all content older than what may still be on its way."""
+    import os
+
+    for path in (somagent.folder / ".somagent" / "contents" / "objects").glob("*/*"):
+        os.utime(path, (0, 0))
+
+
+@pytest.fixture
+def three(somagent: Shell) -> list[str]:
+    """Three ended runs, newest first; the first and the last one made the same."""
+    name = somagent.capsule("makes", MAKES)
+    for word in ("one", "two", "one"):
+        assert somagent("run", name, "--input", f"word={word}").code == 0
+    return [run["id"] for run in somagent("runs", "--output", "json").json]
+
+
+def test_what_is_pruned_takes_along_only_what_nobody_else_stands_on(somagent: Shell, three: list[str]) -> None:
+    age(somagent)
+    before = objects(somagent)
+    said = somagent("prune", "--older-than", "0s", "--keep", "1", "--dry-run", "--output", "json").json
+    assert (said["runs"], objects(somagent)) == ([three[2], three[1]], before)
+    done = somagent("prune", "--older-than", "0s", "--keep", "1", "--output", "json").json
+    assert (done["runs"], done["files"]) == (said["runs"], said["files"])
+    assert [run["id"] for run in somagent("runs", "--output", "json").json] == three[:1]
+    assert len(before) - len(objects(somagent)) == 2  # the file `x` of "two", and the manifest of its folder
+    assert somagent("doctor").code == 0
+    assert somagent("artifacts", "last", "f", "--to", "out").code == 0
+    assert (somagent.folder / "out" / "f" / "x").read_text() == "one\n"
+    assert [path.name for path in (somagent.folder / ".somagent" / "reports").iterdir()] == [f"{three[0]}.html"]
+
+
+def test_runs_that_are_young_or_have_not_ended_stay(somagent: Shell, gated: str, three: list[str]) -> None:
+    assert somagent("run", gated).code == 3
+    assert somagent("prune", "--older-than", "1h", "--output", "json").json["runs"] == []
+    assert somagent("prune", "--older-than", "0s", "--output", "json").json["runs"] == three[::-1]
+    (parked,) = somagent("runs", "--output", "json").json
+    assert somagent("approve", parked["id"], "ask", "--as", "ann").code == 0
+
+
+def test_every_table_that_says_something_about_runs_is_pruned(somagent: Shell, three: list[str]) -> None:
+    with sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3") as db:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables - TABLES_OF_RUNS.keys() == {"lease", "plans"}
+    assert somagent("prune", "--older-than", "0s").code == 0
+    with sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3") as db:
+        rows = {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+    assert {name for name, count in rows.items() if count} == {"lease"}
+    assert three  # they were there
+
+
+def test_nothing_is_pruned_while_somebody_is_at_work(somagent: Shell, wait_until: Wait, three: list[str]) -> None:
+    name = somagent.capsule("slow", "  steps: { a: { script: { run: 'touch ../../begun; sleep 60' } } }\n")
+    process = somagent.start("run", name)
+    wait_until(lambda: any((somagent.folder / ".somagent").rglob("begun")))
+    held = somagent("prune", "--older-than", "0s")
+    assert (held.code, "runs capsules in" in held.err) == (5, True)
+    assert somagent("prune", "--older-than", "0s", "--dry-run", "--output", "json").json["runs"] == three[::-1]
+
+    assert somagent("backup", "copy").code == 0
+    process.kill()
+    process.wait()
+    listed = somagent("runs", "--data-dir", "copy", "--output", "json").json
+    assert [run["id"] for run in listed][1:] == three
+    assert listed[0]["phase"] == "Pending"
+    assert somagent("doctor", "--data-dir", "copy").code == 0
+    assert objects(somagent, "copy") == objects(somagent)
+
+
+def test_a_backup_is_whole_or_not_there(somagent: Shell, three: list[str]) -> None:
+    assert three
+    assert somagent("backup", "copy").code == 0
+    again = somagent("backup", "copy")
+    assert (again.code, "is there already" in again.err) == (2, True)
+    broken = max(
+        (somagent.folder / ".somagent" / "contents" / "objects").glob("*/*"), key=lambda one: one.stat().st_size
+    )
+    broken.chmod(0o644)
+    broken.write_text("something else")
+    failed = somagent("backup", "other")
+    assert failed.code == 2
+    assert "is damaged" in failed.err
+    assert [path.name for path in somagent.folder.iterdir() if path.name.startswith("other")] == []
+
+
+def test_the_doctor_names_what_is_broken_and_whose_it_is(somagent: Shell, three: list[str]) -> None:
+    sound = somagent("doctor", "--output", "json")
+    assert (sound.code, {one["state"] for one in sound.json}) == (0, {"good"})
+    shared = max(
+        (somagent.folder / ".somagent" / "contents" / "objects").glob("*/*"), key=lambda one: one.stat().st_size
+    )
+    shared.unlink()
+    missing = somagent("doctor")
+    assert missing.code == 1
+    assert f"{shared} is missing".replace(str(somagent.folder) + "/", "") in missing.out
+    assert all(run in missing.out for run in three)
+    with sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3") as db:
+        db.execute("UPDATE results SET record = '{' WHERE run = ?", (three[1],))
+    unreadable = somagent("doctor", "--quick")
+    assert f"✗ run {three[1]}: a record in `results` cannot be read" in unreadable.out
+    assert unreadable.out.count("cannot be read") == 1
+
+
+def test_mistakes_on_the_command_line_are_said(somagent: Shell) -> None:
+    assert "there is no data directory" in somagent("doctor").err
+    assert somagent("prune", "--older-than", "0s").code == 2
+    assert "no duration" in somagent("prune", "--older-than", "soon").err
+    assert somagent("backup", "x").code == 2

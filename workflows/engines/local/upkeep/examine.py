@@ -1,0 +1,169 @@
+"""Looks through a data directory for what is broken, and says what to do about each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from somagent.capsule_compiler.plan import decode_plan, digest_of
+from somagent.operators.runner.objects import ContentError, ObjectStore
+from somagent.operators.runner.records import Decision, RunRecord
+from somagent.workflows.engines.lease import holder
+from somagent.workflows.engines.local.rows import decode_attempt, decode_result
+from somagent.workflows.engines.local.schema import FILE_NAME, VERSION, open_reader
+from somagent.workflows.engines.local.upkeep.references import DIGEST, digests_in, manifest
+from somagent.workflows.engines.protocol import EngineError
+
+_LITTLE_ROOM = 256 * 1024**2
+_STALE_S = 3600.0
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    about: str
+    state: Literal["good", "note", "broken"]
+    said: str
+    way_out: str = ""
+
+
+def examine(directory: Path, *, contents: bool = True) -> Iterator[Finding]:
+    """Everything about a data directory, in order; with `contents`, every stored byte is read too."""
+    free = shutil.disk_usage(directory).free
+    room = f"{free // 1024**2:,} MiB free"
+    yield (
+        Finding("disk", "note", room, "make room before the next run")
+        if free < _LITTLE_ROOM
+        else Finding("disk", "good", room)
+    )
+    pid = holder(directory)
+    yield Finding("lease", "good", "nobody is at work" if pid is None else f"process {pid} is at work")
+    try:
+        db = open_reader(directory / FILE_NAME)
+    except EngineError as error:
+        yield Finding("journal", "broken", str(error), "")
+        return
+    with closing(db):
+        yield from _journal(db, directory)
+        yield from _records(db)
+        yield from _contents(db, directory, whole=contents)
+    yield from _leftovers(directory)
+
+
+def _journal(db: sqlite3.Connection, directory: Path) -> Iterator[Finding]:
+    try:
+        problems = [row[0] for row in db.execute("PRAGMA integrity_check(20)")]
+    except sqlite3.DatabaseError as error:
+        problems = [str(error)]
+    if problems != ["ok"]:
+        keep = f"keep a copy of {directory}, then begin with a backup, or move the journal away"
+        yield Finding("journal", "broken", f"SQLite says: {'; '.join(problems[:5])}", keep)
+        return
+    (count,) = db.execute("SELECT count(*) FROM runs").fetchone()
+    size = (directory / FILE_NAME).stat().st_size
+    yield Finding("journal", "good", f"version {VERSION}, {count:,} runs, {size:,} bytes, no damage")
+
+
+def _records(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Every record can be read, and every plan is what its digest says."""
+    decoders: tuple[tuple[str, str, str, Callable[[bytes], object]], ...] = (
+        ("runs", "id", "record", msgspec.json.Decoder(RunRecord).decode),
+        ("attempts", "run", "record", decode_attempt),
+        ("results", "run", "record", decode_result),
+        ("decisions", "run", "record", msgspec.json.Decoder(Decision).decode),
+    )
+    unreadable: dict[str, str] = {}
+    count = 0
+    for table, column, content, decode in decoders:
+        for run, record in db.execute(f"SELECT {column}, {content} FROM {table}"):  # noqa: S608 - constants
+            count += 1
+            try:
+                decode(record)
+            except msgspec.DecodeError as error:
+                unreadable.setdefault(run, f"a record in `{table}` cannot be read ({error})")
+    for digest, content in db.execute("SELECT digest, content FROM plans"):
+        count += 1
+        try:
+            decode_plan(content)
+            why = "" if digest_of(content) == digest else "its plan is not what its digest says"
+        except msgspec.DecodeError as error:
+            why = f"its plan cannot be read ({error})"
+        if why:
+            unreadable |= {run: why for (run,) in db.execute("SELECT id FROM runs WHERE plan = ?", (digest,))}
+    for run, why in unreadable.items():
+        yield Finding(f"run {run}", "broken", why, "others are not touched by it; run its capsule anew")
+    if not unreadable:
+        yield Finding("records", "good", f"all {count:,} can be read")
+
+
+def _contents(db: sqlite3.Connection, directory: Path, *, whole: bool) -> Iterator[Finding]:
+    """Content that runs stand on is here, and is what was stored."""
+    store = ObjectStore(directory / "contents")
+    users = _users(db, directory / "contents")
+    broken = size = 0
+    for digest, runs in sorted(users.items()):
+        path = store.path(digest)
+        try:
+            size += path.stat().st_size
+            if whole:
+                with Path(os.devnull).open("wb") as nowhere:
+                    store.copy_to(digest, nowhere)
+            continue
+        except FileNotFoundError:
+            said = f"{path} is missing"
+        except (ContentError, OSError) as error:
+            said = str(error)
+        broken += 1
+        of = f" (of {', '.join(runs[:3])}{f' and {len(runs) - 3} more' if len(runs) > 3 else ''})"
+        yield Finding("content", "broken", said + of, "restore that file from a backup, or run the capsule anew")
+    if not broken:
+        how = "whole" if whole else "there; what is in them was not read"
+        yield Finding("content", "good", f"{len(users):,} files, {size:,} bytes, all {how}")
+
+
+def _users(db: sqlite3.Connection, contents: Path) -> dict[str, list[str]]:
+    """Runs by the digest of the content that they stand on: files taken along, large values, artifacts."""
+    users: dict[str, list[str]] = {}
+    taken_along: dict[str, list[str]] = {}
+    for digest, content in db.execute("SELECT digest, content FROM plans"):
+        with suppress(msgspec.DecodeError):  # which is shown
+            plan = decode_plan(content)
+            taken_along[digest] = [one.digest for each in (plan, *plan.capsules.values()) for one in each.files]
+    for run, plan_digest in db.execute("SELECT id, plan FROM runs"):
+        for digest in taken_along.get(plan_digest, ()):
+            users.setdefault(digest, []).append(run)
+    for run, record in db.execute("SELECT run, record FROM results"):
+        with suppress(msgspec.DecodeError):
+            for digest in _stored_in(msgspec.json.decode(record).get("outputs", {})):
+                for one in (digest, *digests_in(manifest(ObjectStore(contents).path(digest)))):
+                    if run not in (known := users.setdefault(one, [])):
+                        known.append(run)
+    return users
+
+
+def _stored_in(value: object) -> Iterator[str]:
+    """Digests of large values and artifacts in the outputs of a step."""
+    if isinstance(value, dict):
+        for key in ("$content", "artifact"):
+            if isinstance(value.get(key), str) and DIGEST.fullmatch(value[key].encode()):
+                yield value[key]
+        for one in value.values():
+            yield from _stored_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _stored_in(one)
+
+
+def _leftovers(directory: Path) -> Iterator[Finding]:
+    old = time.time() - _STALE_S
+    left = [path for path in (directory / "contents" / "incoming").glob("*") if path.stat().st_mtime < old]
+    if left:
+        yield Finding("content", "note", f"{len(left)} writes that were cut off take room", f"rm -r {left[0].parent}/*")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from somagent_shell import Shell
@@ -23,6 +25,11 @@ MAKES = """\
 
 def objects(somagent: Shell, folder: str = ".somagent") -> set[str]:
     return {path.name for path in (somagent.folder / folder / "contents" / "objects").glob("*/*")}
+
+
+def journal(somagent: Shell) -> closing[sqlite3.Connection]:
+    path = somagent.folder / ".somagent" / "journal.sqlite3"
+    return closing(sqlite3.connect(path, isolation_level=None))
 
 
 def age(somagent: Shell) -> None:
@@ -66,18 +73,18 @@ def test_runs_that_are_young_or_have_not_ended_stay(somagent: Shell, gated: str,
 
 
 def test_every_table_that_says_something_about_runs_is_pruned(somagent: Shell, three: list[str]) -> None:
-    with sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3") as db:
+    with journal(somagent) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables - TABLES_OF_RUNS.keys() == {"lease", "plans"}
     assert somagent("prune", "--older-than", "0s").code == 0
-    with sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3") as db:
+    with journal(somagent) as db:
         rows = {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
     assert {name for name, count in rows.items() if count} == {"lease"}
     assert three  # they were there
 
 
 def test_nothing_is_pruned_while_somebody_is_at_work(somagent: Shell, wait_until: Wait, three: list[str]) -> None:
-    name = somagent.capsule("slow", "  steps: { a: { script: { run: 'touch ../../begun; sleep 60' } } }\n")
+    name = somagent.capsule("slow", "  steps: { a: { script: { run: 'touch ../../begun; sleep 8' } } }\n")
     process = somagent.start("run", name)
     wait_until(lambda: any((somagent.folder / ".somagent").rglob("begun")))
     held = somagent("prune", "--older-than", "0s")
@@ -86,7 +93,7 @@ def test_nothing_is_pruned_while_somebody_is_at_work(somagent: Shell, wait_until
 
     assert somagent("backup", "copy").code == 0
     process.kill()
-    process.wait()
+    process.communicate()
     listed = somagent("runs", "--data-dir", "copy", "--output", "json").json
     assert [run["id"] for run in listed][1:] == three
     assert listed[0]["phase"] == "Pending"
@@ -121,7 +128,7 @@ def test_the_doctor_names_what_is_broken_and_whose_it_is(somagent: Shell, three:
     assert missing.code == 1
     assert f"{shared} is missing".replace(str(somagent.folder) + "/", "") in missing.out
     assert all(run in missing.out for run in three)
-    with sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3") as db:
+    with journal(somagent) as db:
         db.execute("UPDATE results SET record = '{' WHERE run = ?", (three[1],))
     unreadable = somagent("doctor", "--quick")
     assert f"✗ run {three[1]}: a record in `results` cannot be read" in unreadable.out

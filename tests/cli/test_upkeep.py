@@ -34,8 +34,6 @@ def journal(somagent: Shell) -> closing[sqlite3.Connection]:
 
 def age(somagent: Shell) -> None:
     """Makes all content older than what may still be on its way."""
-    import os
-
     for path in (somagent.folder / ".somagent" / "contents" / "objects").glob("*/*"):
         os.utime(path, (0, 0))
 

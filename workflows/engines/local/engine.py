@@ -32,7 +32,7 @@ from somagent.workflows.engines.local import reading, submission
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.journal import Journal, cut_off
 from somagent.workflows.engines.local.rows import RunRow, encode
-from somagent.workflows.engines.local.writer import Crash, survive
+from somagent.workflows.engines.local.writer import Crash, Name, survive
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
 from somagent.workflows.engines.slots import Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
@@ -288,7 +288,7 @@ class LocalEngine:
             self._look(self._known(run.parent.run).run)
 
     async def _mark(
-        self, run_id: str, name: str, phase: Phase, now: datetime, outcome: rules.Outcome | None = None
+        self, run_id: str, name: Name, phase: Phase, now: datetime, outcome: rules.Outcome | None = None
     ) -> None:
         """Writes how far the run as a whole is; then tells."""
         journal = self._writable()

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.schema import open_writer
@@ -25,8 +25,9 @@ T = TypeVar("T")
 # The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
 # and when it is durable but nobody has been told.
 Crash = Callable[[str], None]
-WRITES = ("lease", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "child", "signal",
-          "cancel", "stop", "close")  # fmt: skip
+Name = Literal["lease", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "child", "signal",
+               "cancel", "stop", "close"]  # fmt: skip
+WRITES: tuple[Name, ...] = get_args(Name)
 CRASH_POINTS = tuple(f"{write}.{moment}" for write in WRITES for moment in ("before", "written", "committed"))
 
 
@@ -55,7 +56,7 @@ class Writer:
         self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
         self._thread.start()
 
-    async def write(self, name: str, operation: Callable[[sqlite3.Connection], T], *, flush: bool = True) -> T:
+    async def write(self, name: Name, operation: Callable[[sqlite3.Connection], T], *, flush: bool = True) -> T:
         """What the operation returned, after its commit.
 
         Without `flush` the commit outlives this process but perhaps not the machine: it reaches the disk with the next

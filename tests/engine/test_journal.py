@@ -16,6 +16,7 @@ from somagent.capsule_compiler.plan import Amounts, Budget, encode_plan
 from somagent.operators.runner.ledger import Account, AttemptHeld, BudgetExceeded
 from somagent.operators.runner.records import Failure, RunRecord, StepKey, StepResult, Waiting
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.journal import Journal
 from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.submission import prepare, write_run
@@ -316,3 +317,13 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_by_whoever_opens_i
             await journal.reserve(StepKey(key.run, "b"), Amounts(tokens=5), limit)
 
     go(main())
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL])
+def test_a_journal_that_a_stopped_process_keeps_locked_is_not_called_damaged(tmp_path, code):
+    """Nobody may be told to move a journal away that is whole."""
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorcode = code
+    said = translated(error, tmp_path / "journal.sqlite3")
+    assert not isinstance(said, JournalDamaged)
+    assert "is locked: another process has been writing to it for too long; try again" in str(said)

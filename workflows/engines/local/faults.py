@@ -22,7 +22,7 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
             return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
         case sqlite3.SQLITE_CANTOPEN if is_full(path.parent):  # what it could not open is a file that it has to make
             return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:  # the last: while it opens the WAL
             return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return EngineError(f"cannot open {path}: {error}; check the permissions of the file and of its folder")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBook, Template, digest_of
 from somagent.governance.constitution import default_constitution
@@ -23,6 +25,7 @@ from somagent.operators.script import OPERATOR as SCRIPT
 from somagent.workflows.engines.local import Clock, LocalEngine
 from somagent.workflows.engines.protocol import RunView
 
+settings.register_profile("campaign", max_examples=20_000)  # as in tests/cel
 PROGRAMS = Path(__file__).parent / "programs"
 
 
@@ -204,3 +207,24 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Callable[..., dict[str, Any]]]:
+    """Runs a plan in a process that may die; see `programs/trials.py`."""
+    program = PROGRAMS / "trials.py"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, str(program)], stdin=pipe, stdout=pipe, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def attempt(  # noqa: PLR0917
+            directory: Path, plan: Path, run: str | None = None, die_at: str = "", count: int = 0, act: str = "run"
+        ) -> Any:
+            order = {"directory": str(directory), "plan": str(plan), "run": run, "act": act}
+            order |= {"die_at": die_at, "count": count}
+            server.stdin.write(json.dumps(order) + "\n")
+            server.stdin.flush()
+            return json.loads(server.stdout.readline())
+
+        yield attempt

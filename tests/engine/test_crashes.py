@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,28 +22,6 @@ from somagent.workflows.engines.protocol import RunView
 
 POINTS = [point for point in CRASH_POINTS if not point.startswith(("signal.", "cancel.", "stop."))]
 OFTEN = ("begin.", "record.", "end.", "open.", "start.")
-Trial = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def trial() -> Iterator[Trial]:
-    """Runs a plan in a process that may die; see `programs/trials.py`."""
-    program = Path(__file__).parent / "programs" / "trials.py"
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, str(program)], stdin=pipe, stdout=pipe, text=True) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-
-        def attempt(
-            directory: Path, plan: Path, run: str | None = None, die_at: str = "", count: int = 0, act: str = "run"
-        ) -> Any:
-            order = {"directory": str(directory), "plan": str(plan), "run": run, "act": act}
-            order |= {"die_at": die_at, "count": count}
-            server.stdin.write(json.dumps(order) + "\n")
-            server.stdin.flush()
-            return json.loads(server.stdout.readline())
-
-        yield attempt
 
 
 class Ending(NamedTuple):

@@ -157,6 +157,9 @@ class Execution:
             else:
                 self._items.setdefault(step, set()).add(item)
         self._unfinished = self._rows.unfinished(self._run.id)
+        by = self._rows.cancelled_by(self._run.id)
+        if by is not None:  # before anything starts, so that nothing does
+            self.stopped_for = self.stopped_for or rules.cancellation(by)
         self._finals.extend(node for node in self._plan.finals if node.id not in self._phases)
         left = [node for node in self._plan.nodes if node.id not in self._phases]
         for node in left:
@@ -174,12 +177,16 @@ class Execution:
         barrier = rules.in_the_way(self._plan, node, self._phases) if self._blocked else ""
         if barrier:
             self._spawn(self._written.record(None, rules.omitted(key, barrier, self._now())), self._ended)
-        elif self._is_stopped():
+        elif self._is_stopped() and not self._has_items(node.id):
             self._give_up(key)
         elif node.fan_out is not None:
             self._spawn(self._open(key), partial(self._opened, node))
         else:
             self._take_up(key)
+
+    def _has_items(self, step: str) -> bool:
+        """Whether items of the step were at work before; then each ends by itself, and the step with the last."""
+        return step in self._items or any(key.step == step and key.item != NO_ITEM for key in self._unfinished)
 
     def _take_up(self, key: StepKey) -> None:
         """Goes on with a step or item where its last attempt left it."""

@@ -53,6 +53,8 @@ def step_views(
     for node in (*plan.nodes, *plan.finals):
         whole = by_key.get(StepKey(run_id, node.id))
         count = fan_outs.get(node.id) or (whole and whole.items) or 0  # taken over, it was opened in another run
+        if whole is not None and whole.given_up:  # before any of its items was at work
+            count = 0
         items = [view(node, item) for item in range(count)]
         views.append(_whole(view(node), items) if items else view(node))
     return views

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import UNSET, structs
 
+from somagent.capsule_compiler.absent_values import type_of_read, with_default
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.capsule_compiler.gates import check_gates
 from somagent.capsule_compiler.model.capsule import Capsule
@@ -99,20 +100,27 @@ def _is_of(names: tuple[str, ...], doubtful: frozenset[str]) -> bool:
 def _may_lack_outputs(draft: Draft, one: Expression, read: Unsure, step: StepDraft) -> Diagnostic:
     reader = draft.steps.get(one.step)
     guarded = step.spec.if_ is not UNSET
-    whole = f"steps.{read.step}"
-    if step.spec.for_each is UNSET:
-        names = next((ref.names for ref in one.reads if len(ref.names) > 2 and ref.spans[1] == read.span), ())
-        whole += f".{names[2]}" if names else ".OUTPUT"
-    help_ = f"write `has({whole}) ? {whole} : DEFAULT`"
+    help_ = _default(draft, one, read, step)
     if reader is not None and reader.final and not guarded:
         message = f"step `{read.step}` may have failed: `finally` runs however the run ends; say what happens then"
-        help_ += ', or give this step `if: run.phase == "Succeeded"`'
+        help_ += ', or give this step `if: run.phase == "Succeeded"`' if reader.spec.if_ is UNSET else ""
     else:
         message = f"step `{read.step}` may have been skipped; say what happens then"
         help_ += ", or give this step the same `if`" if reader is not None and not reader.final else ""
     moved = draft.in_document(one, [Diagnostic("read-of-skippable", message, read.span, help=help_)])[0]
     label = Label(draft.key_span((*step.path, "if")), f"`{read.step}` is skipped when this is false")
     return replace(moved, labels=(label,)) if guarded else moved
+
+
+def _default(draft: Draft, one: Expression, read: Unsure, step: StepDraft) -> str:
+    reference = next(ref for ref in one.reads if len(ref.names) > 1 and ref.spans[1] == read.span)
+    asked = f"steps.{read.step}"
+    if step.spec.for_each is UNSET and len(reference.names) > 2:
+        asked += f".{reference.names[2]}"
+    written = with_default(draft, one, reference.span, asked, type_of_read(draft, one, reference))
+    if written:
+        return f"write `{written}`"
+    return f"only another artifact can stand for it: `has({asked}) ? {asked} : steps.OTHER.ARTIFACT`"
 
 
 class _Judge:

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from somagent.capsule_compiler.absent_values import with_default
 from somagent.capsule_compiler.draft import Draft, Expression, item_name
 from somagent.capsule_compiler.environment import ERROR_MEMBER
 from somagent.capsule_compiler.optional_reads import NOTHING, OptionalRead, facts_of, facts_of_items, optional_reads
-from somagent.governance.cel import write
+from somagent.governance.cel import DYN, Type, write
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic
 
 JsonSchema = Mapping[str, Any]
@@ -52,16 +53,17 @@ def _in_expression(draft: Draft, one: Expression, optional: frozenset[str], know
         return
     types = draft.given.readings.node_types(one.reading, scopes.inner if one.use == "argument" else scopes.outer)
     for read in optional_reads(one.expr, types, known):
-        (placed,) = draft.in_document(one, [_mistake(read)])
+        (placed,) = draft.in_document(one, [_mistake(draft, one, read, types)])
         yield placed
 
 
-def _mistake(found: OptionalRead) -> Diagnostic:
+def _mistake(draft: Draft, one: Expression, found: OptionalRead, types: Mapping[int, Type]) -> Diagnostic:
     read = found.read
     whole, owner = write(read), write(read.operand)
     if not found.collected:
         message = f"`{read.field}` may be absent; say what happens then"
-        help_ = f"write `has({whole}) ? {whole} : DEFAULT`, or add `{read.field}` to `required` in its schema"
+        written = with_default(draft, one, read.span, whole, types.get(id(read), DYN))
+        help_ = f"write `{written}`, or add `{read.field}` to `required` in its schema"
         return Diagnostic("read-of-optional", message, read.field_span, help=help_)
     if read.field == ERROR_MEMBER:
         message = "an item that did not fail has no `error`; say what happens then"

@@ -419,13 +419,19 @@ class _Checker:
 
 
 def _may_be_closed(expr: Binary, left: Type, right: Type) -> bool:
-    """Whether values are worth following; of plain reads, which are most, their types tell."""
-    kinds = {type(expr.left), type(expr.right)}
-    return (
-        expr.operator == "in"
-        or not kinds <= _PLAIN
-        or any(isinstance(one, SimpleType) and one.values for one in (left, right))
-    )
+    """Whether values are worth following; of plain reads beside a constant, which are most, their types tell."""
+    if expr.operator == "in":
+        return True
+    kinds = type(expr.left), type(expr.right)
+    if kinds[0] not in _PLAIN or kinds[1] not in _PLAIN:
+        return True
+    ours = left.values if isinstance(left, SimpleType) else None
+    theirs = right.values if isinstance(right, SimpleType) else None
+    if isinstance(expr.right, Literal):
+        return ours is not None and expr.right.value not in ours
+    if isinstance(expr.left, Literal):
+        return theirs is not None and expr.left.value not in theirs
+    return ours is not None and theirs is not None
 
 
 def _other_form(expr: Call) -> str | None:

@@ -98,9 +98,9 @@ _FIELDS_SHOWN = 4
 
 def closed_parts(type_: Type) -> Hashable:
     """The closed lists of values inside a type, which equality does not look at; None when there are none."""
+    if isinstance(type_, SimpleType):
+        return type_.values
     match type_:
-        case SimpleType(_, values):
-            return values
         case ListType(item) | MapType(_, item):
             return closed_parts(item)
         case ObjectType(fields):

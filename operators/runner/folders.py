@@ -37,16 +37,6 @@ def sync(path: Path) -> None:
 
 def has_room(folder: Path) -> bool:
     """Whether the disk takes some more, tried by writing it."""
-    return _probe(folder) is None
-
-
-def is_full(folder: Path) -> bool:
-    """Whether it is for want of room, or because the disk fails, that it takes no more; not for permissions."""
-    refused = _probe(folder)
-    return refused is not None and refused.errno in NO_ROOM
-
-
-def _probe(folder: Path) -> OSError | None:
     probe = folder / f"room-{os.urandom(8).hex()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,9 +46,9 @@ def _probe(folder: Path) -> OSError | None:
                 os.fsync(file.fileno())
         finally:
             probe.unlink(missing_ok=True)
-    except OSError as refused:
-        return refused
-    return None if written == _PROBE_BYTES else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        return False
+    return written == _PROBE_BYTES
 
 
 def remove_tree(path: Path) -> None:
@@ -68,7 +58,8 @@ def remove_tree(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError:
-        pass
+        if not path.exists():  # it failed before it was looked for
+            return
     else:
         return
     import shutil  # noqa: PLC0415 - brings the compression modules along

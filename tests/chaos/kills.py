@@ -2,8 +2,9 @@
 
 `python tests/chaos/kills.py [--kills 10000] [--seed 1] [--jobs N]`. Every process is the real command, forked from this
 one to save the start of Python (one in fifty is started afresh), and dies by SIGKILL at a time drawn uniformly from how
-long the command takes. Some are stopped instead, while another one takes their lease, and then go on. What a fault
-leaves behind is kept in `.chaos/`, and `--only SEED` draws that run again; when a process dies is the machine's.
+long the command takes. Some are stopped instead, while another one takes their lease, and then go on; some runs are
+cancelled. What a fault leaves behind is kept in `.chaos/`, and `--only SEED` draws that run again; when a process dies
+is the machine's.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from judge import FAULTS, Judgement, Process, judge
 
 HERE = Path(__file__).parent
 OPERATOR = HERE / "operator"
-_REFUSED = re.compile(r"has decided on step .* already|does not wait any more|the time to decide ended")
+_REFUSED = re.compile(
+    r"has decided on step .* already|does not wait any more|the time to decide ended|cannot be cancelled"
+)
 _MOST_PROCESSES, _LONGEST_S, _AFRESH = 80, 30.0, 0.02
 
 
@@ -72,8 +75,14 @@ class Commands:
         out, err = (self._beside / f"{name}.{self._started}" for name in ("out", "err"))
         files = [os.open(os.devnull, os.O_RDONLY), *(os.open(path, os.O_WRONLY | os.O_CREAT) for path in (out, err))]
         at = time.time()
+        # The campaign is told to stop by a signal; in the middle of a fork its exception would go to hooks of Python's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         child = os.fork()
-        if child == 0:
+        if child:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        else:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _become(self.folder, [*command, "--output", "json"], files, first, afresh=afresh)
         for file in files:
             os.close(file)
@@ -110,7 +119,6 @@ def _become(folder: Path, command: list[str], files: list[int], first: Callable[
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         first()
         if afresh:
             program = "from somagent.cli.main import main; main()"
@@ -149,6 +157,7 @@ class Trial:
         self.left = self.draw.randint(2, 6)
         self.parallel = ("--parallel", str(self.graph.parallel))
         self.agreed: dict[str, list[str]] = {}
+        self.cancelling = self.draw.random() < 0.1
 
     def pursue(self) -> Judgement:
         """Kills and goes on, writes what happened beside the marks, and has it judged."""
@@ -164,7 +173,9 @@ class Trial:
     def _to_the_end(self) -> Any:
         run, command = "", ("run", "graph.capsule.yaml")
         while len(self.run_command.ended) < _MOST_PROCESSES:
-            ended = self._work(run, (*command, *self.parallel))
+            if run and self.cancelling and self.draw.random() < 0.3:
+                command = ("cancel", run)
+            ended = self._work(run, command if command[0] == "cancel" else (*command, *self.parallel))
             run = run or self._run()
             command = ("resume", run) if run else command
             code = ended.process.code
@@ -174,7 +185,7 @@ class Trial:
                 continue
             if code == 3:
                 command = self._decide(run, json.loads(ended.out))
-            elif code in {0, 1} and '"phase"' in ended.out:
+            elif code in {0, 1, 4} and '"phase"' in ended.out:
                 return json.loads(ended.out)
             elif code != 2 or not _REFUSED.search(ended.process.told):
                 said = f"{ended.process.told[-2000:]}{ended.out[-2000:]}"

@@ -22,7 +22,7 @@ MUTANTS = sorted(path.stem for path in (HERE / "mutants").glob("*.patch"))
 # The kinds of fault of which one at least must be found: another one would be luck.
 EXPECTED = {
     "result-before-validation": {"wrong end", "wrong value", "lost"},
-    "lease-not-fenced": {"duplicate owner"},
+    "lease-not-fenced": {"duplicate owner", "recorded run again"},
     "retry-count-lost": {"too many attempts"},
     "timer-dropped": {"too early"},
     "gate-opened-twice": {"gate too early"},

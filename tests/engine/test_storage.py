@@ -97,13 +97,16 @@ def fill(disk: Path) -> None:
             file.write(bytes(4096))
 
 
-def test_a_disk_that_was_full_before_is_called_full(program, long_plan, small_disk):
-    """SQLite only says that it cannot open the file."""
+def test_a_disk_that_takes_no_new_file_is_called_full(program, long_plan, small_disk):
+    """SQLite only says that it cannot open the file; nobody may be sent to look at permissions."""
     (small_disk / "data").mkdir()
-    fill(small_disk)
+    (small_disk / "data" / ".gitignore").write_text("*\n")
+    subprocess.run(["mount", "-o", "remount,nr_inodes=3", str(small_disk)], check=True)
     refused = program("work", small_disk / "data", long_plan)
     assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
-    assert refused.stderr.startswith("StorageFull: cannot write")
+    assert refused.stderr.startswith(
+        f"StorageFull: cannot open {small_disk / 'data' / 'journal.sqlite3'}: the disk is full"
+    )
 
 
 def test_runs_are_read_from_a_full_disk(program, long_plan, small_disk, make_plan, make_node):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from somagent.operators.runner.folders import NO_ROOM, is_full
+from somagent.operators.runner.folders import NO_ROOM
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
 
 # Reads that end early or cannot be done are damage; other I/O errors are failed writes.
@@ -20,14 +21,19 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
     match code & 0xFF:
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR if code not in _DAMAGE:
             return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
-        case sqlite3.SQLITE_CANTOPEN if is_full(path.parent):  # what it could not open is a file that it has to make
-            return StorageFull(f"cannot write to {path}: the disk is full, or fails ({error})")
+        case sqlite3.SQLITE_CANTOPEN if _permitted(path):  # it may be a file beside it that could not be made
+            return StorageFull(f"cannot open {path}: the disk is full or fails, or too many files are open ({error})")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:  # the last: while it opens the WAL
             return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return EngineError(f"cannot open {path}: {error}; check the permissions of the file and of its folder")
         case _:
             return damaged(path, str(error))
+
+
+def _permitted(path: Path) -> bool:
+    readable = not path.exists() or os.access(path, os.R_OK | os.W_OK)
+    return readable and os.access(path.parent, os.R_OK | os.W_OK | os.X_OK)
 
 
 def damaged(path: Path, why: str) -> JournalDamaged:

@@ -186,7 +186,9 @@ class Trial:
             if code == 3:
                 command = self._decide(run, json.loads(ended.out))
             elif code in {0, 1, 4} and '"phase"' in ended.out:
-                return json.loads(ended.out)
+                final = json.loads(ended.out)
+                if final["endedAt"]:  # else a cancellation was written down while the lock of a dead process lingered
+                    return final
             elif code != 2 or not _REFUSED.search(ended.process.told):
                 said = f"{ended.process.told[-2000:]}{ended.out[-2000:]}"
                 raise Stuck(f"`{' '.join(ended.process.command)}` ended with {code}: {said}")

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_asking_who_holds_the_lease_never_keeps_it_from_a_runner(tmp_path):
         while runner.poll() is None:
             holder(tmp_path)
     assert runner.returncode == 0
+
+
+def test_a_dead_holder_is_not_named_while_what_it_was_starting_has_its_lock_still(tmp_path):
+    """A program has a copy of everything that was open until it has begun."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    lease = Lease(tmp_path)
+    (tmp_path / "lease").write_text(f"{dead.pid:<20}\n")
+    soon = threading.Timer(0.005, lease.release)
+    soon.start()
+    assert holder(tmp_path) is None
+    soon.join()
 
 
 def test_two_engines_of_one_process_do_not_run_in_one_directory(make_engine, go):

@@ -120,12 +120,14 @@ def test_runs_are_read_from_a_full_disk(program, long_plan, small_disk, make_pla
 
 def test_a_step_that_fills_the_disk_with_its_own_files_fails_alone(program, small_disk, make_plan, make_node, tmp_path):
     text = "dd if=/dev/zero of=big bs=4096 2>/dev/null || true; for n in {1..3000}; do echo line $n; done"
-    hungry = make_node("hungry", operator="script", arguments={"run": text})
-    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(hungry, make_node("other"))))
+    hungry = make_node(
+        "hungry", "other", operator="script", arguments={"run": text}
+    )  # a record at that moment finds no room
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(make_node("other"), hungry)))
     ended = program("work", small_disk / "data", tmp_path / "plan.json")
     assert (ended.returncode, ended.stdout.split()[1:], ended.stderr) == (0, ["Failed"], "")
     run = ended.stdout.split()[0]
-    hungry_view, other = LocalEngine(small_disk / "data", {}).view(run).steps
+    other, hungry_view = LocalEngine(small_disk / "data", {}).view(run).steps
     assert (hungry_view.failure.failure_class, other.phase) == ("error", "Succeeded")
     assert hungry_view.failure.message == (
         f"it filled the disk: No space left on device for `{small_disk}/data/logs/{run}/hungry.1.log`; "

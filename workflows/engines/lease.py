@@ -43,6 +43,15 @@ class Lease:
 
 def holder(directory: Path) -> int | None:
     """Process id of the lease's holder, or None when nobody holds it."""
+    for _ in range(_TRIES):
+        pid = _holder(directory)
+        if pid is None or _lives(pid):
+            break
+        time.sleep(_PAUSE_S)  # it was killed while it started a program, which has the lock until it has begun
+    return pid
+
+
+def _holder(directory: Path) -> int | None:
     try:
         file = os.open(directory / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -51,6 +60,16 @@ def holder(directory: Path) -> int | None:
         return None if _locks(file, fcntl.LOCK_SH) else _pid(file)
     finally:
         os.close(file)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _locks(file: int, kind: int) -> bool:

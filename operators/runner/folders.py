@@ -15,7 +15,10 @@ def make_lasting(folder: Path) -> None:
     """Makes the folder and those above it that are missing, and waits until the disk has their names.
 
     What is synced inside a folder is lost all the same with the folder's own name, which is in the folder above.
+    Raises `FileExistsError` when there is something else of that name.
     """
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     missing = []
     while not folder.exists():
         missing.append(folder)

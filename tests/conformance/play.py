@@ -120,6 +120,7 @@ class _Game:
             if at_work and (not said or self._has_said(named, said)):
                 self.begun[step] = named.step.attempts
                 return
+            assert self.engine.view(self.run).ended_at is None, f"the run ended, and `{step}` was not at work"
             await asyncio.sleep(max(_LOOK_S, 4 * (time.monotonic() - began)))  # looking at a long run takes its time
 
     def _has_said(self, named: Named, text: str) -> bool:

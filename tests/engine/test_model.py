@@ -31,7 +31,7 @@ POINTS = [point for point in CRASH_POINTS if point.startswith(OFTEN)]
 NAMES = "abcdefgh"
 _CAMPAIGN = settings.get_current_profile_name() == "campaign"
 LIVES = settings(
-    max_examples=500 if _CAMPAIGN else 12,
+    max_examples=300 if _CAMPAIGN else 12,
     stateful_step_count=12 if _CAMPAIGN else 6,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -111,7 +111,7 @@ def check_used_input(draft: Draft, step: StepDraft) -> Iterator[Diagnostic]:
     if isinstance(node, MappingNode):
         for name, entry in node.entries.items():
             if name in border.inputs:
-                checker = ShapeCheck(templates=True, inside=True)
+                checker = ShapeCheck(draft.source, templates=True, inside=True)
                 checker.check(entry.value, shape_of(_for_shapes(border.inputs[name], border.named)), (*path, name))
                 yield from checker.diagnostics
 

@@ -19,11 +19,13 @@ PLAIN = "plain"  # but not here; the hint's text is the way out that the diagnos
 INCLUDE = "include"  # true: a list of paths of files or folders beside the capsule; `plain` as well
 REVIEWED_BY = "reviewedBy"  # name of an output that a later gate must read when this argument is `pass`
 ARTIFACT_ONLY = "artifact"  # true: an artifact, given by an expression
+SCRIPT = "script"  # name of the sibling argument with the variables of this script's text
 SECRETS = "secrets"  # secrets may be entries of it: granted to the step (true), or to what the named sibling names
 EXPRESSIONS = "expressions"  # true: a list whose texts are expressions; `${{ }}` around them may be left out
 POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
 USES = "uses"  # section of `uses` (`capsules`, `tools`, `personas`): an alias of it, or a list of aliases
+LONE = "lone"  # true: a value alone, in place of the mapping with this argument, is meant for it
 USED_INPUT = "usedInput"  # name of the sibling argument whose `uses` alias this mapping of inputs is for
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from posixpath import normpath
 
 from somagent.capsule_compiler.draft import Draft, Family
+from somagent.capsule_compiler.model.capsule import Uses
 from somagent.capsule_compiler.packages.choose import (
     Choice,
     Fault,
@@ -16,6 +18,7 @@ from somagent.capsule_compiler.packages.choose import (
 )
 from somagent.capsule_compiler.packages.lock import FILE, CapsuleLock, Lock, read_lock
 from somagent.capsule_compiler.packages.reading import first_mistake
+from somagent.capsule_compiler.packages.use import SECTIONS, uses_of
 from somagent.capsule_compiler.packages.wanted import Wanted, wanted_by
 from somagent.governance.documents import Diagnostic, Label, Path
 
@@ -45,9 +48,17 @@ def choose_packages(draft: Draft) -> Draft:
     choice = _choice(draft, wanted, lock or Lock(), section, stale=bool(stale))
     if choice.faults:
         return draft.reporting([shown_fault(draft, fault) for fault in choice.faults])
-    if stale:
+    if stale and not _use_in_doubt(draft, wanted):
         draft = draft.reporting([_unpinned(draft, lock, stale, choice)])
     return replace(draft, family=Family(choice.packages))
+
+
+def _use_in_doubt(draft: Draft, wanted: Wanted) -> bool:
+    """Whether a use has a mistake: what the lock should say is not known then."""
+    uses = draft.capsule.spec.uses if draft.capsule is not None else Uses()
+    if any(draft.written((*USES, section)) != list(getattr(uses, section)) for section in SECTIONS):
+        return True
+    return any(use.path and normpath(use.path) not in wanted.files for use in uses_of(uses))
 
 
 def _choice(draft: Draft, wanted: Wanted, lock: Lock, section: CapsuleLock | None, *, stale: bool) -> Choice:

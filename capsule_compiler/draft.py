@@ -28,6 +28,7 @@ from somagent.governance.documents import (
     ScalarNode,
     Source,
     Span,
+    below_header,
     in_document,
     key_at,
     node_at,
@@ -195,6 +196,7 @@ class Draft:
     capsule: Capsule | None = None
     steps: Mapping[str, StepDraft] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()  # ids of steps whose form is wrong; references to them are not reported
+    misnamed: frozenset[str] = frozenset()  # names of the wrong form; they are never suggested
     outputs: Mapping[str, Template] = field(default_factory=dict)
     output_expressions: tuple[Expression, ...] = ()
     output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -217,7 +219,13 @@ class Draft:
         if not found:
             return self
         said = {one.span for one in self.diagnostics if is_error(one)}
-        return replace(self, diagnostics=(*self.diagnostics, *(one for one in found if one.span not in said)))
+        text = self.source.text
+        new = [replace(one, span=below_header(text, one.span)) for one in found]
+        new = [one for one in new if one.span not in said]
+        if self.misnamed:
+            refused = {f"did you mean `{name}`?" for name in self.misnamed}
+            new = [replace(one, note="", edit=None) if one.note in refused else one for one in new]
+        return replace(self, diagnostics=(*self.diagnostics, *new))
 
     @property
     def file_name(self) -> str:

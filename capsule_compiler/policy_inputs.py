@@ -74,7 +74,7 @@ def _constants(draft: Draft, constitution: Constitution, path: Path) -> Iterator
     schemas: dict[str, Any] = constitution.input_schema["properties"]
     for name, entry in node.entries.items():
         if name in schemas:
-            checker = ShapeCheck(templates=True, inside=True)
+            checker = ShapeCheck(draft.source, templates=True, inside=True)
             checker.check(entry.value, shape_of(schemas[name]), (*path, name))
             yield from checker.diagnostics
 

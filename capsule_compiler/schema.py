@@ -53,7 +53,7 @@ def _schema(catalogue: Catalogue, *, for_editors: bool) -> JsonSchema:
             **(_inside(arguments) if for_editors else arguments),
             "title": f"{entry.name} step",
             "description": entry.summary,
-            HINTS: {HOLES: True},
+            HINTS: {HOLES: True, "group": "operators"},
         }
     step["properties"][OPERATOR_KEY] = {
         "title": "ForeignOperator",
@@ -65,6 +65,7 @@ def _schema(catalogue: Catalogue, *, for_editors: bool) -> JsonSchema:
         },
         "required": ["name"],
         "additionalProperties": False,
+        HINTS: {"group": "operators"},
     }
     step["oneOf"] = [{"required": [entry.name]} for entry in core] + [{"required": [OPERATOR_KEY]}]
     if for_editors:

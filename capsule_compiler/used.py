@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
-from msgspec import UNSET
 
 from somagent.capsule_compiler.beside import read_beside
 from somagent.capsule_compiler.draft import Draft, UsedFile
 from somagent.capsule_compiler.model.persona import Persona
 from somagent.capsule_compiler.model.tool import Tool
-from somagent.capsule_compiler.model.values import ValueSchema
 from somagent.capsule_compiler.packages.opened import OpenPackage
-from somagent.capsule_compiler.packages.reading import first_mistake, read_document
+from somagent.capsule_compiler.packages.reading import first_mistake, first_of
 from somagent.capsule_compiler.packages.use import SECTIONS, Use, uses_of
+from somagent.capsule_compiler.parts import read_used_document
 from somagent.capsule_compiler.plan import canonical_json, digest_of
-from somagent.capsule_compiler.value_schemas import SchemaCheck
 from somagent.governance.constitution import Constitution, load_constitution
-from somagent.governance.documents import Diagnostic, Node, Path, Source, decode_source
+from somagent.governance.documents import Diagnostic, Path, decode_source
 
 _ARTICLES = {"capsule": "a capsule", "persona": "a persona", "policy": "a policy set", "tool": "a tool"}
 
@@ -124,27 +122,13 @@ def _policy(draft: Draft, use: Use, text: Text, found: list[Diagnostic]) -> Cons
 
 def _document(draft: Draft, use: Use, text: Text, found: list[Diagnostic]) -> UsedFile | None:
     model: type[Persona] | type[Tool] = Persona if use.section == "personas" else Tool
-    source, root, read, faults = read_document(text.name, text.content, model)
-    if root is not None and isinstance(read, Tool):
-        faults += _schemas(source, root, read)
-    if read is None or root is None or faults:
+    source, read, faults = read_used_document(text.name, text.content, model)
+    if read is None or faults:
+        first = first_of(faults)
         message = first_mistake(source, faults)
-        found.append(Diagnostic("used-file-wrong", message, draft.span(at_use(use))))
+        check = "" if use.package else f"`somagent check {source.name}` shows {'it' if len(faults) == 1 else 'all'}"
+        help_ = "\n".join(filter(None, (first.help, check)))
+        found.append(Diagnostic("used-file-wrong", message, draft.span(at_use(use)), help=help_))
         return None
     document: dict[str, object] = msgspec.to_builtins(read)
     return UsedFile(read.metadata.name, digest_of(canonical_json(document)), document, read)
-
-
-def _schemas(source: Source, root: Node, tool: Tool) -> Iterator[Diagnostic]:
-    """What is wrong with the schemas of a tool."""
-    check = SchemaCheck(source, root, {})
-    inputs: Mapping[str, ValueSchema] = tool.spec.input or {}
-    places: list[tuple[Path, ValueSchema]] = [(("spec", "input", name), one) for name, one in inputs.items()]
-    for name, function in tool.spec.functions.items():
-        at: Path = ("spec", "functions", name)
-        places += [((*at, "input", key), schema) for key, schema in function.input.items()]
-        if function.output is not UNSET:
-            places.append(((*at, "output"), function.output))
-    for path, schema in places:
-        found = check.check(msgspec.to_builtins(schema), path)
-        yield from (one for one in found if one.name != "secret-misplaced" or path[1] != "input")

@@ -11,13 +11,15 @@ from somagent.capsule_compiler.compile import compile_capsule
 from somagent.capsule_compiler.diagnostics import is_error
 from somagent.capsule_compiler.diagnostics.allow import allow
 from somagent.capsule_compiler.draft import Child, FileBeside
+from somagent.capsule_compiler.parts import PARTS, check_part
 from somagent.capsule_compiler.plan import Plan, plan_digest
 from somagent.governance.constitution import Constitution, load_constitution
-from somagent.governance.documents import Diagnostic, MappingNode, Source, decode_source, read_yaml
+from somagent.governance.documents import Diagnostic, MappingNode, Source, bounded, decode_source, read_yaml
 from somagent.workflows import capsules
 
 STANDARD_INPUT = "-"
 CONSTITUTION, TEST = "Constitution", "CapsuleTest"
+_KINDS = frozenset({CONSTITUTION, TEST, *PARTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Checker:
             return _of_constitution(name, content, source)
         if kind == TEST:
             return self._of_test(name, content)
+        if kind:
+            return _of_part(name, content, kind)
         if name == STANDARD_INPUT:
             compilation = compile_capsule(
                 name,
@@ -118,14 +122,20 @@ def _of_constitution(name: str, content: bytes, source: Source) -> Found:
     return Found(name, content, source, diagnostics, kind, digest=loaded.digest if loaded else None)
 
 
+def _of_part(name: str, content: bytes, kind: str) -> Found:
+    source, mistakes = check_part(name, content, kind)
+    diagnostics = sorted(allow(source, mistakes), key=lambda one: (one.span, one.name))
+    return Found(name, content, source, bounded(diagnostics), kind.lower())
+
+
 def other_kind(source: Source) -> str:
-    """`Constitution` or `CapsuleTest` when a document says that it is one, else nothing."""
-    if not any(kind in source.text for kind in (CONSTITUTION, TEST)):
+    """What a document says that it is when that is no capsule and one of ours, else nothing."""
+    if not any(kind in source.text for kind in _KINDS):
         return ""
     root, _ = read_yaml(source)
     kind = root.entries.get("kind") if isinstance(root, MappingNode) else None
     said = kind.value.plain() if kind is not None else None
-    return said if said in {CONSTITUTION, TEST} else ""
+    return said if isinstance(said, str) and said in _KINDS else ""
 
 
 def _many(count: int, word: str) -> str:

@@ -52,7 +52,7 @@ def hint(found: Sequence[Found]) -> str:
     safe = sum(offers(one.diagnostics, unsafe=False) for one in found)
     guesses = sum(offers(one.diagnostics, unsafe=True) for one in found) - safe
     if not safe:
-        return ""
+        return f"{guesses} can be fixed with `--fix --unsafe-fixes`: those are guesses\n" if guesses else ""
     more = f" ({guesses} more with `--unsafe-fixes`: those are guesses)" if guesses else ""
     return f"{safe} can be fixed with `--fix`{more}\n"
 

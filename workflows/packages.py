@@ -57,6 +57,8 @@ class PackageFolder:
     def manifest(self, package: str, version: str) -> bytes:
         """The content of `package.yaml`; raises `OSError`."""
         path = self._version(package, version) / FILE
+        if not os.path.lexists(path):
+            raise FileNotFoundError(errno.ENOENT, f"it has no `{FILE}`")
         _check_file(path, path.lstat(), FILE)
         return path.read_bytes()
 

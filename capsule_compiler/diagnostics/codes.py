@@ -95,6 +95,7 @@ CODES: tuple[Code, ...] = (
     Code("CAP220", "steps-as-value", "An expression must say which steps it waits for; `steps` alone is all of them."),
     Code("CAP225", "reserved-output", "`status`, `attempts`, `spend` and `error` say how a step went."),
     Code("CAP226", "item-and-index-alike", "An item and its place in the list need two names."),
+    Code("CAP228", "github-variable", "GitHub Actions sets this for its scripts; here nothing does.", "warning"),
     Code("CAP301", "expression-syntax", "The text is not an expression of the language."),
     Code("CAP302", "expression-unsupported", "CEL has this; the language of capsules does not."),
     Code("CAP303", "expression-too-deep", "Expressions are read up to a bounded depth."),
@@ -139,6 +140,7 @@ CODES: tuple[Code, ...] = (
         "The value has a closed list of values (`enum`, `run.phase`, `steps.STEP.status`), and the constant is none of "
         "them: the comparison always has the same result.",
     ),
+    Code("CAP340", "artifact-path-outside", "What a step gives lies in its own working folder, which ends with it."),
     Code(
         "CAP350",
         "invalid-pattern",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from somagent.capsule_compiler.diagnostics.codes import CODES, Code, code_of
 from somagent.capsule_compiler.diagnostics.examples import Example, example_of
 from somagent.governance.documents import nearest
 
+_NUMBER = re.compile(r"CAP[0-9]{3}", re.IGNORECASE)
 _LONGEST = 60
 """Lines of a shown file: an example that is longer makes its point in the first ones."""
 
@@ -62,6 +64,8 @@ def explain(code: str) -> Explanation:
 def _unknown(code: str) -> str:
     names = [one.number for one in CODES] if code[:3].upper() == "CAP" else [one.name for one in CODES]
     near = nearest(code.upper() if code[:3].upper() == "CAP" else code, names)
+    if _NUMBER.fullmatch(code):  # no number is like another one
+        near = None
     hint = f"did you mean `{near}`?" if near else "`somagent explain` lists all"
     return f"there is no code `{code}`; {hint}"
 

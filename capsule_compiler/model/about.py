@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from somagent.governance.documents import HINTS
 
+LONE_FIELD = Meta(extra_json_schema={HINTS: {"lone": True}})
+"""A value alone, where the mapping with this field should be, is meant for this field."""
+
 
 def about(description: str, *examples: object, default: object = None) -> Meta:
     """What people read of a field. The default is what holds where nothing is written; none is ever written in."""
@@ -23,4 +26,13 @@ def form(pattern: str, noun: str, description: str, *examples: str) -> Meta:
         description=description,
         examples=list(examples),
         extra_json_schema={HINTS: {"noun": noun}},
+    )
+
+
+def name_form(pattern: str, noun: str, description: str, *examples: str) -> Meta:
+    """The form of a name. Only shapes hold names to it: what stands under a wrong name is looked at all the same."""
+    return Meta(
+        description=description,
+        examples=list(examples),
+        extra_json_schema={"pattern": pattern, HINTS: {"noun": noun}},
     )

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from somagent.capsule_compiler.model.about import about, form
+from somagent.capsule_compiler.model.about import LONE_FIELD, about, form, name_form
 from somagent.capsule_compiler.model.quantities import COUNT, DURATION, MONEY
-from somagent.capsule_compiler.model.values import ValueSchema
+from somagent.capsule_compiler.model.values import Grantee, ValueSchema
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION
 from somagent.governance.documents import HINTS
 
 _DURATION = "a duration like `15m` or `1h30m` (units d, h, m, s, ms)"
 Duration = Annotated[str, form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
-StepId = Annotated[str, form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
-Name = Annotated[str, form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
+StepId = Annotated[str, name_form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
+Name = Annotated[str, name_form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
 TypeName = Annotated[
-    str, form("^[A-Za-z][A-Za-z0-9_]{0,62}$", "a type name like `Finding`", "Name of a type", "Finding")
+    str, name_form("^[A-Za-z][A-Za-z0-9_]{0,62}$", "a type name like `Finding`", "Name of a type", "Finding")
 ]
 TokenCount = Annotated[str, form(COUNT, "a number of tokens like `400k`", "Number of tokens", "400k")]
 Cost = Annotated[str, form(MONEY, "an amount of money like `6.00 USD`", "Amount of money", "6.00 USD")]
@@ -51,6 +51,7 @@ DEFAULT_ON_ITEM_FAILURE = "fail"
 
 _EXPRESSION = Meta(extra_json_schema={HINTS: {"noun": "an expression", "holes": True}})  # holes are a mistake there
 _TIMEOUT = about("Hard deadline of one attempt", "15m", default=DEFAULT_TIMEOUT)
+_ATTEMPTS = about("Attempts in all, the first included", default=DEFAULT_ATTEMPTS)
 _BACKOFF = about("Wait before the second attempt; doubles each time", "10s", default=DEFAULT_BACKOFF)
 _FAILURES = about("Failure classes worth another attempt", ["transient"], default=list(DEFAULT_FAILURES))
 _WALL_CLOCK = about("Time with a step at work; waiting for people uses nothing up", "2h")
@@ -87,6 +88,7 @@ class Metadata(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_
             "Name of the capsule",
             "repo-health",
         ),
+        LONE_FIELD,
     ]
     labels: Annotated[dict[str, str], Meta(description="Kubernetes labels")] = {}
     annotations: Annotated[dict[str, str], Meta(description="Kubernetes annotations")] = {}
@@ -95,9 +97,7 @@ class Metadata(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_
 class RetrySpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """When a failed attempt is followed by another one."""
 
-    attempts: (
-        Annotated[Attempts, about("Attempts in all, the first included", default=DEFAULT_ATTEMPTS)] | UnsetType
-    ) = UNSET
+    attempts: Annotated[Attempts, _ATTEMPTS, LONE_FIELD] | UnsetType = UNSET
     backoff: Annotated[Duration, _BACKOFF] | UnsetType = UNSET
     failures: Annotated[list[FailureName], _FAILURES] | UnsetType = UNSET
 
@@ -105,9 +105,9 @@ class RetrySpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown
 class BudgetSpec(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Upper limits. What would go beyond one is not started."""
 
-    tokens: Annotated[TokenCount, about("Tokens of all models together", "400k")] | UnsetType = UNSET
-    cost: Annotated[Cost, about("Money spent", "6.00 USD")] | UnsetType = UNSET
-    wall_clock: Annotated[Duration, _WALL_CLOCK] | UnsetType = UNSET
+    tokens: Annotated[TokenCount, about("Tokens of all models together", "400k"), LONE_FIELD] | UnsetType = UNSET
+    cost: Annotated[Cost, about("Money spent", "6.00 USD"), LONE_FIELD] | UnsetType = UNSET
+    wall_clock: Annotated[Duration, _WALL_CLOCK, LONE_FIELD] | UnsetType = UNSET
     on_exceed: Annotated[Literal["stop", "ask", "warn"], _ON_EXCEED] | UnsetType = UNSET
 
 
@@ -135,7 +135,7 @@ class SecretUse(_Part, frozen=True, kw_only=True, rename="camel", forbid_unknown
         form(r"^[-._A-Za-z0-9]{1,253}$", "a key like `token`", "Key inside the secret", "token"),
     ]
     grant_to: Annotated[
-        list[Name],
+        list[Grantee],
         Meta(
             min_length=1,
             description="Who may get it: tools and capsules under `uses`, and script steps, by name",

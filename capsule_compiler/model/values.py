@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from somagent.capsule_compiler.model.about import about
+from somagent.capsule_compiler.model.about import LONE_FIELD, about, name_form
+from somagent.governance.documents import HINTS
 
 Type = Literal["string", "integer", "number", "boolean", "object", "array", "artifact", "secret"]
 
@@ -25,10 +26,30 @@ NotNegative = Annotated[int, Meta(ge=0)]
 Bound = Annotated[float, Meta(ge=-(2**53) + 1, le=2**53 - 1)]  # what every reader of JSON keeps exactly
 
 
-Grantee = Annotated[str, Meta(description="A tool, a capsule or a script step", pattern="^[a-z][A-Za-z0-9_]{0,62}$")]
+Grantee = Annotated[
+    str,
+    name_form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `repo`", "A tool, a capsule or a script step"),
+    Meta(extra_json_schema={HINTS: {"exact": True}}),  # who gets a secret is not guessed
+]
 
 
 _TYPE = about("Kind of value; `artifact`: a file or folder; `secret`: a secret's name", "string")
+_TYPE_PLAIN = Meta(
+    extra_json_schema={
+        HINTS: {
+            "plain": "here is said what a value is, such as `{ type: string }`; a script writes its outputs to"
+            " $SOMAGENT_OUTPUT"
+        }
+    }
+)
+_REQUIRED = Meta(
+    extra_json_schema={
+        HINTS: {
+            "instead": "leave it out: an input without a `default` must be given, and one with a `default` need not"
+            " be; `required: [name]` names the fields that an object must have"
+        }
+    }
+)
 _FORMAT = about("Of a string input: a path where the run is started; a relative one is made absolute there", "path")
 _PROPERTIES = about("Schema of an object's fields", {"name": {"type": "string"}})
 _ADDITIONAL = about("Whether an object may have fields that are not named", default=True)
@@ -39,7 +60,7 @@ _PATH = about("Of an artifact output: file or folder in the step's working folde
 class ValueSchema(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
     """What values are allowed."""
 
-    type: Annotated[Type, _TYPE] | UnsetType = UNSET
+    type: Annotated[Type, _TYPE, LONE_FIELD, _TYPE_PLAIN] | UnsetType = UNSET
     ref: Annotated[TypeRef, about("A schema under `spec.types`", "#/types/Finding")] | UnsetType = field(
         name="$ref", default=UNSET
     )
@@ -60,7 +81,7 @@ class ValueSchema(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     min_items: Annotated[NotNegative, about("Fewest items", 1)] | UnsetType = UNSET
     max_items: Annotated[NotNegative, about("Most items; bounds a fan-out", 8)] | UnsetType = UNSET
     properties: Annotated[dict[str, ValueSchema], _PROPERTIES] | UnsetType = UNSET
-    required: Annotated[list[str], about("Fields that must be there", ["name"])] | UnsetType = UNSET
+    required: Annotated[list[str], about("Fields that must be there", ["name"]), _REQUIRED] | UnsetType = UNSET
     additional_properties: Annotated[bool, _ADDITIONAL] | UnsetType = UNSET
     grant_to: Annotated[list[Grantee], Meta(min_length=1), _GRANT_TO] | UnsetType = UNSET
     path: Annotated[str, _PATH] | UnsetType = UNSET

@@ -33,7 +33,7 @@ def read_document(
     root, found = read_yaml(source)
     if root is None:
         return source, None, None, found
-    checker = ShapeCheck(templates=True)
+    checker = ShapeCheck(source, templates=True)
     value = checker.check(root, _shape_of(model), ())
     found = [*found, *checker.diagnostics]
     if found or value is BAD:
@@ -50,12 +50,14 @@ def _shape(model: type) -> Shape:
     return shape_of(model_schema(model))
 
 
-def first_mistake(source: Source, found: list[Diagnostic]) -> str:
-    """The first mistake in the order of the text, with its place, as one line; and how many more there are.
+def first_of(found: list[Diagnostic]) -> Diagnostic:
+    """The first mistake in the order of the text. A missing field comes last: mostly it is there, misspelt."""
+    return min(found, key=lambda one: (one.name == "missing-field", one.span))
 
-    A field that is missing comes last: mostly it is there, misspelt.
-    """
-    first = min(found, key=lambda one: (one.name == "missing-field", one.span))
+
+def first_mistake(source: Source, found: list[Diagnostic]) -> str:
+    """The first mistake, with its place, as one line; and how many more there are."""
+    first = first_of(found)
     line, column = source.position(first.span.start)
     hint = f"; {first.note}" if first.note else ""
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

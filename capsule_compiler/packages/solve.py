@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 5_000
 _SHOWN = 12
+WHERE = "packages are looked for in the folder that the variable SOMAGENT_PACKAGES names"
 
 
 class Requirement(NamedTuple):
@@ -188,11 +189,20 @@ class _Provider:
     def _unknown(self, asked: Requirement, origins: list[tuple[str, str]]) -> Unsolvable:
         from somagent.governance.documents import nearest  # noqa: PLC0415 - needed for a mistake only
 
+        others = self._source.versions(asked.package)
+        if others:
+            return Unsolvable("package-wrong", *no_version(asked.package, others), origins)
         near = nearest(asked.package, list(self._source.names()))
         message = f"there is no package `{asked.package}`"
         if len(asked.by) > 1:
             message += f", which {_who(asked.by)} requires"
-        return Unsolvable("unknown-package", message, f"did you mean `{near}`?" if near else "", origins)
+        return Unsolvable("unknown-package", message, f"did you mean `{near}`?" if near else WHERE, origins)
+
+
+def no_version(package: str, others: Sequence[str]) -> tuple[str, str]:
+    """What to say, and the way out, when a package's folder has other folders than versions in it."""
+    folder = f"{package}/{others[-1]}"
+    return f"there is no version of `{package}`: `{folder}` is not one", "call the folder by a whole version: `1.0.0`"
 
 
 def _who(by: tuple[str, ...]) -> str:

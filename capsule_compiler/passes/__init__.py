@@ -12,6 +12,7 @@ from somagent.capsule_compiler.passes.check_fan_outs import check_fan_outs
 from somagent.capsule_compiler.passes.check_guards import check_guards
 from somagent.capsule_compiler.passes.check_names import check_names
 from somagent.capsule_compiler.passes.check_optional import check_optional
+from somagent.capsule_compiler.passes.check_scripts import check_scripts
 from somagent.capsule_compiler.passes.check_secrets import check_secrets
 from somagent.capsule_compiler.passes.check_shape import check_shape
 from somagent.capsule_compiler.passes.check_types import check_types
@@ -24,6 +25,7 @@ CHECKS: Sequence[Pass] = (
     parse,
     check_shape,
     check_names,
+    check_scripts,
     check_secrets,
     check_types,
     check_costs,

@@ -14,7 +14,7 @@ from somagent.capsule_compiler.beside import read_includes
 from somagent.capsule_compiler.border import check_uses, given_outputs, runs_capsule
 from somagent.capsule_compiler.catalogue import EXPRESSIONS, POLICY_SET
 from somagent.capsule_compiler.chosen import choose_packages
-from somagent.capsule_compiler.draft import Draft, StepDraft, index_name, item_name
+from somagent.capsule_compiler.draft import STEPS, Draft, StepDraft, index_name, item_name
 from somagent.capsule_compiler.environment import MEMBERS_OF_STEPS, RESERVED_NAMES
 from somagent.capsule_compiler.plan import Template
 from somagent.capsule_compiler.sub_capsules import read_capsules
@@ -107,7 +107,7 @@ def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
             message = f"`{name}` is a `finally` step; it runs after all others"
             yield Diagnostic("need-of-finally", message, span, help=f"move `{name}` to `steps`")
         elif name not in draft.steps and name not in draft.broken:
-            known = [one.id for one in draft.steps.values() if not one.final]
+            known = [one for one in draft.written(STEPS) if one not in draft.misnamed]
             near = nearest(name, known)
             yield Diagnostic(
                 "unknown-need",

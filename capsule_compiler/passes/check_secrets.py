@@ -18,7 +18,7 @@ from somagent.capsule_compiler.catalogue import SECRETS
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.governance.cel import FAULTS, Expr, Reference, references
 from somagent.governance.cel.syntax import Conditional
-from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Label, Path, Span, nearest
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Label, Path, nearest
 
 _WAY_OUT = "a secret goes whole into the `env` of a script, or into `with` of a tool or capsule, that `grantTo` names"
 _DECIDES = {"if": "decide whether the step runs", "require": "decide whether the step runs", "forEach": "be a list"}
@@ -174,23 +174,18 @@ def _taker(draft: Draft, step: StepDraft, one: Expression) -> str:
 
 
 def _not_granted(draft: Draft, one: Expression, reference: Reference, source: _Source, taker: str) -> Diagnostic:
-    grants = draft.span((*source.path, "grantTo"))
-    inner = draft.source.text[grants.start : grants.end]
-    edit = None
-    if inner.startswith("[") and inner.endswith("]") and "\n" not in inner:
-        edit = Edit(Span(grants.end - 1, grants.end - 1), f", {taker}", f"grant it to `{taker}`")
+    """Said without an edit: who gets a secret is decided by a person, never mended."""
     mistake = Diagnostic(
         "secret-not-granted",
         f"`{source.name}` is not granted to `{taker}`",
         reference.span,
         note=f"it would reach `{taker}` here",
         help=f"add `{taker}` to its `grantTo` if `{taker}` shall have it",
-        edit=None,
     )
     granted = " and ".join(f"`{name}`" for name in source.granted) or "nobody"
     label = Label(draft.key_span(source.path), f"it is declared here, for {granted}")
     (placed,) = draft.in_document(one, [mistake])
-    return replace(placed, labels=(label,), edit=edit)
+    return replace(placed, labels=(label,))
 
 
 def _fault(name: str, what: str, at: _Reading) -> Diagnostic:
@@ -222,7 +217,6 @@ def _grants(draft: Draft, sources: Mapping[str, _Source]) -> Iterator[Diagnostic
                 span,
                 note=f"did you mean `{near}`?" if near else "",
                 help=f"`grantTo` names tools and capsules under `uses`, and script steps: {known}",
-                edit=Edit(span, near, f"replace with `{near}`") if near else None,
             )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, StepDraft
+from somagent.capsule_compiler.github_actions import from_github_actions
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
 from somagent.capsule_compiler.schema import OPERATOR_KEY
+from somagent.capsule_compiler.step_lists import with_listed_steps
 from somagent.capsule_compiler.unchanged import StepText, texts_of_steps
+from somagent.capsule_compiler.value_types import REF
 from somagent.governance.documents import (
     BAD,
     MAX_MISTAKES,
@@ -22,6 +25,7 @@ from somagent.governance.documents import (
     Node,
     Path,
     ShapeCheck,
+    Source,
     Span,
     key_at,
     nearest,
@@ -34,18 +38,19 @@ _SOUND_HEAD = {"apiVersion": "somagent.io/v1alpha1", "kind": "Capsule", "metadat
 
 def check_shape(draft: Draft) -> Draft:
     """The typed model of everything that has the right form."""
-    root = draft.root
-    if root is None:
+    if draft.root is None:
         return draft
-    texts = list(texts_of_steps(draft.source, root))
+    root, listed = with_listed_steps(draft.source, draft.root)
+    texts = [] if listed else list(texts_of_steps(draft.source, root))
     unchanged = {id(node): draft.given.readings.steps.get(text) for text, node in texts}
-    checker = ShapeCheck(templates=True, known=unchanged)
+    checker = ShapeCheck(draft.source, templates=True, wrong_names=True, elsewhere=from_github_actions, known=unchanged)
     value = checker.check(root, draft.given.language.capsule, ())
-    found = checker.diagnostics
+    found = [*listed, *checker.diagnostics]
     if value is BAD:  # the head is wrong; what the steps say is looked at all the same
         value = {**_SOUND_HEAD, **checker.partial.get((), {})}
     if "spec" not in value:
         value["spec"] = checker.partial.get(("spec",), {})
+    reading = _Reading(draft.source, root, draft.given.language, checker, found)
     steps: dict[str, StepDraft] = {}
     for section in (STEPS, FINALLY):
         for step_id, fields in value["spec"].get(section[1], {}).items():
@@ -56,7 +61,7 @@ def check_shape(draft: Draft) -> Draft:
             if isinstance(fields, StepDraft):
                 steps[step_id] = fields
                 continue
-            operation = _operation(root, path, fields, draft.given.language, checker)
+            operation = _operation(reading, path, fields)
             if operation is not None:
                 spec, written = msgspec.convert(fields, Step), frozenset(_keys(root, path))
                 steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, written)
@@ -65,7 +70,11 @@ def check_shape(draft: Draft) -> Draft:
     ids = {str(key) for section in (STEPS, FINALLY) for key in _keys(root, section)}
     value["spec"] |= {"steps": {}, "finally": {}}  # they have become drafts of their own
     capsule = msgspec.convert(value, Capsule)
-    return replace(draft.reporting(found), capsule=capsule, steps=steps, broken=frozenset(ids - set(steps)))
+    broken = frozenset(ids - set(steps))
+    misnamed = frozenset(str(path[-1]) for path in checker.misnamed)
+    said = _without_echoes(draft, found, checker)
+    draft = replace(draft, root=root, capsule=capsule, steps=steps, broken=broken, misnamed=misnamed)
+    return _without_quotes_for_no_field(draft, found).reporting(said)
 
 
 def _keep_sound(
@@ -81,11 +90,40 @@ def _keep_sound(
             draft.given.readings.steps.keep(text, step)
 
 
-def _operation(
-    root: Node, path: Path, fields: dict[str, Any], language: Language, checker: ShapeCheck
-) -> Operation | None:
+def _without_echoes(draft: Draft, found: list[Diagnostic], checker: ShapeCheck) -> list[Diagnostic]:
+    """A name of the wrong form is said where it is declared, and not again where it is used."""
+    if not checker.misnamed:
+        return found
+    names, declared = {str(path[-1]) for path in checker.misnamed}, set(checker.misnamed.values())
+    text = draft.source.text
+
+    def echo(one: Diagnostic) -> bool:
+        used = text[one.span.start : one.span.end].strip("'\"").removeprefix(REF)
+        return one.name == "not-in-form" and used in names and one.span not in declared
+
+    return [one for one in found if not echo(one)]
+
+
+def _without_quotes_for_no_field(draft: Draft, found: list[Diagnostic]) -> Draft:
+    """What is no field at all need not be quoted first."""
+    nothing = {one.span for one in found if one.name == "unknown-field"}
+    kept = tuple(one for one in draft.diagnostics if one.name != "yaml-ambiguous" or one.span not in nothing)
+    return draft if len(kept) == len(draft.diagnostics) else replace(draft, diagnostics=kept)
+
+
+class _Reading(NamedTuple):
+    """What the steps of one capsule are read with, and what is wrong with them."""
+
+    source: Source
+    root: Node
+    language: Language
+    checker: ShapeCheck
+    found: list[Diagnostic]
+
+
+def _operation(reading: _Reading, path: Path, fields: dict[str, Any]) -> Operation | None:
     """Takes the operator's key out of a step's fields; of wrong arguments, those that are sound."""
-    found = checker.diagnostics
+    _, root, language, checker, found = reading
     operators = language.catalogue.operators
     written = [key for key in _keys(root, path) if key == OPERATOR_KEY or (key in operators and operators[key].core)]
     values = {key: fields.pop(key) for key in written if key in fields}
@@ -105,10 +143,11 @@ def _operation(
         return Operation(operator=key, arguments=arguments, at=(key,))
     if key not in values:
         return None
-    return _foreign(root, (*path, OPERATOR_KEY), values[key], language, found)
+    return _foreign(reading, (*path, OPERATOR_KEY), values[key])
 
 
-def _foreign(root: Node, path: Path, value: Any, language: Language, found: list[Diagnostic]) -> Operation | None:
+def _foreign(reading: _Reading, path: Path, value: Any) -> Operation | None:
+    source, root, language, _, found = reading
     name = value["name"]
     if name not in language.arguments:
         near = nearest(name, language.arguments)
@@ -126,7 +165,7 @@ def _foreign(root: Node, path: Path, value: Any, language: Language, found: list
         return None
     at: Path = (*path, "with")
     node = node_at(root, at)
-    checker = ShapeCheck(templates=True, inside=True)
+    checker = ShapeCheck(source, templates=True, inside=True)
     arguments = checker.check(node or MappingNode(_span(root, path)), language.arguments[name], at)
     found += checker.diagnostics
     if isinstance(arguments, str):

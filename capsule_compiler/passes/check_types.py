@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from posixpath import normpath
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from somagent.capsule_compiler.environment import (
     with_statuses,
 )
 from somagent.capsule_compiler.in_our_words import Here, in_our_words
+from somagent.capsule_compiler.lists_of_one import list_of_one
 from somagent.capsule_compiler.plan import FanOut, Hole, Template
 from somagent.capsule_compiler.policy_inputs import check_policy_input, wanted_of_policy_input
 from somagent.capsule_compiler.sub_budgets import check_sub_budgets
@@ -173,7 +175,11 @@ def _check_expression(
     if checked.diagnostics:
         if any(mistake.name.startswith("unknown-") for mistake in checked.diagnostics):
             found.untyped.add(one.key)
-        found += draft.in_document(one, _with_ways_out(draft, one, scope, checked.diagnostics))
+        mistakes = draft.in_document(one, _with_ways_out(draft, one, scope, checked.diagnostics))
+        if isinstance(wants, ListType) and [mistake.name for mistake in mistakes] == ["type-mismatch"]:
+            alone = check(one.expr, scope, wanted=wants.item)
+            mistakes = mistakes if alone.diagnostics else [list_of_one(draft.source, draft.scalar(one), mistakes[0])]
+        found += mistakes
         return DYN
     if one.in_text:
         found += _rendered(draft, one, checked.type, wanted)
@@ -194,6 +200,8 @@ def _with_way_out(mistake: Diagnostic) -> Diagnostic:
         return replace(mistake, help="how the run has ended is known in `finally` only", note="", edit=None)
     if mistake.name == "never-equal" and mistake.help == _LETS_OTHERS_RUN:
         return replace(mistake, help=f"{mistake.help} here; how others ended is known in `finally` only")
+    if mistake.name == "unknown-secret":  # which secret is handed over is decided by a person, never mended
+        return replace(mistake, edit=None)
     return mistake
 
 
@@ -265,3 +273,12 @@ def _of_outputs_only(draft: Draft, schema: Any, path: Path, *, by_path: bool) ->
         message = f"the artifact `{path[-1]}` has no `path`"
         help_ = "add `path:`, the file or folder in the step's working folder"
         yield Diagnostic("artifact-without-path", message, draft.span((*path, "type")), help=help_)
+    if schema.type == "artifact" and isinstance(schema.path, str) and _leads_out(schema.path):
+        message = f"`{schema.path}` is not inside the step's working folder"
+        help_ = "write a path from there, such as `report.html`; what lies elsewhere, the script copies there first"
+        yield Diagnostic("artifact-path-outside", message, draft.span((*path, "path")), help=help_)
+
+
+def _leads_out(path: str) -> bool:
+    inner = normpath(path)
+    return path.startswith("/") or inner == ".." or inner.startswith("../") or "\0" in path

@@ -7,9 +7,10 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from somagent.capsule_compiler.diagnostics import render_all
+from somagent.capsule_compiler.diagnostics import is_error, render_all
 from somagent.capsule_compiler.packages.adding import NewUse, NotEditable, with_use
 from somagent.capsule_compiler.packages.manifest import Manifest, PackageWrong, read_manifest
+from somagent.capsule_compiler.packages.solve import WHERE, no_version
 from somagent.capsule_compiler.packages.source import PackageSource
 from somagent.capsule_compiler.packages.use import SECTIONS
 from somagent.capsule_compiler.packages.versions import Range, parse_range, parse_version
@@ -19,6 +20,7 @@ from somagent.cli.commands.lock import capsules_here, told
 from somagent.cli.compiling import installed
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.printing import colored, visible
+from somagent.governance.constitution import default_constitution
 from somagent.governance.documents import Node, Source, decode_source, nearest, node_at, read_yaml
 from somagent.workflows import capsules
 from somagent.workflows.locking import update_lock
@@ -45,6 +47,7 @@ def run(arguments: Namespace) -> int:
     except NotEditable as reason:
         raise UserError(f"`{path}` was not changed: {reason}") from None
     changed = content[: len(content) - len(source.text.encode())] + text.encode()  # a byte order mark stays
+    _check(path, changed, (section, alias), installation)
     update = update_lock(path.parent, [(path, changed)], installation)
     if update.mistakes:
         for at, diagnostics in update.mistakes:
@@ -54,6 +57,17 @@ def run(arguments: Namespace) -> int:
     print(visible(f"{path}: {manifest.provides} `{alias}` is {value}"))
     sys.stdout.write("".join(visible(line) + "\n" for line in told(path.parent, update)))
     return Exit.OK
+
+
+def _check(path: Path, changed: bytes, use: tuple[str, str], installation: capsules.Installation) -> None:
+    """Refuses a package that cannot be used; other mistakes of the capsule keep nobody from adding one."""
+    compilation = capsules.compile_content(path, changed, installation, default_constitution())
+    root, _ = read_yaml(compilation.source)
+    node = node_at(root, ("spec", "uses", *use)) if root is not None else None
+    wrong = [one for one in compilation.diagnostics if node is not None and one.span == node.span and is_error(one)]
+    if wrong:
+        sys.stderr.write(render_all(compilation.source, wrong, color=colored(sys.stderr)))
+        raise UserError(f"`{path}` was not changed", Exit.FAILED)
 
 
 def _capsule(name: str | None) -> Path:
@@ -80,8 +94,11 @@ def _newest(source: PackageSource, package: str, range_: Range) -> Manifest:
         known = sorted(version for version in map(parse_version, source.versions(package)) if version is not None)
         fitting = [version for version in known if version in range_]
         if not known:
+            others = source.versions(package)
+            if others:
+                raise UserError("; ".join(no_version(package, others)))
             near = nearest(package, list(source.names()))
-            raise UserError(f"there is no package `{package}`" + (f"; did you mean `{near}`?" if near else ""))
+            raise UserError(f"there is no package `{package}`; " + (f"did you mean `{near}`?" if near else WHERE))
         if not fitting:
             there = ", ".join(map(str, reversed(known)))
             raise UserError(f"no version of `{package}` fits `{range_}`; there are {there}")

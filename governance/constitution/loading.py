@@ -80,7 +80,7 @@ class _Reading:
     def __init__(self, source: Source, root: Node, diagnostics: list[Diagnostic]) -> None:
         self._source = source
         self._root = root
-        form = ShapeCheck()
+        form = ShapeCheck(source)
         form.check(root, _shape(), ())
         self._bad_paths = form.bad_paths
         self.diagnostics = [*diagnostics, *form.diagnostics]

@@ -7,7 +7,7 @@ Capsules and constitutions are read by the same bounded reader, and every mistak
 
 from somagent.governance.documents.comments import comments
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit, Label, bounded
-from somagent.governance.documents.locate import in_document, locate, locator
+from somagent.governance.documents.locate import below_header, in_document, locate, locator
 from somagent.governance.documents.model_schema import model_schema
 from somagent.governance.documents.nearest import nearest, nearest_first
 from somagent.governance.documents.nodes import (
@@ -26,6 +26,7 @@ from somagent.governance.documents.rereading import Before, reread_yaml
 from somagent.governance.documents.shape import HINTS, Shape, shape_of
 from somagent.governance.documents.shape_check import BAD, ShapeCheck
 from somagent.governance.documents.source import Position, Source, Span
+from somagent.governance.documents.ways_out import WayOut
 from somagent.governance.documents.yaml_reader import decode_source, read_yaml
 from somagent.governance.documents.yaml_writer import write_yaml
 
@@ -48,6 +49,8 @@ __all__ = [
     "ShapeCheck",
     "Source",
     "Span",
+    "WayOut",
+    "below_header",
     "bounded",
     "comments",
     "decode_source",

@@ -9,6 +9,8 @@ _UNITS = {"second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "hr
 _LENGTH = re.compile(r"([0-9]+)\s*([a-z]+?)s?")
 _MONEY = re.compile(r"([$€£])\s*([0-9.]+)|([0-9.]+)\s*([$€£]|dollars?|euros?|[a-z]{3})", re.IGNORECASE)
 _CURRENCIES = {"$": "USD", "dollar": "USD", "dollars": "USD", "€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP"}
+_PACKAGE = re.compile(r"([a-z0-9-]+/[a-z0-9-]+)@(.*)")
+_VERSION = re.compile(r"[vV=]*([0-9]+(?:\.[0-9]+)*)(\.[xX*])*")
 _LONGEST = 200
 
 
@@ -43,8 +45,21 @@ def _forms(text: str) -> Iterator[str]:
         yield f"{amount} {_CURRENCIES.get(unit, unit.upper())}"
     if text[:1] in {"v", "V"}:
         yield text[1:]
+    yield f"#/types/{text}"
+    package = _PACKAGE.fullmatch(text)
+    if package is not None:
+        yield _with_range(package[1], package[2])
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
     for separator in ("-", "_"):
         yield re.sub(r"[\s_.-]+", separator, words).lower().strip(separator)
         yield re.sub(r"[\s_.-]+", separator, text).lower().strip(separator)
     yield f"./{text}"
+
+
+def _with_range(package: str, written: str) -> str:
+    """A package with the versions that are meant: a whole version stands for itself, a part of one for what fits it."""
+    version = _VERSION.fullmatch(written)
+    if version is None:
+        return package
+    whole = version[1].count(".") == 2 and version[2] is None
+    return f"{package}@{'=' if whole else '^'}{version[1]}"

@@ -22,6 +22,7 @@ _QUOTED = re.compile(
     r"|[ \t\r\n]+|[^\\]"
 )
 _BLANK = re.compile(r"[ \t\r\n]*")
+_HEADER = re.compile(r"[|>][-+0-9]{0,2}[ \t]*(?:#[^\n]*|\r)?\n[ \t\r\n]*")
 _LINE_BREAK = re.compile(r"\r\n|\n")
 _SPECIAL = frozenset(",[]{}")
 
@@ -34,6 +35,12 @@ def locate(source: Source, node: ScalarNode, inner: Span) -> Span:
 def locator(source: Source, node: ScalarNode) -> Callable[[Span], Span]:
     """`locate` for many spans of one scalar: the scalar is looked through once."""
     return _places(source, node).of
+
+
+def below_header(text: str, span: Span) -> Span:
+    """Of a whole block scalar the characters that are its text; any other span as it is."""
+    header = _HEADER.match(text, span.start, span.end)
+    return Span(header.end(), span.end) if header is not None and header.end() < span.end else span
 
 
 def in_document(source: Source, node: ScalarNode, found: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -66,6 +73,7 @@ class _Places:
 
     def __init__(self, source: Source, node: ScalarNode) -> None:
         self._node = node
+        self._text = source.text
         self._raw = source.text[node.span.start : node.span.end]
         self._known: list[Span] | None = None  # of each character, within `_raw`
         if self._raw != node.text:
@@ -78,7 +86,7 @@ class _Places:
             return Span(start + inner.start, start + max(inner.end, inner.start + 1))
         places = self._known
         if not places or len(places) != len(self._node.text):
-            return self._node.span
+            return below_header(self._text, self._node.span)
         first = places[min(inner.start, len(places) - 1)]
         if inner.start >= len(places):
             return Span(start + first.end, start + first.end + 1)

@@ -7,6 +7,10 @@ The schemas are those that the models generate (msgspec), so the form is written
 - `noun`: what a value is, for messages ("a duration like 15m")
 - `holes`: here and inside, `${{ }}` is evaluated
 - `plain`: not here, although around; the text is the way out that is shown
+- `instead`: the way out for a boolean, which other languages have there
+- `lone`: a value alone, where the mapping with this field should be, is meant for this field
+- `exact`: never guessed from what was written
+- `group`: what fields like this one are called together, in lists of fields
 """
 
 from __future__ import annotations
@@ -45,12 +49,16 @@ class Shape:
     __slots__ = (
         "bounds",
         "enum",
+        "exact",
         "extra",
         "fields",
+        "group",
         "holes",
+        "instead",
         "items",
         "keys",
         "lengths",
+        "lone",
         "noun",
         "pattern",
         "plain",
@@ -69,6 +77,9 @@ class Shape:
         self.words = self.noun or " or ".join(_WORDS[name] for name in names)
         self.plain: str = hints.get("plain", "")
         self.holes: bool = hints.get("holes", False)
+        self.instead: str = hints.get("instead", "")
+        self.exact: bool = hints.get("exact", False)
+        self.group: str = hints.get("group", "")
         self.title = _spaced(schema.get("title", ""))
         self.enum: list[Any] | None = [schema["const"]] if "const" in schema else schema.get("enum")
         if self.enum is not None and not names:  # a closed set of scalars says its types itself
@@ -81,6 +92,7 @@ class Shape:
         self.lengths = (schema.get(low, 0), schema.get(high))
         self.required: tuple[str, ...] = tuple(schema.get("required", ()))
         self.fields = {name: resolve(field) for name, field in schema.get("properties", {}).items()}
+        self.lone = [name for name, field in schema.get("properties", {}).items() if field.get(HINTS, {}).get("lone")]
         extra = schema.get("additionalProperties", True)
         self.extra = resolve(extra) if isinstance(extra, dict) else _ANY if extra else None
         self.keys = resolve(schema["propertyNames"]) if "propertyNames" in schema else None

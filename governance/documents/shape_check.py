@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from somagent.governance.documents.diagnostic import MAX_MISTAKES, Diagnostic, Edit
-from somagent.governance.documents.forms import completed, in_form
+from somagent.governance.documents.forms import in_form
+from somagent.governance.documents.locate import below_header, locator
 from somagent.governance.documents.nearest import nearest
 from somagent.governance.documents.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode
-from somagent.governance.documents.resolve import NotFinite, resolve
 from somagent.governance.documents.shape import Form, Shape
-from somagent.governance.documents.source import Span
+from somagent.governance.documents.source import Source, Span
+from somagent.governance.documents.ways_out import WayOut, brief, of_wrong_type, other_word, written
 
 HOLE: Final = "${{"
 
@@ -21,7 +22,13 @@ FAULTS = frozenset(
 )
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9./_ -]+")
+_HOLES = re.compile(r"\$\{\{(?:[^}\n]|\}(?!\}))*(?:\}\})?")
+_LAST_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$")
+_SHOWN_FIELDS = 8
+_LONGEST_NAME = 60
+
+Elsewhere = Callable[[str, str, MappingNode, Source], WayOut | None]
+"""Of a field that there is not: the title of the shape, the field, the mapping that it is in."""
 
 
 class _Bad:
@@ -37,19 +44,32 @@ class ShapeCheck:
     """One comparison of a tree with shapes; collects diagnostics and the paths that they make unusable.
 
     With `templates`, `${{ }}` is refused wherever a shape's hints do not allow it; `inside` means that they do so
-    from the start. `known` is what stands for nodes, by `id`, that need no comparison.
+    from the start. With `wrong_names`, what stands under a key of the wrong form is a part of the value all the same.
+    `elsewhere` knows what fields of other languages are called here.
+    `known` is what stands for nodes, by `id`, that need no comparison.
     """
 
     def __init__(
-        self, *, templates: bool = False, inside: bool = False, known: Mapping[int, Any] | None = None
+        self,
+        source: Source,
+        *,
+        templates: bool = False,
+        inside: bool = False,
+        wrong_names: bool = False,
+        elsewhere: Elsewhere | None = None,
+        known: Mapping[int, Any] | None = None,
     ) -> None:
         self.diagnostics: list[Diagnostic] = []
         self.bad_paths: list[Path] = []
         self.unknown_fields_at: set[Path] = set()  # mappings that have fields they should not have
         self.partial: dict[Path, dict[str, Any]] = {}  # what is sound of mappings that are BAD
         self._known = known or {}
+        self.misnamed: dict[Path, Span] = {}  # keys of the wrong form
+        self._source = source
         self._templates = templates
         self._holes = inside
+        self._wrong_names = wrong_names
+        self._elsewhere = elsewhere
 
     def check(self, node: Node, shape: Shape, path: Path) -> Any:
         """The node's plain value without what is wrong in it, or BAD when nothing of it can be used."""
@@ -75,14 +95,14 @@ class ShapeCheck:
         if self._templates and type(value) is str and HOLE in value:
             if self._holes and not shape.plain:
                 return value
-            return self._no_expression(node, path, shape.plain or _NO_HOLES)
+            return self._no_expression(node, path, shape.plain or _plain_of_lone(shape) or _NO_HOLES)
         if shape.types and type(value) not in shape.types:
             return self._wrong_type(node, shape, path)
         if shape.enum is not None and value not in shape.enum:
             return self._not_one_of(node, shape, path)
         if type(value) is str:
             if shape.pattern is not None and not shape.pattern.search(value):
-                return self._not_in_form(node, value, shape, shape.pattern, path)
+                return self._not_in_form(node, f"`{brief(value)}`", shape, shape.pattern, path)
             if not self._length_fits(len(value), "characters", node, shape, path):
                 return BAD
         elif type(value) is int or type(value) is float:
@@ -108,15 +128,18 @@ class ShapeCheck:
             key = entry.key
             field = fields.get(name) or extra
             if field is None:
-                self._unknown_field(name, key, shape, path)
+                self._unknown_field(name, node, shape, path)
                 continue
+            kept = True
             if shape.keys is not None and self._key(key, shape.keys, (*path, name)) is BAD:
-                continue
+                self.misnamed[*path, name] = key.span
+                kept = self._wrong_names and HOLE not in name
             if self._holes and HOLE in name:
-                self._no_expression(key, (*path, name), "only values are evaluated, keys are taken as they stand")
+                message, help_ = f"the key `{brief(name)}` is taken as it stands", "only values are evaluated, not keys"
+                self._fault("no-expression-here", message, key.span, (*path, name), help=help_)
                 continue
             value = self.check(entry.value, field, (*path, name))
-            if value is not BAD:
+            if kept and value is not BAD:
                 result[name] = value
         missing = [name for name in shape.required if name not in result]
         for name in missing:
@@ -131,6 +154,9 @@ class ShapeCheck:
 
     def _key(self, key: ScalarNode, shape: Shape, path: Path) -> Any:
         text = key if type(key.value) is str else ScalarNode(key.text, key.text, key.span)
+        pattern, name = shape.pattern, text.text
+        if pattern is not None and not (self._templates and HOLE in name) and not pattern.search(name):
+            return self._not_in_form(text, f"the key `{brief(name)}`", shape, pattern, path)
         return self._scalar(text, shape, path)
 
     def _length_fits(self, count: int, unit: str, node: Node, shape: Shape, path: Path) -> bool:
@@ -142,86 +168,101 @@ class ShapeCheck:
         self._fault("out-of-range", message, node.span, path)
         return False
 
-    def _unknown_field(self, name: str, key: ScalarNode, shape: Shape, path: Path) -> None:
+    def _unknown_field(self, name: str, node: MappingNode, shape: Shape, path: Path) -> None:
         self.unknown_fields_at.add(path)
         if len(self.diagnostics) >= MAX_MISTAKES:
             return
         where = _named(path)
         if path and shape.title and shape.title != path[-1]:
             where = f"a {shape.title}"
+        span = node.entries[name].key.span
+        message = f"`{brief(name)}` is not a field of {where}"
+        way = self._elsewhere(shape.title, name, node, self._source) if self._elsewhere is not None else None
+        if way is not None:
+            self._fault("unknown-field", message, span, path, note=way.note, help=way.help, edit=way.edit)
+            return
         near = nearest(name, shape.fields)
         self._fault(
             "unknown-field",
-            f"`{_brief(name)}` is not a field of {where}",
-            key.span,
+            message,
+            span,
             path,
             note=f"did you mean `{near}`?" if near else "",
-            help="" if near else "fields: " + ", ".join(shape.fields) if shape.fields else "it has no fields",
-            edit=Edit(key.span, near, f"rename to `{near}`") if near else None,
+            help="" if near else _fields(name, shape),
+            edit=Edit(span, near, f"rename to `{near}`") if near else None,
         )
 
     def _no_expression(self, node: ScalarNode, path: Path, help_: str) -> Any:
+        """One mistake for each hole, at the hole."""
         message = f"{_named(path)} is taken as it stands: `${{{{ }}}}` is not evaluated here"
-        return self._fault("no-expression-here", message, node.span, path, help=help_)
+        place = locator(self._source, node)
+        for hole in _HOLES.finditer(node.text):
+            name = _variable(hole[0])
+            shown = help_.replace("${{ ... }}", hole[0]).replace("NAME", name) if name else help_
+            self._fault("no-expression-here", message, place(Span(*hole.span())), path, help=shown)
+        return BAD
 
     def _wrong_type(self, node: Node, shape: Shape, path: Path) -> Any:
         message = f"{_named(path)} must be {shape.words}, not {_kind(node)}"
-        help_, edit = _way_out(node, shape)
-        return self._fault("wrong-type", message, node.span, path, help=help_, edit=edit)
+        way = of_wrong_type(node, shape, self._source)
+        return self._fault("wrong-type", message, node.span, path, note=way.note, help=way.help, edit=way.edit)
 
-    def _not_in_form(self, node: ScalarNode, text: str, shape: Shape, pattern: Form, path: Path) -> Any:
-        message = f"`{_brief(text)}` is not {shape.noun or f'of the form {pattern.text}'}"
-        near = in_form(text, pattern.search)
+    def _not_in_form(self, node: ScalarNode, what: str, shape: Shape, pattern: Form, path: Path) -> Any:
+        message = f"{what} is not {shape.noun or f'of the form {pattern.text}'}"
+        near = in_form(node.text, pattern.search)
         if near is None:
             return self._fault("not-in-form", message, node.span, path)
-        written = near if _PLAIN.fullmatch(near) and type(_unquoted(near)) is str else f'"{near}"'
-        edit = Edit(node.span, written, f"write `{near}`")
+        edit = None if shape.exact else Edit(node.span, written(near), f"write `{near}`")
         return self._fault("not-in-form", message, node.span, path, note=f"did you mean `{near}`?", edit=edit)
 
     def _not_one_of(self, node: ScalarNode, shape: Shape, path: Path) -> Any:
         if len(self.diagnostics) >= MAX_MISTAKES:
             return BAD
         choices = [_shown(choice) for choice in shape.enum or ()]
-        near = nearest(node.text, choices)
-        return self._fault(
-            "not-one-of",
-            f"`{_brief(node.text)}` is not a value of {_named(path)}",
-            node.span,
-            path,
-            note=f"did you mean `{near}`?" if near else "",
-            help="one of " + ", ".join(f"`{choice}`" for choice in choices) if len(choices) > 1 or not near else "",
-            edit=Edit(node.span, near, f"write `{near}`") if near else None,
-        )
+        place = _named(path) if not path or isinstance(path[-1], str) else _named(path[:-1])
+        message = f"`{brief(node.text)}` is not a value of {place}"
+        way = other_word(node, choices)
+        if way is None:
+            near = nearest(node.text, choices)
+            help_ = "one of " + ", ".join(f"`{choice}`" for choice in choices) if len(choices) > 1 or not near else ""
+            edit = Edit(node.span, near, f"write `{near}`") if near else None
+            way = WayOut(help_, edit, f"did you mean `{near}`?" if near else "")
+        return self._fault("not-one-of", message, node.span, path, note=way.note, help=way.help, edit=way.edit)
 
     def _fault(self, name: str, message: str, span: Span, path: Path, **details: Any) -> _Bad:
         if len(self.diagnostics) < MAX_MISTAKES:
-            self.diagnostics.append(Diagnostic(name, message, span, **details))
+            self.diagnostics.append(Diagnostic(name, message, below_header(self._source.text, span), **details))
         self.bad_paths.append(path)
         return BAD
 
 
-def _way_out(node: Node, shape: Shape) -> tuple[str, Edit | None]:
-    if isinstance(node, ScalarNode):
-        fits = shape.pattern is None or shape.pattern.search(node.text)
-        if str in shape.types and node.text and fits:
-            return "quote it", Edit(node.span, f'"{node.text}"', "quote it", safe=True)
-        if type(node.value) is str and type(_unquoted(node.text)) in shape.types:
-            return "take the quotes away", Edit(node.span, node.text, "take the quotes away", safe=True)
-        if shape.pattern is not None and type(node.value) in {int, float} and shape.types == (str,):
-            whole = completed(node.text, shape.pattern.search)
-            return (f"such as `{whole}`", None) if whole else ("", None)
-        if SequenceNode in shape.types and type(node.value) is str:
-            return f"write a list: `[{_brief(node.text)}]`", None
-    if MappingNode in shape.types:
-        return "write `name: value` lines, indented below it", None
-    return "", None
+def _plain_of_lone(shape: Shape) -> str:
+    """What an expression meets in place of a mapping that a value alone can stand for."""
+    return next((shape.fields[name].plain for name in shape.lone), "")
 
 
-def _unquoted(text: str) -> object:
-    try:
-        return resolve(text)
-    except NotFinite:
-        return text
+def _fields(name: str, shape: Shape) -> str:
+    """The fields that there are, those most like the name first; those of a group in a line of their own."""
+    if not shape.fields:
+        return "it has no fields"
+    from difflib import SequenceMatcher  # noqa: PLC0415  needed for a mistake only
+
+    def like(field: str) -> float:
+        return -SequenceMatcher(None, name[:_LONGEST_NAME].lower(), field.lower()).ratio()
+
+    groups: dict[str, list[str]] = {}
+    for field in sorted(shape.fields, key=like):
+        groups.setdefault(shape.fields[field].group or "fields", []).append(field)
+    return "\n".join(
+        f"{group}: {', '.join(fields[:_SHOWN_FIELDS])}" + (", ..." if len(fields) > _SHOWN_FIELDS else "")
+        for group, fields in sorted(groups.items())
+    )
+
+
+def _variable(hole: str) -> str:
+    """What a script would call the value of a hole; empty when the hole has no name in it."""
+    words = _LAST_NAME.search(hole)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words[1]).upper() if words else ""
 
 
 def _named(path: Path) -> str:
@@ -230,7 +271,7 @@ def _named(path: Path) -> str:
         return "the document"
     last = path[-1]
     if isinstance(last, str):
-        return f"`{_brief(last)}`"
+        return f"`{brief(last)}`"
     names = [part for part in path if isinstance(part, str)]
     return f"item {last + 1} of `{names[-1]}`" if names else f"item {last + 1}"
 
@@ -245,7 +286,7 @@ def _kind(node: Node) -> str:
         return "empty"
     if isinstance(value, bool):
         return f"the boolean {node.text}"
-    return f"the text `{_brief(node.text)}`" if isinstance(value, str) else f"the number {_brief(node.text)}"
+    return f"the text `{brief(node.text)}`" if isinstance(value, str) else f"the number {brief(node.text)}"
 
 
 def _between(low: float | None, high: float | None) -> str:
@@ -257,11 +298,6 @@ def _between(low: float | None, high: float | None) -> str:
 def _shown(value: object) -> str:
     """A choice as it is written in YAML."""
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
-
-
-def _brief(text: str) -> str:
-    text = text.replace("\n", " ")
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _first(node: MappingNode) -> Span:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -129,6 +130,9 @@ class _Reader:
             self._diagnostics.append(syntax_diagnostic(self._source, error))
         except _Unreadable:
             root = None
+        if root is not None and any(one.name == "yaml-ambiguous" for one in self._diagnostics):
+            keys = set(_keys(root))
+            return root, [_of_key(one) if one.span in keys else one for one in self._diagnostics]
         return root, self._diagnostics
 
     def _node(self, event: Any, levels_left: int) -> Node:
@@ -280,6 +284,26 @@ class _Reader:
         self._diagnostics.append(Diagnostic(name, message, span, **details))
         if len(self._diagnostics) >= MAX_MISTAKES:
             raise _Unreadable
+
+
+def _keys(root: Node) -> Iterator[Span]:
+    """Where the keys stand."""
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, MappingNode):
+            yield from (entry.key.span for entry in node.entries.values())
+            nodes += (entry.value for entry in node.entries.values())
+        elif isinstance(node, SequenceNode):
+            nodes += node.items
+
+
+def _of_key(one: Diagnostic) -> Diagnostic:
+    """What is ambiguous as a value is only to be quoted as a key: nothing but text can be meant."""
+    if one.name != "yaml-ambiguous" or one.edit is None:
+        return one
+    help_ = "a key is text, and in quotes it is nothing else"
+    return replace(one, message=f"the key {one.message}", help=help_, edit=replace(one.edit, safe=True))
 
 
 def _unambiguous(text: str, other: OtherMeaning) -> str:

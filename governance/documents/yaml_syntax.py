@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import yaml
@@ -46,6 +47,8 @@ _FAULTS = {
         "the document has ended before this line", "indent it as the first line is, or take it out"
     ),
 }
+_UNCLOSED = frozenset({"did not find expected ',' or ']'", "did not find expected ',' or '}'"})
+_SWALLOWED = re.compile(r"[:\[{,][ \t]+(#[^\r\n]*[\]}])[ \t]*$", re.MULTILINE)
 _OPENINGS = {
     "while parsing a block mapping": "the mapping begins here",
     "while parsing a flow mapping": "the mapping begins here",
@@ -68,6 +71,10 @@ def syntax_diagnostic(source: Source, error: yaml.YAMLError) -> Diagnostic:
     elif here in {"}", "]"} and problem == "did not find expected key":
         fault = _Fault(f"`{here}` closes nothing", "take it out, or quote the text that it is in")
         opening = at
+    swallowed = _SWALLOWED.search(source.text, opening, at) if problem in _UNCLOSED else None
+    if swallowed is not None:
+        message, help_ = "an unquoted `#` begins a comment, and what would close this is in it", "quote the text"
+        return Diagnostic("yaml-syntax", message, Span(*swallowed.span(1)), help=help_)
     if fault.at_opening:
         return Diagnostic("yaml-syntax", fault.message, Span(opening, opening + 1), help=fault.help)
     words = _OPENINGS.get(context, "")

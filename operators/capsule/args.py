@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from somagent.capsule_compiler.catalogue import PLAIN, SECRETS, USED_INPUT, USES
+from somagent.capsule_compiler.catalogue import LONE, PLAIN, SECRETS, USED_INPUT, USES
 from somagent.governance.documents import HINTS
 
 _USE_PLAIN = "which capsule a step runs is settled before it runs: write a name under `uses.capsules`"
@@ -20,7 +20,7 @@ class CapsuleArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         Meta(
             description="A capsule under `uses.capsules`",
             examples=["scan"],
-            extra_json_schema={HINTS: {USES: "capsules", PLAIN: _USE_PLAIN}},
+            extra_json_schema={HINTS: {USES: "capsules", LONE: True, PLAIN: _USE_PLAIN}},
         ),
     ]
     with_: Annotated[

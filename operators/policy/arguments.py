@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from somagent.capsule_compiler.catalogue import PLAIN, POLICY_INPUT, POLICY_SET, REVIEWED_BY
+from somagent.capsule_compiler.catalogue import LONE, PLAIN, POLICY_INPUT, POLICY_SET, REVIEWED_BY
 from somagent.governance.documents import HINTS
 
 _SET_PLAIN = "which rules govern a step is settled before it runs: write the name of a set under `uses.policies`"
@@ -20,7 +20,7 @@ class PolicyArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             str,
             Meta(
                 description="A policy set under `uses.policies`; without it, the constitution that governs the capsule",
-                extra_json_schema={HINTS: {POLICY_SET: True, PLAIN: _SET_PLAIN}},
+                extra_json_schema={HINTS: {LONE: True, POLICY_SET: True, PLAIN: _SET_PLAIN}},
             ),
         ]
         | UnsetType

@@ -6,16 +6,22 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from somagent.capsule_compiler.catalogue import EXPRESSIONS
+from somagent.capsule_compiler.catalogue import EXPRESSIONS, LONE
 from somagent.capsule_compiler.model.capsule import Duration
 from somagent.governance.documents import HINTS
+
+_Who = Annotated[str, Meta(min_length=1)]
 
 
 class Reviewers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """Who may decide, and how many must agree."""
 
-    users: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(description="Names; empty = anyone")] = []
-    groups: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(description="Members may decide as well")] = []
+    users: Annotated[
+        list[_Who], Meta(description="Names; empty = anyone", extra_json_schema={HINTS: {LONE: True}})
+    ] = []
+    groups: Annotated[
+        list[_Who], Meta(description="Members may decide as well", extra_json_schema={HINTS: {LONE: True}})
+    ] = []
     count: Annotated[int, Meta(ge=1, le=50, description="Approvals needed, each by another person")] = 1
     not_submitter: Annotated[bool, Meta(description="Whoever started the run may not decide")] = False
 
@@ -23,7 +29,15 @@ class Reviewers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
 class ReviewArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What people are asked, and what happens when they do not answer."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=200, description="The question, in one line")]
+    title: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="The question, in one line",
+            extra_json_schema={HINTS: {LONE: True}},
+        ),
+    ]
     reviewers: Annotated[Reviewers, Meta(description="Without it, one approval by anyone")] = Reviewers()
     show: Annotated[
         list[Any],

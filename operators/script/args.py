@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from somagent.capsule_compiler.catalogue import INCLUDE, PLAIN, SECRETS
+from somagent.capsule_compiler.catalogue import INCLUDE, LONE, PLAIN, SCRIPT, SECRETS
 from somagent.governance.documents import HINTS
 
 # Names that decide which code runs, or that belong to the runner; the rest of an environment is the author's.
@@ -29,7 +29,11 @@ class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
     run: Annotated[
         str,
-        Meta(min_length=1, description="The script's text", extra_json_schema={HINTS: {PLAIN: _RUN_PLAIN}}),
+        Meta(
+            min_length=1,
+            description="The script's text",
+            extra_json_schema={HINTS: {LONE: True, SCRIPT: "env", PLAIN: _RUN_PLAIN}},
+        ),
     ]
     shell: Annotated[
         Literal["bash", "python"], Meta(description="What reads the text", extra_json_schema={"type": "string"})

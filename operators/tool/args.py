@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from somagent.capsule_compiler.catalogue import PLAIN, SECRETS, USED_INPUT, USES
+from somagent.capsule_compiler.catalogue import LONE, PLAIN, SECRETS, USED_INPUT, USES
 from somagent.governance.documents import HINTS
 
 _USE_PLAIN = "which tool a step uses is settled before it runs: write a name under `uses.tools`"
@@ -20,7 +20,7 @@ class ToolArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         Meta(
             description="A tool under `uses.tools`",
             examples=["repo"],
-            extra_json_schema={HINTS: {USES: "tools", PLAIN: _USE_PLAIN}},
+            extra_json_schema={HINTS: {USES: "tools", LONE: True, PLAIN: _USE_PLAIN}},
         ),
     ]
     with_: Annotated[

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import pytest
 from somagent_shell import COMMAND, HEAD, Shell
 
 
@@ -28,7 +29,7 @@ def test_check_shows_every_mistake_with_its_place_and_exits_with_one(somagent: S
         "   |                           ^^^^^^^ did you mean `coverage`?\n"
     ) in checked.out
     assert "error[CAP104]: `zsh` is not a value of `shell`" in checked.out
-    assert checked.out.endswith("wrong.capsule.yaml: 2 errors\n")
+    assert "wrong.capsule.yaml: 2 errors\n" in checked.out
 
 
 def test_check_as_json_gives_the_diagnostics_as_data(somagent: Shell) -> None:
@@ -117,3 +118,23 @@ def test_output_that_nobody_reads_is_no_fault(somagent: Shell) -> None:
     )
     assert done.stdout.startswith("CAP001")
     assert done.stderr == ""
+
+
+PARTS = {
+    "persona": "kind: Persona\nmetadata: { name: a }\nspec: { system: Be brief. }\n",
+    "tool": "kind: Tool\nmetadata: { name: a }\nspec: { functions: {} }\n",
+    "package": "kind: Package\npackage: acme/a\nversion: 1.0.0\nprovides: tool\nfile: a.yaml\n",
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_check_takes_a_document_for_what_it_says_it_is(kind: str, somagent: Shell) -> None:
+    path = somagent.folder / "a.yaml"
+    path.write_text("apiVersion: somagent.io/v1alpha1\n" + PARTS[kind])
+    checked = somagent("check", "a.yaml")
+    assert (checked.out, checked.code) == (f"ok: a.yaml ({kind})\n", 0)
+    path.write_text("apiVersion: somagent.io/v1alpha1\n" + PARTS[kind] + "stepz: {}\n")
+    checked = somagent("check", "a.yaml")
+    assert "error[CAP101]: `stepz` is not a field of" in checked.out
+    assert checked.out.endswith("a.yaml: 1 error\n")
+    assert checked.code == 1

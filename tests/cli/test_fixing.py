@@ -31,11 +31,11 @@ def test_fix_writes_what_can_only_be_meant_so_and_says_what_it_did(somagent: She
     assert (fixed.code, fixed.out) == (0, "ok: a.capsule.yaml (capsule, 2 steps)\n")
     assert fixed.err == (
         "fixed[CAP214]: a.capsule.yaml:8:16: `a` is needed twice: remove it\n"
+        "fixed[CAP301]: a.capsule.yaml:9:29: `and` is not an operator: use `&&`: write `&&`\n"
         "fixed[CAP308]: a.capsule.yaml:9:11: `if` is an expression already: take the braces away\n"
-        "fixed[CAP301]: a.capsule.yaml:9:28: `and` is not an operator: use `&&`: write `&&`\n"
     )
     text = (somagent.folder / name).read_text()
-    assert "needs: [a]  # both\n      if: 'run.id == ''x'' && true'\n" in text
+    assert "needs: [a]  # both\n      if: run.id == 'x' && true\n" in text
     again = somagent("check", "--fix", name)
     assert (again.code, again.err, (somagent.folder / name).read_text()) == (0, "", text)
 

@@ -19,7 +19,7 @@ from somagent.governance.documents import Diagnostic, Edit, Source, Span, decode
 
 HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: a }\nspec:\n"
 Compile = Callable[..., Any]
-HAVE_SAFE_EDITS = {"CAP011", "CAP017", "CAP214", "CAP308", "CAP333", "CAP801"}
+HAVE_SAFE_EDITS = {"CAP011", "CAP103", "CAP017", "CAP214", "CAP308", "CAP333", "CAP801"}
 
 
 def checker(compiled: Compile, beside: dict[str, bytes] | None = None) -> Callable[[str], Checked]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from somagent.governance.documents import Position
 
@@ -91,3 +93,42 @@ def test_all_holes_of_a_text_are_read_although_some_are_wrong(compiled: Callable
     text = HEAD + "  steps: { a: { script: { run: x, env: { A: '${{ }} ${{ 1 + }} ${{ nope }} ${{ run.id' } } } }\n"
     names = [one.name for one in compiled(text).diagnostics]
     assert names == ["empty-hole", "expression-syntax", "unknown-name", "unclosed-hole"]
+
+
+LINES = st.lists(
+    st.sampled_from(["echo a", "  deeper", "", "  ", "é 漢 😀 'it''s' \"x\"", "# no comment", "- |", "a: b"]),
+    max_size=6,
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=LINES,
+    after=LINES,
+    header=st.sampled_from(["|", ">", "|-", ">-", "|+", ">+", "|2", ">2-", "| # why", "> # why"]),
+    around=st.sampled_from(["{}", "x {} y", "  {}", '"{}"']),
+)
+def test_what_is_marked_in_a_block_scalar_is_what_is_written_there(
+    before: list[str], after: list[str], header: str, around: str, compiled: Callable[..., Any]
+) -> None:
+    hole, variable = "${{ inputs.nam }}", "GITHUB_SHA"
+    lines = [*before, around.format(hole), *after, f"echo ${variable}"]
+    if not lines[0].strip() or lines[0].startswith(" "):
+        lines = ["first", *lines]  # the first line with text says how far all are indented
+    text = HEAD + "  steps:\n    a:\n      script:\n        run: " + header + "\n"
+    text += "".join(f"          {line}\n" if line else "\n" for line in lines)
+    for written in (text, text.replace("\n", "\r\n")):
+        found = compiled(written).diagnostics
+        assert {(one.name, written[one.span.start : one.span.end]) for one in found} == {
+            ("no-expression-here", hole),
+            ("github-variable", variable),
+        }
+
+
+@pytest.mark.parametrize("header", ["|", ">-", "|2 # why"])
+def test_of_a_whole_block_scalar_its_text_is_marked(header: str, compiled: Callable[..., Any]) -> None:
+    text = (
+        HEAD + f"  steps:\n    a:\n      script: {{ run: x }}\n      timeout: {header}\n        soon\n        enough\n"
+    )
+    (mistake,) = compiled(text).diagnostics
+    assert text[mistake.span.start : mistake.span.end] == "soon\n        enough"

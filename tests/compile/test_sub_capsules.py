@@ -140,7 +140,7 @@ def test_which_capsule_a_step_runs_is_written_down(mistakes: Mistakes) -> None:
     spec = (
         inputs + USES + "  steps: { a: { capsule: { use: '${{ inputs.which }}' } }, b: { capsule: { use: scna } } }\n"
     )
-    assert mistakes(spec, beside=BESIDE) == [("no-expression-here", "'${{ inputs.which }}'"), ("unknown-use", "scna")]
+    assert mistakes(spec, beside=BESIDE) == [("no-expression-here", "${{ inputs.which }}"), ("unknown-use", "scna")]
     declares = step("{ folder: src }").replace("      capsule", "      outputs: { x: { type: string } }\n      capsule")
     assert mistakes(declares, beside=BESIDE) == [("outputs-not-declarable", "outputs")]
 

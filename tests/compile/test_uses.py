@@ -92,7 +92,7 @@ def test_the_whole_example_of_the_language_compiles(tmp_path: Path, compiled: Ca
         ("slm: { persona: architect, prompt: hello, tools: [open, notify] }", []),
         ("slm: { persona: architcet, prompt: hello, tools: [open] }", [("unknown-use", "architcet")]),
         ("slm: { persona: architect, prompt: hello, tools: [open, nofity] }", [("unknown-use", "nofity")]),
-        ("slm: { persona: '${{ inputs.number }}', prompt: a }", [("no-expression-here", "'${{ inputs.number }}'")]),
+        ("slm: { persona: '${{ inputs.number }}', prompt: a }", [("no-expression-here", "${{ inputs.number }}")]),
         ("slm: { persona: architect }", [("missing-field", "persona")]),
     ],
 )  # fmt: skip

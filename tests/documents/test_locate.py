@@ -119,11 +119,11 @@ def test_every_visible_character_is_found_in_every_style(
             )
 
 
-def test_an_edit_that_a_style_cannot_hold_is_left_out() -> None:
+def test_an_edit_that_plain_text_cannot_hold_puts_it_in_quotes_and_one_that_no_style_can_is_left_out() -> None:
     for text, edit, kept in [
-        ("k: abc\n", "a: b", None),
-        ("k: abc\n", "a #b", None),
-        ("{ k: abc }\n", "[a]", None),
+        ("k: abc\n", "a: b", '"a: bbc"'),
+        ("k: abc\n", "a #b", '"a #bbc"'),
+        ("{ k: abc }\n", "[a]", '"[a]bc"'),
         ("k: a[b]\n", "a[0]", "a[0]"),
         ("k: abc\n", "a\nb", None),
         ("k: 'abc'\n", "it's", "it''s"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from package_folder import Packages
+from package_folder import POLICY, Packages
 from somagent_shell import Shell
 
 from somagent.capsule_compiler.packages.adding import NewUse, NotEditable, with_use
@@ -148,5 +148,31 @@ def test_what_cannot_be_added_changes_nothing(
     done = somagent("add", *arguments)
     assert (done.code, done.out) == (code, "")
     assert said in done.err
+    assert (somagent.folder / name).read_bytes() == before
+    assert not (somagent.folder / "capsule.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("provides", "content", "said"),
+    [
+        ("policy", POLICY.replace("effect: allow", "effect: alow"), "`alow` is not a value of `effect`"),
+        (
+            "persona",
+            "apiVersion: somagent.io/v1alpha1\nkind: Persona\nmetadata: { name: a }\nspec: {}\n",
+            "no `system`",
+        ),
+        ("capsule", HEAD + "  steps: { a: { scrip: { run: x } } }\n", "`scrip` is not a field of a step"),
+    ],
+)
+def test_a_package_with_a_mistake_inside_is_not_added(
+    provides: str, content: str, said: str, somagent: Shell, packages: Packages
+) -> None:
+    packages.add("acme/wrong", "1.0.0", provides=provides, content=content)
+    name = somagent.capsule("it", STEPS)
+    before = (somagent.folder / name).read_bytes()
+    done = somagent("add", "acme/wrong")
+    assert done.code == 1
+    assert said in done.err
+    assert "`it.capsule.yaml` was not changed" in done.err
     assert (somagent.folder / name).read_bytes() == before
     assert not (somagent.folder / "capsule.lock").exists()

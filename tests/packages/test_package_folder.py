@@ -69,7 +69,7 @@ def hidden_name(folder: Path) -> None:
         (pipe, "`data` is neither a file nor a folder"),
         (too_many, "it has more than 1,000 files or 16,777,216 bytes"),
         (too_large, "`data` has more than 16,777,216 bytes"),
-        (no_manifest, "no such file or directory"),
+        (no_manifest, "it has no `package.yaml`"),
         (manifest_is_a_folder, "`package.yaml` is neither a file nor a folder"),
         (hidden_name, r"`'da\u202eta.txt'` is not a name that can be shown"),
     ],
@@ -180,3 +180,13 @@ def test_the_variable_names_the_folder(somagent: Shell, tmp_path: Path) -> None:
     name = somagent.capsule("it", GATE)
     assert somagent("check", name, SOMAGENT_PACKAGES=str(tmp_path / "elsewhere")).code == 0
     assert somagent("check", name).code == 1
+
+
+def test_a_folder_that_is_no_version_is_named(somagent: Shell, packages: Packages) -> None:
+    folder = packages.root / "acme" / "bad" / "v1"
+    folder.mkdir(parents=True)
+    name = somagent.capsule("it", "  uses: { tools: { bad: acme/bad } }\n  steps: { a: { script: { run: 'true' } } }\n")
+    checked = somagent("check", name)
+    assert "there is no version of `acme/bad`: `acme/bad/v1` is not one" in checked.out
+    assert "call the folder by a whole version: `1.0.0`" in checked.out
+    assert "there is no version of `acme/bad`" in somagent("add", "acme/bad").err

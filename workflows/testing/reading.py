@@ -109,16 +109,16 @@ def read_test(path: Path, content: bytes, installation: Installation, constituti
     root, mistakes = read_yaml(source)
     if root is None:
         return Read(source, None, tuple(mistakes))
-    form = ShapeCheck()
+    form = ShapeCheck(source)
     form.check(root, test_shape(), ())
     found = [*mistakes, *form.diagnostics]
     text = Text(source, root, path)
     subject, unclear = _subject(text, installation, constitution)
     found += unclear
-    cases = [_sound(one, _shape("cases").items, Case) for one in _items(root)]
+    cases = [_sound(source, one, _shape("cases").items, Case) for one in _items(root)]
     file = None
     if subject is not None:
-        shared = _shared(root)
+        shared = _shared(text)
         sound = [case for case in cases if case is not None]
         file = TestFile(text, sound, subject, shared.inputs, shared.answers)
         found += _twice(text, cases)
@@ -146,18 +146,18 @@ def _items(root: Node) -> Sequence[Node]:
     return node.items if isinstance(node, SequenceNode) else ()
 
 
-def _sound(node: Node, shape: Shape, type_: type[T]) -> T | None:
+def _sound(source: Source, node: Node, shape: Shape, type_: type[T]) -> T | None:
     """What can be used of a part, whatever else is wrong in the file."""
-    value = ShapeCheck().check(node, shape, ())
+    value = ShapeCheck(source).check(node, shape, ())
     return msgspec.convert(value, type_) if value is not BAD else None
 
 
-def _shared(root: Node) -> Shared:
-    node = node_at(root, ("spec",))
+def _shared(text: Text) -> Shared:
+    node = node_at(text.root, ("spec",))
     entries = node.entries if isinstance(node, MappingNode) else {}
     parts = {}
     for name in Shared.__struct_fields__:
-        value = ShapeCheck().check(entries[name].value, _shape(name), ()) if name in entries else BAD
+        value = ShapeCheck(text.source).check(entries[name].value, _shape(name), ()) if name in entries else BAD
         parts[name] = value if value is not BAD else {}
     return msgspec.convert(parts, Shared)
 

@@ -47,7 +47,7 @@ class Occurrence(NamedTuple):
 def occurrences(draft: Draft) -> list[Occurrence]:
     """All of them, in the order of the text."""
     found = [*_definitions(draft), *_plain_references(draft), *_in_expressions(draft)]
-    return sorted(set(found), key=lambda one: one.span)
+    return sorted(dict.fromkeys(found), key=lambda one: one.span)
 
 
 def _definitions(draft: Draft) -> Iterator[Occurrence]:

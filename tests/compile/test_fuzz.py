@@ -16,7 +16,7 @@ from somagent.capsule_compiler.plan import decode_plan, encode_plan, plan_digest
 from somagent.governance.documents import MAX_MISTAKES
 
 SECONDS = 2.0
-SLOW = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 EXAMPLES = [
     example_of(code).document(which)

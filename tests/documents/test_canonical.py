@@ -27,7 +27,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_it_is_the_reference_librarys(value: Any) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
 

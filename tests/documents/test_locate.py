@@ -96,7 +96,7 @@ characters = st.lists(
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_every_visible_character_is_found_in_every_style(
     value: str, style: str | None, width: int, unicode: bool, windows: bool
 ) -> None:

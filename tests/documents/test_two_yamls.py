@@ -40,7 +40,7 @@ def by_yaml_11(text: str) -> tuple[str, Any]:
 
 
 @given(plain_scalars)
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_pyyaml_and_the_core_schema_disagree_only_where_it_is_said(text: str) -> None:
     tag, value = by_yaml_11(text)
     try:
@@ -58,7 +58,7 @@ def test_pyyaml_and_the_core_schema_disagree_only_where_it_is_said(text: str) ->
 
 
 @given(plain_scalars)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_what_is_said_to_differ_is_read_differently_by_one_of_them(text: str) -> None:
     other = other_meaning(text)
     if other is None or other.words == "a boolean":

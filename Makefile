@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 export REPO ?= .
 PYTEST_ARGS ?=
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait for processes of their own
 KILLS ?= 10000
 SEED ?= 1
 CHAOS_ARGS ?=
@@ -19,7 +20,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
-	@.venv/bin/pytest -n auto --dist worksteal --durations=15 --ignore=tests/kubernetes $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 --ignore=tests/kubernetes $(PYTEST_ARGS)
 
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)

@@ -16,7 +16,7 @@ from somagent.capsule_compiler.diagnostics.codes import code_of, is_error
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Position, Source, read_yaml
 
 ROUNDS = 100
-_SINGLY = 50  # edits that are tried one by one when they do not go together
+_SINGLY = 100  # edits of a file that are tried one by one, when they do not go together and none is to blame
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,14 @@ def fix(first: Checked, check: Check, *, unsafe: bool = False) -> Mended:
     applied: list[Applied] = []
     refused: set[tuple[str, str, Edit]] = set()
     seen = {first.source.text}
+    tries = iter(range(_SINGLY))
     for _ in range(ROUNDS):
         chosen = list(_chosen(_offers(now.diagnostics, unsafe=unsafe), refused))
         if not chosen:
             break
         after = check(_edited(now.source.text, chosen))
         if not _better(now, after, chosen):
-            after, chosen = _those_that_hold(now, check, chosen, refused)
+            after, chosen = _those_that_hold(now, after, check, chosen, refused=refused, tries=tries)
         if not chosen:
             continue
         if after.source.text in seen:
@@ -100,11 +101,32 @@ def _chosen(offered: Iterable[_Offer], refused: set[tuple[str, str, Edit]]) -> I
 
 
 def _those_that_hold(
-    now: Checked, check: Check, chosen: Sequence[_Offer], refused: set[tuple[str, str, Edit]]
+    now: Checked,
+    after: Checked,
+    check: Check,
+    chosen: list[_Offer],
+    *,
+    refused: set[tuple[str, str, Edit]],
+    tries: Iterator[int],
 ) -> tuple[Checked, list[_Offer]]:
+    """The edits that can be made together, and the text with them; all others are refused.
+
+    Those that are to blame go first, all at once: many edits cost a few checks, not one each.
+    """
+    while blamed := [one for one, to_blame in zip(chosen, _to_blame(now, after, chosen), strict=True) if to_blame]:
+        refused.update(one.key for one in blamed)
+        chosen = [one for one in chosen if one not in blamed]
+        if not chosen:
+            return now, []
+        after = check(_edited(now.source.text, chosen))
+        if _better(now, after, chosen):
+            return after, chosen
     holding: list[_Offer] = []
     best = now
-    for one in chosen[:_SINGLY]:
+    for one in chosen:
+        if next(tries, None) is None:
+            refused.add(one.key)
+            continue
         after = check(_edited(now.source.text, [*holding, one]))
         if _better(now, after, [*holding, one]):
             holding.append(one)
@@ -112,6 +134,19 @@ def _those_that_hold(
         else:
             refused.add(one.key)
     return best, holding
+
+
+def _to_blame(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> list[bool]:
+    """For each edit whether its mistake is still there, or a new one is at its place."""
+    left = Counter(map(_said, after.diagnostics))
+    known = Counter(map(_said, before.diagnostics))
+    new = [one for one in after.diagnostics if is_error(one) and _said(one) not in known]
+    places = _places(chosen)
+    found = []
+    for offer, (start, end) in zip(chosen, places, strict=True):
+        stays = left[_said(offer.diagnostic)] >= known[_said(offer.diagnostic)]
+        found.append(stays or any(start <= one.span.start and one.span.end <= end for one in new))
+    return found
 
 
 def _better(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> bool:
@@ -132,14 +167,16 @@ def _better(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> bool:
 
 def _is_at(one: Diagnostic, chosen: Sequence[_Offer]) -> bool:
     """Whether a mistake of the edited text is in what an edit wrote, or beside it."""
+    return any(start <= one.span.start and one.span.end <= end for start, end in _places(chosen))
+
+
+def _places(chosen: Sequence[_Offer]) -> Iterator[tuple[int, int]]:
+    """Where each edit's text is in the edited text, with one character on either side."""
     moved = 0
     for offer in chosen:
         start = offer.edit.span.start + moved
-        end = start + len(offer.edit.text)
-        if start - 1 <= one.span.start and one.span.end <= end + 1:
-            return True
+        yield start - 1, start + len(offer.edit.text) + 1
         moved += len(offer.edit.text) - (offer.edit.span.end - offer.edit.span.start)
-    return False
 
 
 def _said(one: Diagnostic) -> tuple[str, str]:

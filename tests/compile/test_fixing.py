@@ -196,3 +196,19 @@ def test_quotes_are_sure_only_where_nobody_can_have_meant_another_type(
 ) -> None:
     found = compiled(HEAD + f"  steps:\n    a: {{ script: {{ run: x, env: {{ A: {written} }} }} }}\n").diagnostics
     assert [(one.name, one.edit.safe) for one in found if one.name == "yaml-ambiguous"] == [("yaml-ambiguous", safe)]
+
+
+def test_hundreds_of_edits_of_which_half_leave_a_mistake_cost_a_few_checks(compiled: Compile) -> None:
+    step = '    s{}: {{ if: "${{{{ inputs.size == 1 }}}}", script: {{ run: x }}, needs: a{} }}\n'
+    steps = "".join(step.format(number, number) for number in range(300))
+    text = HEAD + "  inputs: { size: { type: integer } }\n  steps:\n" + steps
+    check, texts = checker(compiled), []
+
+    def counted(text: str) -> Checked:
+        texts.append(text)
+        return check(text)
+
+    done = fix(check(text), counted, unsafe=True)
+    assert len(done.applied) == 300
+    assert done.checked.source.text == text.replace('"${{ inputs.size == 1 }}"', "inputs.size == 1")
+    assert len(texts) < 10

@@ -56,18 +56,24 @@ lock: ## write requirements/*.txt anew (needs uv)
 	@mv requirements/build.txt requirements/core.txt
 
 clean: ## remove set-up, caches and runs
-	rm -rf .venv .somagent .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .venv.lock .somagent .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Tests and benchmarks want packages that do not go well together, so the benchmarks have an environment of their own.
 .venv/core.ready .venv/dev.ready: ENVIRONMENT = .venv
 .venv/bench.ready: ENVIRONMENT = .venv/bench
 
+# One set-up at a time: another one waits, and finds that it has been done.
+LOCKED = $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".venv.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
+	sys.exit(subprocess.call(sys.argv[1:]))'
+
 .venv/%.ready: requirements/%.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=..." >&2; exit 2; }
-	@test -x $(ENVIRONMENT)/bin/python || { \
-		echo "setting up $(ENVIRONMENT) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(ENVIRONMENT); }
-	@echo "installing requirements/$*.txt"
-	@$(ENVIRONMENT)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/$*.txt
-	@$(ENVIRONMENT)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	@$(LOCKED) bash -euc '[ $@ -nt requirements/$*.txt ] && [ $@ -nt pyproject.toml ] && exit; \
+		test -x $(ENVIRONMENT)/bin/python || { \
+			echo "setting up $(ENVIRONMENT) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(ENVIRONMENT); }; \
+		echo "installing requirements/$*.txt"; \
+		pip="$(ENVIRONMENT)/bin/python -m pip install -q --disable-pip-version-check"; \
+		$$pip --require-hashes -r requirements/$*.txt; \
+		$$pip --no-deps --no-build-isolation -e .; \
+		touch $@'

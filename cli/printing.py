@@ -14,6 +14,7 @@ from somagent.operators.runner.records import Phase
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _UNWRAPPED = 400
 
@@ -50,6 +51,16 @@ def console_for(stream: TextIO) -> Console:
         soft_wrap=True,
         width=width,
     )
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Prints a table; where no terminal shows it, without the blanks that fill up its last column."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as drawn:
+        console.print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def print_json(value: Any) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from somagent.cli.asking import approvals, waiting_steps
 from somagent.cli.inside import Named, steps_of
-from somagent.cli.printing import MARKS, between, console_for, printable, visible
+from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
 from somagent.cli.runs import top_of
 from somagent.cli.way_on import way_on
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
@@ -48,7 +48,7 @@ def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None
             Text(_note(step)),
         )
     console.print()
-    console.print(table)
+    print_table(console, table)
     if len(steps[:_MOST_STEPS]) < len(every):
         console.print(f"and {len(every) - len(steps[:_MOST_STEPS]):,} more steps")
     console.print()

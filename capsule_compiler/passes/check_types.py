@@ -20,7 +20,16 @@ from somagent.capsule_compiler.border import (
     types_across,
     wanted_of_used_input,
 )
-from somagent.capsule_compiler.draft import Draft, Expression, ExpressionKey, Scopes, StepDraft, index_name, item_name
+from somagent.capsule_compiler.draft import (
+    STEPS,
+    Draft,
+    Expression,
+    ExpressionKey,
+    Scopes,
+    StepDraft,
+    index_name,
+    item_name,
+)
 from somagent.capsule_compiler.environment import (
     WAYS_TO_END,
     inputs_type,
@@ -88,8 +97,8 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
     secrets = secrets_type(draft.written(("spec", "uses", "secrets")))
     steps |= {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
     steps |= dict.fromkeys(_written_twice(draft), DYN)
-    scope = {"inputs": inputs_type(inputs, types), "steps": steps_type(steps), "run": run_type(final=False)}
-    return {**scope, "secrets": secrets}
+    known = steps_type(steps) if draft.written(STEPS) else DYN  # that there are none has been said
+    return {"inputs": inputs_type(inputs, types), "steps": known, "run": run_type(final=False), "secrets": secrets}
 
 
 def _written_twice(draft: Draft) -> list[str]:

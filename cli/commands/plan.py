@@ -12,7 +12,7 @@ from somagent.capsule_compiler.compile import Compilation, draft_capsule
 from somagent.capsule_compiler.model.quantities import Money, show_count, show_duration, show_money
 from somagent.capsule_compiler.plan import Budget, Node, Plan, plan_digest
 from somagent.cli.compiling import governing, installed, planned
-from somagent.cli.printing import console_for, print_json, printable, visible
+from somagent.cli.printing import console_for, print_json, print_table, printable, visible
 from somagent.workflows import capsules
 
 
@@ -56,7 +56,7 @@ def _show_types(arguments: Namespace, installation: capsules.Installation, compi
         table.add_column(column, no_wrap=column in {"PLACE", "WHAT"}, overflow="fold")
     for one in lines:
         table.add_row(f"{one.place.line}:{one.place.column}", one.kind, printable(one.name), printable(one.type))
-    console_for(sys.stdout).print(table)
+    print_table(console_for(sys.stdout), table)
     return 0
 
 
@@ -77,7 +77,7 @@ def _print(plan: Plan) -> None:
         table.add_row(str(waves[node.id]), node.id, node.operator, node.verdict, _waits(node), _how(node))
     for node in plan.finals:
         table.add_row("last", node.id, node.operator, node.verdict, "everything", _how(node))
-    console.print(table)
+    print_table(console, table)
     console.print()
     budget = _budget(plan.budget) if plan.budget is not None else ""
     lines = (("inputs", _inputs(plan)), ("outputs", ", ".join(plan.outputs)), ("budget", budget), *_used(plan))

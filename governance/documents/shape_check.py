@@ -124,11 +124,12 @@ class ShapeCheck:
             return known
         fields, extra = shape.fields, shape.extra
         result = {}
+        meant: set[str] = set()  # fields that are there under a name a slip away
         for name, entry in node.entries.items():
             key = entry.key
             field = fields.get(name) or extra
             if field is None:
-                self._unknown_field(name, node, shape, path)
+                meant.add(self._unknown_field(name, node, shape, path))
                 continue
             kept = True
             if shape.keys is not None and self._key(key, shape.keys, (*path, name)) is BAD:
@@ -143,7 +144,7 @@ class ShapeCheck:
                 result[name] = value
         missing = [name for name in shape.required if name not in result]
         for name in missing:
-            if name not in node.entries:
+            if name not in node.entries and name not in meant:
                 message = f"{_named(path)} has no `{name}`"
                 self._fault("missing-field", message, _first(node), path, help=f"add `{name}:`")
         if missing:
@@ -168,10 +169,11 @@ class ShapeCheck:
         self._fault("out-of-range", message, node.span, path)
         return False
 
-    def _unknown_field(self, name: str, node: MappingNode, shape: Shape, path: Path) -> None:
+    def _unknown_field(self, name: str, node: MappingNode, shape: Shape, path: Path) -> str:
+        """Says so; returns the field that was probably meant, or nothing."""
         self.unknown_fields_at.add(path)
         if len(self.diagnostics) >= MAX_MISTAKES:
-            return
+            return ""
         where = _named(path)
         if path and shape.title and shape.title != path[-1]:
             where = f"a {shape.title}"
@@ -180,7 +182,7 @@ class ShapeCheck:
         way = self._elsewhere(shape.title, name, node, self._source) if self._elsewhere is not None else None
         if way is not None:
             self._fault("unknown-field", message, span, path, note=way.note, help=way.help, edit=way.edit)
-            return
+            return ""
         near = nearest(name, shape.fields)
         self._fault(
             "unknown-field",
@@ -191,6 +193,7 @@ class ShapeCheck:
             help="" if near else _fields(name, shape),
             edit=Edit(span, near, f"rename to `{near}`") if near else None,
         )
+        return near or ""
 
     def _no_expression(self, node: ScalarNode, path: Path, help_: str) -> Any:
         """One mistake for each hole, at the hole."""

@@ -151,7 +151,7 @@ def test_ctrl_c_ends_the_process_its_scripts_and_their_children(make_plan, make_
     """A real SIGINT; the script ignores TERM and has a child of its own."""
     pids = tmp_path / "pids"
     run_text = f"trap '' TERM; (sleep 300) & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
-    script = make_node("slow", operator="script", arguments={"run": run_text})
+    script = make_node("slow", "done", operator="script", arguments={"run": run_text})
     (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(make_node("done"), script)))
     process = start("work", tmp_path / "data", tmp_path / "plan.json")
     while not pids.exists():

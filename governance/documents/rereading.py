@@ -16,6 +16,7 @@ from somagent.governance.documents.nodes import Entry, MappingNode, Node, Path, 
 from somagent.governance.documents.source import Source, Span
 from somagent.governance.documents.yaml_reader import MAX_DEPTH, read_yaml
 
+_OTHER_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")  # ends a line of YAML too, but none of those counted here
 Read = tuple[Node | None, list[Diagnostic]]
 
 
@@ -35,6 +36,8 @@ def reread_yaml(source: Source, before: Before | None, at: Path) -> Read:
 def _reread(source: Source, before: Before, at: Path) -> Node | None:
     old, new = before.source.text, source.text
     mapping = node_at(before.root, at)
+    if _OTHER_BREAK.search(new):
+        return None
     if not isinstance(mapping, MappingNode) or old[mapping.span.start : mapping.span.start + 1] == "{":
         return None
     start, end = _changed(old, new)

@@ -156,22 +156,20 @@ class _Reader:
             sequence = SequenceNode(span)
             while type(event := self._next()) is not SequenceEndEvent:
                 sequence.items.append(self._node(event, levels_left - 1))
-            sequence.span = Span(span.start, self._end(event, *sequence.items[-1:], flow=flow))
+            sequence.span = Span(span.start, self._trimmed_end(span.start, event))
             self._flow -= flow
             return sequence
         mapping = MappingNode(span)
         entries = mapping.entries
-        last: tuple[Node, ...] = ()
         while type(event := self._next()) is not MappingEndEvent:
             key = self._scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
             event = self._next()
             value = self._scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
-            last = (key, value)
             if type(key) is ScalarNode and key.value is key.text and key.text not in entries and key.text != "<<":
                 entries[key.text] = Entry(key, value)
             else:
                 self._entry(mapping, key, value)
-        mapping.span = Span(span.start, self._end(event, *last, flow=flow))
+        mapping.span = Span(span.start, self._trimmed_end(span.start, event))
         self._flow -= flow
         return mapping
 
@@ -274,11 +272,6 @@ class _Reader:
             else:
                 help_ = "quote what is text; everything else has its type by its place"
                 self._report("yaml-tag", f"the tag `{written}` is not allowed", span, help=help_)
-
-    def _end(self, event: Any, *last: Node, flow: bool) -> int:
-        """Where a collection ends: at its bracket, or with the last thing in it that is written, whatever follows."""
-        written = [node.span.end for node in last if node.span.end > node.span.start]
-        return event.end_mark.index if flow or not written else max(written)
 
     def _trimmed_end(self, start: int, event: Any) -> int:
         end: int = event.end_mark.index

@@ -242,6 +242,14 @@ def _tools(add: _Adder) -> None:
 
 
 def _keep(add: _Adder) -> None:
+    audit = add("audit", help="print who started, decided and cancelled, or verify that nobody changed it")
+    audit.add_argument(
+        "what", nargs="?", choices=["print", "verify"], default="print", help="print the log, or verify it"
+    )
+    audit.add_argument("--head", default="", metavar="HASH", help="verify: an entry with this hash must be in the log")
+    audit.add_argument("--file", metavar="FILE", help="verify: lines that were printed before, instead of the journal")
+    _data(audit)
+    _output(audit)
     prune = add("prune", help="remove runs that ended long ago, with their logs, reports and artifacts")
     prune.add_argument(
         "--older-than", required=True, metavar="DURATION", help="those that ended before that time, such as `30d`"

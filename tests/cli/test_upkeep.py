@@ -73,11 +73,11 @@ def test_runs_that_are_young_or_have_not_ended_stay(somagent: Shell, gated: str,
 def test_every_table_that_says_something_about_runs_is_pruned(somagent: Shell, three: list[str]) -> None:
     with journal(somagent) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables - TABLES_OF_RUNS.keys() == {"lease", "plans"}
+    assert tables - TABLES_OF_RUNS.keys() == {"lease", "plans", "audit"}
     assert somagent("prune", "--older-than", "0s").code == 0
     with journal(somagent) as db:
         rows = {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
-    assert {name for name, count in rows.items() if count} == {"lease"}
+    assert {name for name, count in rows.items() if count} == {"lease", "audit"}  # what people did is kept
     assert three  # they were there
 
 

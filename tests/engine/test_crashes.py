@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import json
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Budget, FanOut, Hole, Node, Plan, Retry, Template, encode_plan, plan_digest
 from somagent.operators.runner.records import StepKey
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local import LocalEngine, audit
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.writer import CRASH_POINTS
 from somagent.workflows.engines.protocol import RunView
@@ -158,6 +159,10 @@ def test_what_people_wrote_stands_from_its_commit_on(
     assert cut["phase"] == "killed"
     view = LocalEngine(tmp_path / "data", {}).view(cut["run"])
     assert view.held_by is None
+    deeds = [json.decode(line)["kind"] for line in audit.lines(tmp_path / "data")]
+    written = {"signal": "decision", "cancel": "cancel"}.get(act)
+    assert deeds == ["submit", *([written] if written and moment == "committed" else [])]
+    assert not audit.check(tmp_path / "data").fault
     after = trial(tmp_path / "data", plan, cut["run"])
     assert after["phase"] == (phase_with if moment == "committed" else phase_without)
 

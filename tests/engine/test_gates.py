@@ -137,6 +137,40 @@ def test_one_person_decides_once(parked, make_engine, go):
     assert view.decisions == [decision(question=question_of(view.steps[1].waiting))]
 
 
+@pytest.mark.parametrize(("approve", "how"), [(True, "approved"), (False, "rejected")])
+def test_a_gate_that_is_decided_takes_no_other_decision_even_before_the_run_goes_on(
+    parked, make_engine, go, decide, approve, how
+):
+    """Else somebody would believe that he had stopped what is on its way."""
+    run = parked().run.id
+
+    async def main():
+        async with make_engine() as engine:
+            await engine.signal(run, decision(approve=approve))
+            for by in ("bob", "eve"):
+                with pytest.raises(DecisionRefused, match=f"step `gate` is decided: {how} by bob"):
+                    await engine.signal(run, decision(by=by, approve=not approve))
+            return engine.view(run)
+
+    assert [one.by for one in go(main()).decisions] == ["bob"]
+    assert decide(run).phase == ("Succeeded" if approve else "Failed")
+
+
+def test_a_run_that_was_cancelled_takes_no_decision_even_before_it_has_stopped(parked, make_engine, go):
+    run = parked().run.id
+
+    async def main():
+        async with make_engine() as engine:
+            await engine.cancel(run, by="ada")
+            with pytest.raises(DecisionRefused, match=f"{run} was cancelled by ada"):
+                await engine.signal(run, decision())
+            await engine.run(run)
+            with pytest.raises(DecisionRefused, match="does not wait any more: it is Cancelled"):
+                await engine.signal(run, decision())
+
+    go(main())
+
+
 def test_a_decision_on_an_unknown_run_makes_no_directory(make_engine, go, tmp_path):
     async def main():
         async with make_engine() as engine:

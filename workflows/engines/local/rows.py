@@ -35,7 +35,7 @@ class RunRow(NamedTuple):
 encode = msgspec.json.Encoder().encode
 decode_attempt = msgspec.json.Decoder(Attempt).decode
 decode_result = msgspec.json.Decoder(StepResult).decode
-_decode_decision = msgspec.json.Decoder(Decision).decode
+decode_decision = msgspec.json.Decoder(Decision).decode
 _decode_run = msgspec.json.Decoder(RunRecord).decode
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 
@@ -150,11 +150,11 @@ class Rows:
 
     def decisions(self, run_id: str) -> list[Decision]:
         """Everything that people decided in the run, oldest first."""
-        return self._records(_decode_decision, "SELECT record FROM decisions WHERE run = ? ORDER BY seq", (run_id,))
+        return self._records(decode_decision, "SELECT record FROM decisions WHERE run = ? ORDER BY seq", (run_id,))
 
     def decisions_on(self, key: StepKey) -> list[Decision]:
         query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
-        return self._records(_decode_decision, query, key)
+        return self._records(decode_decision, query, key)
 
     def cancelled_by(self, run_id: str) -> str | None:
         found = self._ask("SELECT person FROM cancels WHERE run = ?", (run_id,))

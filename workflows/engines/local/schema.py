@@ -10,7 +10,7 @@ from somagent.workflows.engines.local.faults import damaged, translated
 from somagent.workflows.engines.protocol import EngineError, JournalDamaged, UnknownRun
 
 FILE_NAME = "journal.sqlite3"
-VERSION = 2
+VERSION = 3
 _APPLICATION_ID = 0x536F6D61  # "Soma": tells `file` and us whose SQLite file this is
 _NO_FILES = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _BUSY_S = 10.0  # other processes write one row at a time; longer means that one of them is stuck
@@ -48,12 +48,17 @@ CREATE TABLE children (seq INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, parent
     item INTEGER NOT NULL);
 CREATE INDEX children_of ON children (parent, step, item);
 """
+# New in version 3. audit: who started, decided and cancelled, as a hash chain (`audit.py`); it outlives its runs.
+_TABLES_3 = """
+CREATE TABLE audit (seq INTEGER PRIMARY KEY, entry BLOB NOT NULL);
+"""
 _FROM_1 = """
 INSERT INTO accounts SELECT run, budget, sum(reserved_tokens), sum(reserved_cost), sum(spent_tokens), sum(spent_cost)
     FROM budgets GROUP BY run, budget;
 INSERT INTO reservations SELECT run, step, item, run, budget, reserved_tokens, reserved_cost FROM budgets WHERE open;
 DROP TABLE budgets;
 """
+_STEPS = {0: _TABLES + _TABLES_2 + _TABLES_3, 1: _TABLES_2 + _FROM_1 + _TABLES_3, 2: _TABLES_3}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -67,8 +72,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         version = _version_of(db, path)
         if version < VERSION:
-            for statement in (_TABLES_2 + _FROM_1 if version else _TABLES + _TABLES_2).split(";\n"):
+            for statement in _STEPS[version].split(";\n"):
                 db.execute(statement)
+            _carry_over(db)
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
@@ -96,6 +102,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
         if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF not in _NO_FILES or _has_wal(path):
             raise
         return _open(path, "mode=ro&immutable=1", check)
+
+
+def _carry_over(db: sqlite3.Connection) -> None:
+    from somagent.workflows.engines.local import audit  # noqa: PLC0415  it opens journals through this module
+
+    audit.carry_over(db)
 
 
 def _has_wal(path: Path) -> bool:

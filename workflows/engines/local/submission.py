@@ -10,11 +10,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
-from somagent.operators.deciding import objection, question_of
+from somagent.operators.deciding import objection, outcome, question_of
 from somagent.operators.names import person
 from somagent.operators.runner.folders import make_lasting
-from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
-from somagent.workflows.engines.local.rows import decode_attempt, encode
+from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult, Waiting
+from somagent.workflows.engines.local import audit
+from somagent.workflows.engines.local.rows import decode_attempt, decode_decision, encode
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
 
 
@@ -38,6 +39,7 @@ def write_run(
     """Writes a new run with its plan and with what it takes over; returns the id that it gives it."""
     run = replace(run, id=_free_id(db, run.created_at, token))
     _write(db, run, plan, results, decisions)
+    audit.submitted(db, run)
     return run.id
 
 
@@ -94,10 +96,24 @@ def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision, s
     if waiting.child:
         raise DecisionRefused(f"step `{decision.step}` waits for a step inside its capsule: {waiting.title}")
     decision = replace(decision, question=decision.question or question_of(waiting))
-    if why := objection(waiting, decision, run.submitter):
+    if why := _closed(db, key, waiting, run.submitter, decision.at) or objection(waiting, decision, run.submitter):
         raise DecisionRefused(why)
     if not _insert(db, run.id, decision):
         raise DecisionRefused(f"{decision.by} has decided on step `{decision.step}` already; it takes another person")
+    audit.decided(db, run.id, decision)
+
+
+def _closed(db: sqlite3.Connection, key: StepKey, waiting: Waiting, submitter: str, now: datetime) -> str:
+    """Why nobody can decide any more although nobody has gone on with the run yet; empty when somebody can."""
+    top = key.run.partition(".")[0]
+    stopped = db.execute("SELECT person FROM cancels WHERE run = ?", (top,)).fetchone()
+    if stopped is not None:
+        return f"{top} was cancelled by {stopped[0]}"
+    query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
+    end = outcome(waiting, [decode_decision(row[0]) for row in db.execute(query, key)], submitter=submitter, now=now)
+    if end is None or end.kind == "timed_out":  # which the objection says with the time
+        return ""
+    return f"step `{key.step}` is decided: {end.kind} by {', '.join(one.by for one in end.deciding)}"
 
 
 def check_whole(run: RunRecord) -> None:
@@ -112,7 +128,9 @@ def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> 
     phase, ended_at = db.execute("SELECT phase, ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
     if ended_at is not None:
         raise EngineError(f"{run_id} cannot be cancelled, it has ended: {phase}")
-    db.execute("INSERT INTO cancels VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run_id, by, at.isoformat()))
+    insert = "INSERT INTO cancels VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    if db.execute(insert, (run_id, by, at.isoformat())).rowcount:
+        audit.cancelled(db, run_id, by, at)
 
 
 def _insert(db: sqlite3.Connection, run_id: str, decision: Decision) -> bool:

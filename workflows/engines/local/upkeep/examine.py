@@ -17,6 +17,7 @@ from somagent.capsule_compiler.plan import decode_plan, digest_of
 from somagent.operators.runner.objects import ContentError, ObjectStore
 from somagent.operators.runner.records import Decision, RunRecord
 from somagent.workflows.engines.lease import holder
+from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.rows import decode_attempt, decode_result
 from somagent.workflows.engines.local.schema import FILE_NAME, VERSION, open_reader
 from somagent.workflows.engines.local.upkeep.references import DIGEST, digests_in, manifest
@@ -54,6 +55,7 @@ def examine(directory: Path, *, contents: bool = True) -> Iterator[Finding]:
     with closing(db):
         yield from _journal(db, directory)
         yield from _records(db)
+        yield _audit(directory)
         yield from _contents(db, directory, whole=contents)
     yield from _leftovers(directory)
 
@@ -102,6 +104,14 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(f"run {run}", "broken", why, "others are not touched by it; run its capsule anew")
     if not unreadable:
         yield Finding("records", "good", f"all {count:,} can be read")
+
+
+def _audit(directory: Path) -> Finding:
+    checked = audit.check(directory)
+    if not checked.fault:
+        return Finding("audit log", "good", f"{checked.said}")
+    way_out = "somebody wrote to the journal past this program; compare with a backup, or with lines kept elsewhere"
+    return Finding("audit log", "broken", checked.fault, way_out)
 
 
 def _contents(db: sqlite3.Connection, directory: Path, *, whole: bool) -> Iterator[Finding]:

@@ -110,7 +110,7 @@ def test_a_process_that_dies_at_a_crash_point_loses_nothing(trial, everything, t
     marks.unlink()
     first = trial(cut, plan, die_at=point, count=count)
     name = point.split(".")[0]
-    if count > 1 and name in {"lease", "submit", "open", "spent", "child"}:
+    if count > 1 and name in {"lease", "recover", "submit", "open", "spent", "child"}:
         assert first["phase"] == "Failed"  # it is reached once only
         return
     assert first["phase"] == "killed"

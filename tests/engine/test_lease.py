@@ -1,7 +1,9 @@
-"""One process runs capsules in a data directory; everybody else is told who it is, and may still read."""
+# ruff: noqa: PLR0917 -- a test names the fixtures it uses
+"""One process works in a data directory; everybody else is told who it is, and may still read."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -69,7 +71,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_silently(working, make_engi
     view = engine.view(run)
     assert (view.phase, view.held_by, view.steps[0].phase) == ("Pending", None, "Pending")
     assert [one.phase for one in engine.runs()] == ["Pending"]
-    assert re.fullmatch(rf"{process.pid} *\n", (tmp_path / "data" / "lease").read_text())
+    assert re.fullmatch(rf"{process.pid} runs 10.000 \d+\.\d+ *\n", (tmp_path / "data" / "lease").read_text())
 
 
 def test_a_killed_process_leaves_an_attempt_that_the_next_one_calls_cut_off(working, go, make_engine):
@@ -92,18 +94,18 @@ def test_the_process_id_in_the_file_decides_nothing(tmp_path):
     (tmp_path / "lease").write_text(f"{os.getpid()}\n")
     assert holder(tmp_path) is None
     lease = Lease(tmp_path)
+    lease.take()
     assert holder(tmp_path) == os.getpid()
     with pytest.raises(DataDirectoryHeld, match="through another engine"):
-        Lease(tmp_path)
+        Lease(tmp_path).take()
     lease.release()
     assert holder(tmp_path) is None
 
 
 def test_asking_who_holds_the_lease_never_keeps_it_from_a_runner(tmp_path):
-    Lease(tmp_path).release()
     text = (
         "import sys, pathlib; from somagent.workflows.engines.lease import Lease\n"
-        "for _ in range(300): Lease(pathlib.Path(sys.argv[1])).release()"
+        "for _ in range(300): lease = Lease(pathlib.Path(sys.argv[1])); lease.take(); lease.release()"
     )
     with subprocess.Popen([sys.executable, "-c", text, str(tmp_path)]) as runner:
         while runner.poll() is None:
@@ -116,6 +118,7 @@ def test_a_dead_holder_is_not_named_while_what_it_was_starting_has_its_lock_stil
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
     lease = Lease(tmp_path)
+    lease.take()
     (tmp_path / "lease").write_text(f"{dead.pid:<20}\n")
     soon = threading.Timer(0.005, lease.release)
     soon.start()
@@ -149,6 +152,95 @@ def test_a_process_whose_lease_was_taken_over_writes_nothing_more(make_engine, g
     assert go(main()).phase == "Succeeded"
 
 
+def test_who_is_stopped_for_longer_than_the_lease_is_taken_over_and_writes_nothing_when_it_goes_on(
+    start, make_plan, make_node, make_engine, go, tmp_path
+):
+    arguments = {"run": 'echo "$SOMAGENT_ATTEMPT" >> "$MARK"; [ "$SOMAGENT_ATTEMPT" = 2 ] || sleep 60'}
+    arguments |= {"env": {"MARK": str(mark := tmp_path / "mark")}}
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(make_node("a", operator="script", arguments=arguments))))
+    old = start("work", tmp_path / "data", tmp_path / "plan.json", "--lease-s", "1")
+    run = old.stdout.readline().strip()
+    while not mark.exists():
+        assert old.poll() is None, old.stderr.read()
+        time.sleep(0.01)
+    time.sleep(1.2)
+    assert holder(tmp_path / "data") == old.pid  # it gives signs
+    old.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+
+    async def main():
+        async with make_engine() as engine:
+            while holder(tmp_path / "data") is not None:  # noqa: ASYNC110 - another process has no event for it
+                await asyncio.sleep(0.01)
+            waited = time.monotonic() - began
+            view = await engine.run(run)
+            rows = (tmp_path / "data" / "journal.sqlite3-wal").stat().st_size
+            old.send_signal(signal.SIGCONT)
+            said = old.communicate(timeout=20)[1]
+            return waited, view, said, rows == (tmp_path / "data" / "journal.sqlite3-wal").stat().st_size
+
+    waited, view, said, untouched = go(main())
+    assert 0.5 < waited < 1.5
+    assert view.phase == "Succeeded"
+    assert [attempt.failure and attempt.failure.failure_class for attempt in view.steps[0].history] == ["cut_off", None]
+    assert (old.returncode, said) == (
+        3,
+        f"DataDirectoryHeld: another process took over {tmp_path / 'data'}; this one writes nothing more\n",
+    )
+    assert untouched
+    assert mark.read_text() == "1\n2\n"
+    assert make_engine().view(run) == view
+
+
+def test_a_lease_that_ran_out_is_still_its_holders_as_long_as_nobody_takes_it(tmp_path):
+    lease = Lease(tmp_path, 0.05)
+    lease.take()
+    time.sleep(0.1)
+    assert holder(tmp_path) is None
+    lost = threading.Event()
+    lease.keep(lost.set)
+    while holder(tmp_path) is None:
+        time.sleep(0.005)
+    assert not lease.is_lost()
+    assert not lost.is_set()
+    lease.release()
+
+
+def test_a_holder_hears_that_another_one_took_its_lease(tmp_path):
+    old, new, lost = Lease(tmp_path, 0.2), Lease(tmp_path), threading.Event()
+    old.take()
+    time.sleep(0.25)
+    new.take()
+    old.keep(lost.set)
+    assert lost.wait(5)
+    assert old.is_lost()
+    assert not new.is_lost()
+    old.release()
+    assert holder(tmp_path) == os.getpid()
+    new.release()
+
+
+def test_of_many_that_want_the_lease_of_a_stopped_holder_one_gets_it(
+    tmp_path, make_engine, go, start, make_plan, make_node
+):
+    slow = make_node("slow", operator="note", arguments={"file": str(tmp_path / "marks"), "seconds": 60})
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(slow)))
+    old = start("work", tmp_path / "data", tmp_path / "plan.json", "--lease-s", "0.3")
+    run = old.stdout.readline().strip()
+    while not (tmp_path / "marks").exists():
+        time.sleep(0.01)
+    old.send_signal(signal.SIGSTOP)
+    while holder(tmp_path / "data") is not None:
+        time.sleep(0.01)
+    wanting = [start("work", tmp_path / "data", tmp_path / "plan.json", "--run", run) for _ in range(4)]
+    while sum(one.poll() is None for one in wanting) > 1:
+        time.sleep(0.01)
+    refused = [one for one in wanting if one.poll() is not None]
+    assert [one.returncode for one in refused] == [3, 3, 3]
+    (winner,) = (one for one in wanting if one.poll() is None)
+    assert all(f"process {winner.pid} runs capsules" in one.communicate()[1] for one in refused)
+
+
 STUBBORN = """
 trap '' TERM
 sleep 40 &
@@ -159,7 +251,7 @@ sleep 42
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes of a dead engine are found through /proc (Linux)")
-def test_what_a_killed_engine_left_running_is_ended_before_its_attempt_is_called_cut_off(  # noqa: PLR0917 -- fixtures
+def test_what_a_killed_engine_left_running_is_ended_before_its_attempt_is_called_cut_off(
     start, make_plan, make_node, make_engine, go, tmp_path
 ):
     arguments = {"run": STUBBORN, "env": {"MARK": str(tmp_path / "mark")}}

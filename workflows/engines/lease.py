@@ -1,63 +1,167 @@
-"""One process runs capsules in a data directory; everybody may read it, decide, cancel and submit.
+"""One process works in a data directory; everybody may read it, decide, cancel and submit.
 
-The lock is `flock` on a file: the kernel frees it when its holder dies, so a stale lease needs no guess about whether
-a process id still means the same process. The id in the file is only there to be shown. The epoch, which counts the
-leases, is in the journal (see `local.writer`).
+A lease ends in two ways. Its holder dies: then the kernel frees the lock (`flock`) on its file at once, and no guess is
+needed about whether a process id still means the same process. Or its holder gives no sign for as long as a lease
+lasts, because somebody stopped it: then who wants the lease puts a file of its own in the place of that file. The sign
+is a time in the file, by the clock of the machine that nobody sets and that goes on while the machine sleeps.
+
+What makes an old holder harmless is the epoch, which counts the leases: it is raised in the very transaction of the
+journal in which a lease is taken, so takers come one after another, and every transaction of a holder checks that the
+epoch is still its own (see `local.writer`).
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 FILE_NAME = "lease"
+LENGTH_S = 10.0  # long enough for a holder on a busy machine to give a sign in time
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS: its monotonic clock counts sleep as well
 _TRIES, _PAUSE_S = 5, 0.02  # somebody who only asks who holds the lease has it locked for some microseconds
 
 
-class Lease:
-    """The lease of a data directory, held from the making of this object until `release`."""
+class _Sign(NamedTuple):
+    """What a holder writes into its file again and again."""
 
-    def __init__(self, directory: Path) -> None:
-        """Raises `DataDirectoryHeld` when another holder has it."""
-        self._file = os.open(directory / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        for _ in range(_TRIES):
-            if _locks(self._file, fcntl.LOCK_EX):
-                os.pwrite(self._file, f"{os.getpid():<20}\n".encode(), 0)
-                return
-            time.sleep(_PAUSE_S)
-        pid = _pid(self._file)
-        os.close(self._file)
-        if pid == os.getpid():
-            raise DataDirectoryHeld(f"this process (pid {pid}) works in {directory} already, through another engine")
-        way_out = f"wait for it, stop it (kill -INT {pid}), or use another data directory"
-        raise DataDirectoryHeld(f"process {pid} runs capsules in {directory}; {way_out}")
+    pid: int
+    serves: bool = False  # works on all runs, those of others as well
+    length_s: float = 0.0
+    until: float | None = None  # None: written by a SomaGent whose leases did not end while their holders lived
+
+    def is_live(self) -> bool:
+        # A time further ahead than a lease lasts is of before the machine was started anew.
+        return self.until is None or 0 < self.until - _now() <= self.length_s + 0.01  # it is rounded
+
+
+class Lease:
+    """The lease of a data directory, held from `take` until `release`, unless it is taken by somebody else."""
+
+    def __init__(self, directory: Path, length_s: float = LENGTH_S, *, serves: bool = False) -> None:
+        self._path, self._length_s, self._serves = directory / FILE_NAME, length_s, serves
+        self._file = -1
+        self._released, self._taking = threading.Event(), threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def take(self) -> None:
+        """Takes it, inside a transaction that writes to the journal; raises `DataDirectoryHeld`."""
+        with self._taking:
+            if not self._released.is_set():  # else who wanted it was told to stop meanwhile
+                self._take()
+
+    def keep(self, lost: Callable[[], object]) -> None:
+        """Gives signs from now on, in a thread; calls `lost` there, once, when somebody else took the lease.
+
+        A thread, so that an operator that keeps the event loop busy does not cost the lease.
+        """
+        self._thread = threading.Thread(target=self._beat, args=(lost,), name="somagent-lease", daemon=True)
+        self._thread.start()
+
+    def is_lost(self) -> bool:
+        """Whether another file is in the place of this one."""
+        try:
+            return self._path.stat().st_ino != os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            return False  # whoever removed it has not taken it; the epoch will tell
 
     def release(self) -> None:
         """Lets go of it; the file stays, since removing it would let two processes lock two files."""
-        os.close(self._file)
+        self._released.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._taking:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    def _take(self) -> None:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        for _ in range(_TRIES):
+            if _locks(file, fcntl.LOCK_EX):
+                self._file = file
+                self._give_sign()
+                return
+            time.sleep(_PAUSE_S)
+        sign = _sign(file)
+        os.close(file)
+        if sign.is_live():
+            raise _held(self._path.parent, sign.pid)
+        aside = self._path.with_name(f"{FILE_NAME}.{os.getpid()}-{os.urandom(4).hex()}")
+        self._file = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._give_sign()
+        aside.rename(self._path)
+
+    def _beat(self, lost: Callable[[], object]) -> None:
+        while not self._released.wait(self._length_s / 4):
+            if self.is_lost():
+                lost()
+                return
+            self._give_sign()
+
+    def _give_sign(self) -> None:
+        kind = "serves" if self._serves else "runs"
+        sign = f"{os.getpid()} {kind} {self._length_s:.3f} {_now() + self._length_s:.3f}"
+        os.pwrite(self._file, f"{sign:<63}\n".encode(), 0)
+
+
+def check_free(directory: Path) -> None:
+    """Raises `DataDirectoryHeld` when somebody holds the lease; it changes nothing."""
+    pid = holder(directory)
+    if pid is not None:
+        raise _held(directory, pid)
 
 
 def holder(directory: Path) -> int | None:
     """Process id of the lease's holder, or None when nobody holds it."""
+    sign = _holding(directory)
+    return None if sign is None else sign.pid
+
+
+def server(directory: Path) -> int | None:
+    """Process id of the lease's holder when it works on whatever is submitted; None when nobody does."""
+    sign = _holding(directory)
+    return sign.pid if sign is not None and sign.serves else None
+
+
+def taken_over(directory: Path) -> DataDirectoryHeld:
+    """What a process that has lost the lease says."""
+    return DataDirectoryHeld(f"another process took over {directory}; this one writes nothing more")
+
+
+def _held(directory: Path, pid: int) -> DataDirectoryHeld:
+    if pid == os.getpid():
+        return DataDirectoryHeld(f"this process (pid {pid}) works in {directory} already, through another engine")
+    way_out = f"wait for it, stop it (kill -INT {pid}), or use another data directory"
+    return DataDirectoryHeld(f"process {pid} runs capsules in {directory}; {way_out}")
+
+
+def _holding(directory: Path) -> _Sign | None:
     for _ in range(_TRIES):
-        pid = _holder(directory)
-        if pid is None or _lives(pid):
+        sign = _look(directory)
+        if sign is None or _lives(sign.pid):
             break
         time.sleep(_PAUSE_S)  # it was killed while it started a program, which has the lock until it has begun
-    return pid
+    return sign
 
 
-def _holder(directory: Path) -> int | None:
+def _look(directory: Path) -> _Sign | None:
     try:
         file = os.open(directory / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        return None if _locks(file, fcntl.LOCK_SH) else _pid(file)
+        if _locks(file, fcntl.LOCK_SH):
+            return None
+        sign = _sign(file)
+        return sign if sign.is_live() else None
     finally:
         os.close(file)
 
@@ -80,6 +184,15 @@ def _locks(file: int, kind: int) -> bool:
     return True
 
 
-def _pid(file: int) -> int:
-    content = os.pread(file, 20, 0).strip()
-    return int(content) if content.isdigit() else 0
+def _sign(file: int) -> _Sign:
+    match os.pread(file, 64, 0).decode(errors="replace").split():
+        case [pid, ("serves" | "runs") as kind, length, until] if pid.isdigit():
+            return _Sign(int(pid), kind == "serves", float(length), float(until))
+        case [pid] if pid.isdigit():
+            return _Sign(int(pid))
+        case _:
+            return _Sign(0)
+
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)

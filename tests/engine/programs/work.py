@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--run")
     parser.add_argument("--die-at", default="", help="POINT:COUNT")
     parser.add_argument("--file-limit", type=int, help="no file may grow beyond so many bytes")
+    parser.add_argument("--lease-s", type=float, default=10.0, help="how long its lease lasts without a sign")
     arguments = parser.parse_args()
     if arguments.file_limit:
         import resource
@@ -54,7 +55,7 @@ async def work(arguments: argparse.Namespace) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     operators = OPERATORS | {"script": SCRIPT}
-    async with LocalEngine(arguments.directory, operators, crash=crash) as engine:
+    async with LocalEngine(arguments.directory, operators, crash=crash, lease_s=arguments.lease_s) as engine:
         run = arguments.run or await engine.submit(
             decode_plan(arguments.plan.read_bytes()), {}, submitter="ada", files={}
         )

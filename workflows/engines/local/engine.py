@@ -18,7 +18,6 @@ from somagent.operators.operator import Answer, Operator, Park, Step
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
-from somagent.operators.runner.orphans import end_orphans
 from somagent.operators.runner.records import Artifact, Decision, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines import rules
@@ -27,13 +26,22 @@ from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.execution import Execution
-from somagent.workflows.engines.lease import Lease
+from somagent.workflows.engines.lease import LENGTH_S, Lease, check_free, taken_over
 from somagent.workflows.engines.local import reading, submission
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.journal import Journal, cut_off
+from somagent.workflows.engines.local.recovery import recover, take_lease
 from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.writer import Crash, Name, survive
-from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunSummary, RunView, StorageFull
+from somagent.workflows.engines.protocol import (
+    DataDirectoryHeld,
+    EngineError,
+    Event,
+    LogChunk,
+    RunSummary,
+    RunView,
+    StorageFull,
+)
 from somagent.workflows.engines.slots import Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
 from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
@@ -48,7 +56,8 @@ class LocalEngine:
     Reading makes nothing: no directory, no lease. `submit`, `signal` and `cancel` write, beside a process at work
     too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4).
     Errors are `EngineError`s whose message says what to do; `way_on` spells the commands in them. `around` is put
-    around every operator, that of capsule steps too. Close it, or use it as an async context manager.
+    around every operator, that of capsule steps too. Who gives no sign for `lease_s` can be taken over. Close it, or
+    use it as an async context manager.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class LocalEngine:
         crash: Crash = survive,
         way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
         around: Callable[[Operator], Operator] = lambda operator: operator,
+        lease_s: float = LENGTH_S,
     ) -> None:
         self._way_on = way_on
         self._directory = directory.absolute()
@@ -69,7 +79,7 @@ class LocalEngine:
         self._operators = {name: around(operator) for name, operator in every.items()}
         self._clock = clock or Clock()
         self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
-        self._token, self._crash = token, crash
+        self._token, self._crash, self._lease_s = token, crash, lease_s
         self._watches = Watches()
         self._journal: Journal | None = None
         self._lease: Lease | None = None
@@ -158,27 +168,25 @@ class LocalEngine:
         if run_id in self._executions:
             self._executions[run_id].look()
 
-    async def hold(self) -> None:
+    async def hold(self, *, serves: bool = False) -> None:
         """Takes the lease, so that `run` will find it; raises `DataDirectoryHeld`.
 
-        Attempts that a dead process left open are closed as cut off.
+        Attempts that a dead process, or one that was stopped for too long, left open are closed as cut off. Others are
+        told of a holder that `serves`: it works on whatever is submitted.
         """
         async with self._holding:
             if self._lease is not None:
                 return
-            with storing(self._directory):
-                submission.prepare(self._directory)
-                lease = Lease(self._directory)
+            journal, lease = self._writable(), Lease(self._directory, self._lease_s, serves=serves)
+            check_free(self._directory)
+            lost = partial(asyncio.get_running_loop().call_soon_threadsafe, self._lost)
             try:
-                journal, now = self._writable(), self._clock.now()
-                orphans = journal.rows.open_keys()  # ended first: if this dies too, the next one finds them again
-                for run_id in {key.run for key in orphans}:
-                    keys, plan = (key for key in orphans if key.run == run_id), await journal.plan(run_id)
-                    await end_orphans(plan, keys, self._operators, self._directory / "work")
-                journal.writer.epoch = await journal.write("lease", lambda db: _take_over(db, now))
-                with contextlib.suppress(OSError):  # what an operator that is not here any more left may write there
-                    remove_tree(self._directory / "work")
+                with storing(self._directory):
+                    journal.writer.epoch = await journal.write("lease", lambda db: take_lease(db, lease))
+                lease.keep(lost)
+                await recover(journal, self._operators, self._directory, self._clock.now())
             except BaseException:
+                journal.writer.epoch = None
                 lease.release()
                 raise
             self._lease = lease
@@ -201,6 +209,10 @@ class LocalEngine:
             except StorageFull as error:
                 way_on = f"nothing recorded is lost; make room, then go on with: {self._way_on('resume', run_id)}"
                 raise StorageFull(f"{error}; {way_on}") from error
+            except DataDirectoryHeld:
+                if not self._executions:
+                    self.close()  # so that the lease can be asked for again
+                raise
         return self.view(run_id)
 
     def view(self, run_id: str) -> RunView:
@@ -260,7 +272,7 @@ class LocalEngine:
             raise
         finally:
             del self._executions[run.id]
-            if not self._executions:
+            if not self._executions and self._lease is not None and not self._lease.is_lost():
                 await self._remove_copies(journal)
             if not self._executions and self._listener is not None:
                 listener, self._listener = self._listener, None
@@ -331,6 +343,11 @@ class LocalEngine:
             for execution in self._executions.values():
                 execution.fail(error)
 
+    def _lost(self) -> None:
+        """Ends everything at work: another process took over, and goes on with it."""
+        for execution in self._executions.values():
+            execution.fail(taken_over(self._directory))
+
     def _store(self, plan: Plan, files: Mapping[str, bytes]) -> None:
         self.check(plan)
         with storing(self._directory):
@@ -369,9 +386,3 @@ class LocalEngine:
                 submission.prepare(self._directory)
                 self._journal = Journal(self._directory, self._watches.tell, self._crash)
         return self._journal
-
-
-def _take_over(db: sqlite3.Connection, now: datetime) -> int:
-    cut_off(db, now, "the process that ran it ended")
-    db.execute("UPDATE lease SET epoch = epoch + 1")
-    return int(db.execute("SELECT epoch FROM lease").fetchone()[0])

@@ -16,17 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
+from somagent.workflows.engines.lease import taken_over
 from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.schema import open_writer
-from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 T = TypeVar("T")
 
 # The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
 # and when it is durable but nobody has been told.
 Crash = Callable[[str], None]
-Name = Literal["lease", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "child", "signal",
-               "cancel", "stop", "close"]  # fmt: skip
+Name = Literal["lease", "recover", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "child",
+               "signal", "cancel", "stop", "close"]  # fmt: skip
 WRITES: tuple[Name, ...] = get_args(Name)
 CRASH_POINTS = tuple(f"{write}.{moment}" for write in WRITES for moment in ("before", "written", "committed"))
 
@@ -113,7 +113,7 @@ class Writer:
                 self._flushing = flush
             self._db.execute("BEGIN IMMEDIATE")
             if self.epoch is not None and self._db.execute("SELECT epoch FROM lease").fetchone() != (self.epoch,):
-                raise DataDirectoryHeld(f"another process took over {self._path.parent}; this one writes nothing more")
+                raise taken_over(self._path.parent)
             outcomes = [self._apply(write) for write in batch]
             self._db.execute("COMMIT")
         except Exception as error:  # whatever it is, those who wait must hear of it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from somagent.operators.runner.folders import remove_tree
 from somagent.workflows.engines.lease import Lease
 from somagent.workflows.engines.local.faults import translated
+from somagent.workflows.engines.local.recovery import take_lease
 from somagent.workflows.engines.local.schema import FILE_NAME, open_writer
 from somagent.workflows.engines.local.upkeep.references import referenced
 from somagent.workflows.engines.protocol import UnknownRun
@@ -49,18 +50,30 @@ def prune(directory: Path, before: datetime, keep: int = 0, *, dry_run: bool = F
     """
     if not (directory / FILE_NAME).exists():
         raise UnknownRun(f"there are no runs in {directory}")
-    lease = None if dry_run else Lease(directory)
+    lease = Lease(directory)
     try:
         with closing(open_writer(directory / FILE_NAME)) as db:
-            return _prune(db, directory, before, keep, dry_run=dry_run)
+            if not dry_run:
+                db.execute("BEGIN IMMEDIATE")
+                take_lease(db, lease)
+                db.execute("COMMIT")
+                lease.keep(lambda: None)
+            return _prune(db, directory, before, keep, dry_run=dry_run, may_remove=lambda: not lease.is_lost())
     except sqlite3.Error as error:
         raise translated(error, directory / FILE_NAME) from error
     finally:
-        if lease is not None:
-            lease.release()
+        lease.release()
 
 
-def _prune(db: sqlite3.Connection, directory: Path, before: datetime, keep: int, *, dry_run: bool) -> Pruned:
+def _prune(
+    db: sqlite3.Connection,
+    directory: Path,
+    before: datetime,
+    keep: int,
+    *,
+    dry_run: bool,
+    may_remove: Callable[[], bool],
+) -> Pruned:
     db.execute("BEGIN IMMEDIATE")
     try:
         doomed = list(_ended(db, before, keep))
@@ -77,7 +90,8 @@ def _prune(db: sqlite3.Connection, directory: Path, before: datetime, keep: int,
     db.execute("ROLLBACK" if dry_run else "COMMIT")
     if not dry_run:
         for path in files:
-            _remove(path)
+            if may_remove():  # who took over may have stored something again that was not needed
+                _remove(path)
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         db.execute("VACUUM")
     return Pruned(doomed, len(files), size)

@@ -46,12 +46,12 @@ _SKIPPED = re.compile(_BLANK)
 _TOKEN = re.compile(
     rf"""
     {_BLANK}(?:
-    (?P<bytes>[bB]{_STRING})
+    (?P<name>(?:[AC-QS-Zac-qs-z_]|(?![bB]?{_STRING})[BbRr])[A-Za-z0-9_]*)
+    |(?P<bytes>[bB]{_STRING})
     |(?P<string>{_STRING})
     |(?P<float>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<uint>(?:0x[0-9a-fA-F]+|[0-9]+)[uU](?![A-Za-z0-9_]))
     |(?P<int>0x[0-9a-fA-F]+|[0-9]+)
-    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<quoted>`[A-Za-z0-9_.\-/\ ]+`)
     |(?P<operator>==|!=|<=|>=|&&|\|\||[-+*/%<>!?:.,()\[\]{{}}])
     |(?P<end>\Z))
@@ -59,7 +59,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _NUMBERS = frozenset({"int", "float", "uint"})
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MEMBERS = re.compile(r"(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
 
@@ -73,20 +73,19 @@ def next_token(text: str, start: int, end: int) -> Token:
     if match is None:
         skipped = _SKIPPED.match(text, start, end)
         raise SyntaxFault((_unreadable(text, skipped.end() if skipped else start, end),))
-    kind = match.lastgroup or ""
-    first, last = match.span(kind)
-    token = Token(kind, text[first:last], first, last)
+    kind: str = match.lastgroup  # type: ignore[assignment]  # every alternative is a group
+    written, last = match[kind], match.end()
+    token = Token(kind, written, last - len(written), last)
     if kind in _NUMBERS:
         _check_number_ends(text, token, end)
     return token
 
 
-def name_at(text: str, start: int, end: int) -> Token | None:
-    """The name that begins at `start`, if one does and it is no keyword."""
-    match = _NAME.match(text, start, end)
-    if match is None or match[0] in KEYWORDS:
-        return None
-    return Token("name", match[0], start, match.end())
+def members_at(text: str, start: int, end: int) -> list[str]:
+    """The names that follow dots without a blank from `start` on, as in `.a.b`; none when a keyword is among them."""
+    match = _MEMBERS.match(text, start, end)
+    names = match[0].split(".")[1:] if match is not None else []
+    return names if KEYWORDS.isdisjoint(names) else []
 
 
 def _check_number_ends(text: str, number: Token, end: int) -> None:

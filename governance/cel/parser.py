@@ -217,7 +217,11 @@ class _Parser:
                 return expr
 
     def after_dot(self, operand: Expr, start: int) -> Expr:
-        token = self.name_beside_dot() or self.name_after_dot()
+        names = lexer.members_at(self.text, self.token.start, self.end)
+        if names:
+            operand, token = self.members(operand, names, start)
+        else:
+            token = self.name_after_dot()
         if token.text == "*":
             return self.star(operand, token, start)
         if token.kind == "quoted":
@@ -229,13 +233,16 @@ class _Parser:
             return self.macro(operand, token, arguments, start)
         return Call(token.text, token.span, operand, arguments, self.since(start))
 
-    def name_beside_dot(self) -> lexer.Token | None:
-        """The name that follows the dot at once, as nearly always, without a token for the dot."""
-        token = lexer.name_at(self.text, self.token.end, self.end)
-        if token is not None:
-            self.token = token
-            self.advance()
-        return token
+    def members(self, operand: Expr, names: list[str], start: int) -> tuple[Expr, lexer.Token]:
+        """Reads on behind names that stand beside their dots, as nearly always; the last one may be a function's."""
+        at = self.token.end
+        for name in names[:-1]:
+            end = at + len(name)
+            operand = Select(operand, name, Span(at, end), Span(start, end))
+            at = end + 1
+        self.token = token = lexer.Token("name", names[-1], at, at + len(names[-1]))
+        self.advance()
+        return operand, token
 
     def name_after_dot(self) -> lexer.Token:
         self.advance()
@@ -254,7 +261,7 @@ class _Parser:
         """`list.*.name`, as other languages read a member of every item."""
         body: Expr = Name("i", token.span)
         while self.word == ".":
-            field = self.name_beside_dot() or self.name_after_dot()
+            field = self.name_after_dot()
             body = Select(body, field.text, field.span, self.since(token.start))
         span = self.since(start)
         found = Macro("map", token.span, operand, "i", token.span, None, body, span)

@@ -18,7 +18,7 @@ from somagent.capsule_compiler.packages.opened import OpenPackage
 from somagent.capsule_compiler.packages.source import NoPackages, PackageSource
 from somagent.capsule_compiler.plan import FanOut, IncludedFile, Plan, Template
 from somagent.capsule_compiler.readings import Reading, Readings
-from somagent.governance.cel import Expr, Reference, Size, Type
+from somagent.governance.cel import Expr, OptionalMember, Reference, Size, Type
 from somagent.governance.constitution import Constitution
 from somagent.governance.documents import (
     Diagnostic,
@@ -202,6 +202,7 @@ class Draft:
     output_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scopes: Mapping[str, Scopes] = field(default_factory=dict)  # of each step; "" for the capsule's outputs
     untyped: frozenset[ExpressionKey] = frozenset()  # expressions that name what is not there, which was said
+    optional: Mapping[ExpressionKey, tuple[OptionalMember, ...]] = field(default_factory=dict)  # that they name
     items: Mapping[str, Size] = field(default_factory=dict)  # how much each fan-out walks over, by step
     family: Family | None = None
     policies: Mapping[str, Constitution] = field(default_factory=dict)
@@ -238,9 +239,9 @@ class Draft:
 
     def hinted(self, step: StepDraft, hint: str) -> Sequence[tuple[str, Any]]:
         """The arguments of a step whose schema has a hint, and what the hint says; none when they are no mapping."""
-        if not isinstance(step.operation.arguments, dict):
-            return ()
-        return self.given.language.hints[step.operation.operator].get(hint, ())
+        operation = step.operation
+        found = self.given.language.hints[operation.operator].get(hint, ())
+        return found if found and isinstance(operation.arguments, dict) else ()
 
     def written(self, path: Path) -> list[str]:
         """The keys of the mapping at a path as the text has them, those with mistakes inside included."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from somagent.capsule_compiler.environment import MEMBERS_OF_STEPS
-from somagent.governance.cel import Expr, ObjectType, Type
+from somagent.governance.cel import Expr, OptionalMember
 from somagent.governance.cel.syntax import (
     Binary,
     Conditional,
@@ -34,31 +34,35 @@ _ERROR = "error"
 class OptionalRead(NamedTuple):
     """A read of a member that may not be there."""
 
-    read: Select
+    member: OptionalMember
     collected: bool  # an output of an item that may have failed, or the error of one that may not
 
 
-def optional_reads(expr: Expr, types: Mapping[int, Type], known: Facts = NOTHING) -> Iterator[OptionalRead]:
-    """Reads that nothing in the expression makes sure of; `types` are those of its nodes, `known` is sure already."""
+Members = Mapping[int, OptionalMember]
+
+
+def optional_reads(expr: Expr, members: Members, known: Facts = NOTHING) -> Iterator[OptionalRead]:
+    """Reads that nothing in the expression makes sure of; `members` are by the `id` of the node, `known` is sure."""
     match expr:
         case Binary(operator="&&" | "||" as operator, left=left, right=right):
             # CEL absorbs an error beside the value that decides, on either side
             value = operator == "&&"
-            yield from optional_reads(left, types, known | facts_of(right, value=value))
-            yield from optional_reads(right, types, known | facts_of(left, value=value))
+            yield from optional_reads(left, members, known | facts_of(right, value=value))
+            yield from optional_reads(right, members, known | facts_of(left, value=value))
         case Conditional(condition, yes, no):
-            yield from optional_reads(condition, types, known)
-            yield from optional_reads(yes, types, known | facts_of(condition, value=True))
-            yield from optional_reads(no, types, known | facts_of(condition, value=False))
+            yield from optional_reads(condition, members, known)
+            yield from optional_reads(yes, members, known | facts_of(condition, value=True))
+            yield from optional_reads(no, members, known | facts_of(condition, value=False))
         case Macro():
-            yield from _in_macro(expr, types, known)
+            yield from _in_macro(expr, members, known)
         case Has(operand):
-            yield from optional_reads(operand, types, known)
+            yield from optional_reads(operand, members, known)
         case _:
             for part in children(expr):
-                yield from optional_reads(part, types, known)
-            if isinstance(expr, Select):
-                yield from _in_read(expr, types, known)
+                yield from optional_reads(part, members, known)
+            member = members.get(id(expr))
+            if member is not None:
+                yield from _in_read(member, known)
 
 
 def facts_of(expr: Expr, *, value: bool) -> Facts:
@@ -88,24 +92,22 @@ def facts_of_items(expr: Expr, name: str) -> Facts:
     return frozenset((name, *place[1:]) for place in _about(own, expr.variable))
 
 
-def _in_macro(expr: Macro, types: Mapping[int, Type], known: Facts) -> Iterator[OptionalRead]:
-    yield from optional_reads(expr.target, types, known)
+def _in_macro(expr: Macro, members: Members, known: Facts) -> Iterator[OptionalRead]:
+    yield from optional_reads(expr.target, members, known)
     outer = frozenset(place for place in known if place[0] != expr.variable)
     inner = outer | facts_of_items(expr.target, expr.variable)
     if expr.condition is not None:
-        yield from optional_reads(expr.condition, types, inner)
+        yield from optional_reads(expr.condition, members, inner)
         inner |= facts_of(expr.condition, value=True)
-    yield from optional_reads(expr.body, types, inner)
+    yield from optional_reads(expr.body, members, inner)
 
 
-def _in_read(expr: Select, types: Mapping[int, Type], known: Facts) -> Iterator[OptionalRead]:
-    owner = types.get(id(expr.operand))
-    if not isinstance(owner, ObjectType) or expr.field not in owner.fields or owner.fields[expr.field].required:
-        return
+def _in_read(member: OptionalMember, known: Facts) -> Iterator[OptionalRead]:
+    expr = member.expr
     place = _place(expr.operand)
-    collected = owner.fault == "unknown-output"
+    collected = member.owner.fault == "unknown-output"
     if place is None or not _is_there(place, expr.field, known, collected=collected):
-        yield OptionalRead(expr, collected)
+        yield OptionalRead(member, collected)
 
 
 def _is_there(place: Place, field: str, known: Facts, *, collected: bool) -> bool:

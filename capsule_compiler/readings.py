@@ -20,7 +20,6 @@ from somagent.governance.cel import (
     Type,
     check,
     closed_parts,
-    node_types,
     parse,
     read_template,
     references,
@@ -83,20 +82,23 @@ class Table(Generic[_Kept]):
 
 
 class Readings:
-    """What was read in this check of a text and in the one before it."""
+    """What was read in this check of a text and, when it is `lasting`, in the one before it.
 
-    def __init__(self) -> None:
+    For a text that is checked once only what may well be asked for again in it is kept.
+    """
+
+    def __init__(self, *, lasting: bool = False) -> None:
+        self.lasting = lasting
         self.document: Before | None = None  # the text as it could last be read
         self._templates = Table[ReadTemplate]()
         self._bare = Table[Reading]()
-        self._checked = Table[Checked]()
-        self._node_types = Table[dict[int, Type]]()
+        self._checked: Table[tuple[Reading, Checked]] = Table()
         self.steps: Table[StepDraft] = Table()  # sound ones as their form says, by text
         self._read_steps: Table[tuple[StepDraft, StepDraft]] = Table()
 
     def again(self) -> None:
         """The text is about to be checked again."""
-        for table in (self._templates, self._bare, self._checked, self._node_types, self.steps, self._read_steps):
+        for table in (self._templates, self._bare, self._checked, self.steps, self._read_steps):
             table.again()
 
     def read_step(self, step: StepDraft) -> StepDraft | None:
@@ -106,7 +108,8 @@ class Readings:
 
     def keep_step(self, step: StepDraft, read: StepDraft) -> None:
         """Keeps a step whose expressions were read without a mistake, and which needs nothing else to be the same."""
-        self._read_steps.keep(id(step), (step, read))
+        if self.lasting:
+            self._read_steps.keep(id(step), (step, read))
 
     def template(self, text: str) -> ReadTemplate:
         """The parts of a text with holes, and its mistakes."""
@@ -123,24 +126,17 @@ class Readings:
 
     def check(self, reading: Reading, scope: Mapping[str, Type], wanted: Type | None) -> Checked:
         """What the checker says of an expression."""
-        surroundings = _surroundings(reading.reads, scope)
+        surroundings = _surroundings(reading.reads, scope) if self.lasting else None
         if surroundings is None:
             return check(reading.expr, scope, wanted=wanted)
-        key = (reading.text, wanted, *surroundings)
-        found = self._checked.get(key)
-        if found is None:
-            found = check(reading.expr, scope, wanted=wanted)
-            if not found.diagnostics:
-                self._checked.keep(key, found)
+        key = (id(reading), wanted, *surroundings)
+        known = self._checked.get(key)
+        if known is not None:
+            return known[1]
+        found = check(reading.expr, scope, wanted=wanted)
+        if not found.diagnostics:
+            self._checked.keep(key, (reading, found))
         return found
-
-    def node_types(self, reading: Reading, scope: Mapping[str, Type]) -> dict[int, Type]:
-        """The types of the nodes of an expression, by `id`."""
-        surroundings = _surroundings(reading.reads, scope)
-        if surroundings is None:
-            return node_types(reading.expr, scope)
-        key = (id(reading), *surroundings)
-        return self._node_types.get(key) or self._node_types.keep(key, node_types(reading.expr, scope))
 
 
 def _read(expr: Expr, text: str) -> Reading:

@@ -35,12 +35,12 @@ class Analyst:
 
     def __init__(self) -> None:
         self._last: Analysis | None = None
-        self._readings = Readings()
+        self._readings = Readings(lasting=True)
 
     def analyse(self, name: str, content: bytes, given: Given) -> Analysis:
         """Looks at the text as it is now."""
         if self._last is None or self._last.draft.given.language is not given.language:
-            self._readings = Readings()
+            self._readings = Readings(lasting=True)
         self._readings.again()
         self._last = analyse(name, content, replace(given, readings=self._readings), self._last)
         return self._last

@@ -41,8 +41,9 @@ def check_shape(draft: Draft) -> Draft:
     if draft.root is None:
         return draft
     root, listed = with_listed_steps(draft.source, draft.root)
-    texts = [] if listed else list(texts_of_steps(draft.source, root))
-    unchanged = {id(node): draft.given.readings.steps.get(text) for text, node in texts}
+    readings = draft.given.readings
+    texts = list(texts_of_steps(draft.source, root)) if readings.lasting and not listed else []
+    unchanged = {id(node): readings.steps.get(text) for text, node in texts}
     checker = ShapeCheck(draft.source, templates=True, wrong_names=True, elsewhere=from_github_actions, known=unchanged)
     value = checker.check(root, draft.given.language.capsule, ())
     found = [*listed, *checker.diagnostics]

@@ -47,7 +47,7 @@ from somagent.capsule_compiler.sub_budgets import check_sub_budgets
 from somagent.capsule_compiler.templates import expression_in_braces
 from somagent.capsule_compiler.value_schemas import SchemaCheck
 from somagent.capsule_compiler.value_types import ARTIFACT, ValueTypes
-from somagent.governance.cel import BOOL, DYN, INT, STRING, ListType, Type, check, show
+from somagent.governance.cel import BOOL, DYN, INT, STRING, ListType, OptionalMember, Type, check, show
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Path, Span
 
 JsonSchema = dict[str, Any]
@@ -56,11 +56,12 @@ _READS = re.compile(r"(steps|inputs|run)(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
 class _Found(list[Diagnostic]):
-    """What is wrong, and the expressions of which nothing more can be said because of it."""
+    """What is wrong, the expressions of which nothing more can be said because of it, and what may be absent."""
 
     def __init__(self, found: Iterable[Diagnostic]) -> None:
         super().__init__(found)
         self.untyped: set[ExpressionKey] = set()
+        self.optional: dict[ExpressionKey, tuple[OptionalMember, ...]] = {}
 
 
 def check_types(draft: Draft) -> Draft:
@@ -84,7 +85,7 @@ def check_types(draft: Draft) -> Draft:
         scopes[step.id] = Scopes(outer, inner)
     outputs = _outputs(draft, scope, found)
     output_schemas = {name: types.schema_of(type_) for name, type_ in outputs.items()}
-    draft = replace(draft.reporting(found), untyped=frozenset(found.untyped))
+    draft = replace(draft.reporting(found), untyped=frozenset(found.untyped), optional=found.optional)
     return replace(draft, steps=steps, output_schemas=output_schemas, scopes=scopes)
 
 
@@ -181,6 +182,8 @@ def _check_expression(
         checked = draft.given.readings.check(one.reading, scope, wants)
     else:  # the type is the capsule's own, and may have a name there
         checked = check(one.expr, scope, wanted=wants)
+    if checked.optional:
+        found.optional[one.key] = found.optional.get(one.key, ()) + checked.optional
     if checked.diagnostics:
         if any(mistake.name.startswith("unknown-") for mistake in checked.diagnostics):
             found.untyped.add(one.key)

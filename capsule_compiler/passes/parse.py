@@ -11,7 +11,7 @@ from somagent.governance.documents import Before, read_yaml, reread_yaml
 def parse(draft: Draft) -> Draft:
     """The capsule's tree, with a place for every node."""
     readings = draft.given.readings
-    if draft.given.within is not None:
+    if draft.given.within is not None or not readings.lasting:
         root, found = read_yaml(draft.source)
     else:
         root, found = reread_yaml(draft.source, readings.document, STEPS)

@@ -6,7 +6,7 @@ The subset is described in `docs/expressions.md`.
 """
 
 from somagent.governance.cel.border import BorderError, from_json, render_text, to_json
-from somagent.governance.cel.checker import Checked, check, node_types
+from somagent.governance.cel.checker import Checked, OptionalMember, check, node_types
 from somagent.governance.cel.cost import Cost, Loop, Size, estimate
 from somagent.governance.cel.evaluator import MAX_STEPS, compile_expr, evaluate
 from somagent.governance.cel.faults import FAULTS, EvaluationError, SyntaxFault
@@ -57,6 +57,7 @@ __all__ = [
     "MapType",
     "ObjectType",
     "OpaqueType",
+    "OptionalMember",
     "Reference",
     "SimpleType",
     "Size",

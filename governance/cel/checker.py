@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from somagent.governance.cel import advice
 from somagent.governance.cel.closed_values import never_equal
 from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
 from somagent.governance.cel.habits import choice, hyphenated
-from somagent.governance.cel.inference import Inference, Overload
+from somagent.governance.cel.inference import WITHOUT_VARIABLES, Inference, Overload
 from somagent.governance.cel.literals import place_inside
 from somagent.governance.cel.parser import MACROS
 from somagent.governance.cel.patterns import PatternFault, compile_pattern
@@ -57,12 +56,20 @@ _KEYS = (BOOL, INT, STRING, DYN, ERROR)
 _LITERALS: dict[type, Type] = {bool: BOOL, int: INT, float: DOUBLE, str: STRING, type(None): NULL}
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class OptionalMember(NamedTuple):
+    """A member that an expression names, by a dot or in `has`, and that a value of its owner may lack."""
+
+    expr: Select
+    owner: ObjectType
+    type: Type
+
+
+class Checked(NamedTuple):
     """The type of an expression, and what is wrong with it. With diagnostics, the type is the best guess."""
 
     type: Type
     diagnostics: tuple[Diagnostic, ...]
+    optional: tuple[OptionalMember, ...]
 
 
 def check(expr: Expr, scope: Mapping[str, Type], *, wanted: Type | None = None) -> Checked:
@@ -73,7 +80,7 @@ def check(expr: Expr, scope: Mapping[str, Type], *, wanted: Type | None = None) 
     found, checker = _checked(expr, scope, wanted, {})
     if checker.unknown:
         _prefer_what_fits(checker, lambda instead: len(_checked(expr, scope, wanted, instead)[1].diagnostics))
-    return Checked(checker.inference.finish(found), tuple(checker.diagnostics))
+    return Checked(checker.inference.finish(found), tuple(checker.diagnostics), tuple(checker.optional))
 
 
 def node_types(expr: Expr, scope: Mapping[str, Type]) -> dict[int, Type]:
@@ -128,6 +135,7 @@ class _Checker:
         self.inference = Inference()
         self.diagnostics: list[Diagnostic] = []
         self.types: dict[int, Type] = {}
+        self.optional: list[OptionalMember] = []
 
     def report(self, diagnostic: Diagnostic) -> Type:
         self.diagnostics.append(diagnostic)
@@ -139,7 +147,9 @@ class _Checker:
         return self.report(diagnostic)
 
     def check(self, expr: Expr) -> Type:
-        found = self.inference.resolve(self.type_of(expr))
+        found = self.type_of(expr)
+        if type(found) not in WITHOUT_VARIABLES:
+            found = self.inference.resolve(found)
         self.types[id(expr)] = found
         return found
 
@@ -196,6 +206,8 @@ class _Checker:
         if isinstance(operand, ObjectType):
             field = operand.fields.get(self.instead.get(expr.field_span, expr.field))
             if field is not None:
+                if not field.required:
+                    self.optional.append(OptionalMember(expr, operand, field.type))
                 return field.type
             fault = advice.unknown_field(operand, expr.field, expr.field_span)
             return self.report_unknown(fault, expr.field, operand.fields)

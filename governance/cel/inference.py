@@ -25,7 +25,7 @@ from somagent.governance.cel.types import (
 )
 
 Pending: TypeAlias = dict[int, Type]
-_WITHOUT_VARIABLES = frozenset({SimpleType, ObjectType, OpaqueType})
+WITHOUT_VARIABLES = frozenset({SimpleType, ObjectType, OpaqueType})
 
 
 class Overload(NamedTuple):
@@ -108,7 +108,7 @@ class Inference:
                 return type_
 
     def _substitute(self, type_: Type, *, finish: bool) -> Type:
-        if type(type_) in _WITHOUT_VARIABLES:
+        if type(type_) in WITHOUT_VARIABLES:
             return DYN if finish and type_ == ERROR else type_
         type_ = self._look_up(type_, {})
         match type_:

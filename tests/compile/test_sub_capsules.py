@@ -65,7 +65,7 @@ def test_outputs_keep_their_types_on_this_side(planned: Planned, mistakes: Mista
         run: "true"
         env:
           PATHS: "${{ steps.scan.findings.map(f, f.path) }}"
-          WHY: "${{ steps.scan.findings[0].after.why }}"
+          WHY: "${{ has(steps.scan.findings[0].after) && has(steps.scan.findings[0].after.why) }}"
           REPORT: "${{ steps.scan.report }}"
 """
     plan = planned(step("{ folder: src }", reading), beside=BESIDE)
@@ -77,6 +77,19 @@ def test_outputs_keep_their_types_on_this_side(planned: Planned, mistakes: Mista
         ("unknown-member", "paht"),
         ("unknown-member", "hwy"),
         ("unknown-output", "repotr"),
+    ]
+
+
+def test_what_may_be_absent_on_the_other_side_may_be_absent_here(mistakes: Mistakes) -> None:
+    reading = """\
+    one:
+      script:
+        run: "true"
+        env: { WHY: "${{ steps.scan.findings[0].after.why }}" }
+"""
+    assert mistakes(step("{ folder: src }", reading), beside=BESIDE) == [
+        ("read-of-optional", "after"),
+        ("read-of-optional", "why"),
     ]
 
 

@@ -35,18 +35,23 @@ def check_amounts(draft: Draft) -> Iterator[Diagnostic]:
     spec = draft.capsule.spec
     deadlines: list[tuple[Path, Any]] = [(("spec", "defaults", "timeout"), spec.defaults.timeout)]
     budgets: list[tuple[Path, Any]] = [(("spec", "budget"), spec.budget)]
+    with_budget = []
     for step in draft.steps.values():
-        deadlines.append(((*step.path, "timeout"), step.spec.timeout))
-        budgets.append(((*step.path, "budget"), step.spec.budget))
-        budgets.append(((*step.path, "totalBudget"), step.spec.total_budget))
+        if step.spec.timeout is not UNSET:
+            deadlines.append(((*step.path, "timeout"), step.spec.timeout))
+        if step.spec.budget is not UNSET or step.spec.total_budget is not UNSET:
+            with_budget.append(step)
+            budgets.append(((*step.path, "budget"), step.spec.budget))
+            budgets.append(((*step.path, "totalBudget"), step.spec.total_budget))
     deadlines += [((*path, "wallClock"), budget.wall_clock) for path, budget in budgets if budget is not UNSET]
+    of_no_time = {text for text in {text for _, text in deadlines} if text is not UNSET and duration_ms(text) == 0}
     for path, text in deadlines:
-        if text is not UNSET and duration_ms(text) == 0:
+        if text in of_no_time:
             message = f"`{path[-1]}` must be longer than nothing, not {text}"
             yield Diagnostic("out-of-range", message, draft.span(path), help="such as `15m`")
     yield from _currencies(draft, [((*path, "cost"), budget.cost) for path, budget in budgets if budget is not UNSET])
     around = (("spec", "budget"), spec.budget)
-    for step in draft.steps.values():
+    for step in with_budget:
         all_items = ((*step.path, "totalBudget"), step.spec.total_budget)
         yield from _out_of_reach(draft, ((*step.path, "budget"), step.spec.budget), [all_items, around])
         yield from _out_of_reach(draft, all_items, [around])

@@ -48,7 +48,8 @@ def child_of(draft: Draft, step: StepDraft) -> Child | None:
 
 def runs_capsule(draft: Draft, step: StepDraft) -> bool:
     """Whether the step's operator runs a capsule."""
-    return any(of == "capsules" for _, of in draft.hinted(step, USES))
+    uses = draft.hinted(step, USES)
+    return bool(uses) and any(of == "capsules" for _, of in uses)
 
 
 def given_outputs(draft: Draft, step: StepDraft) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def check_guards(draft: Draft) -> Draft:
         verdict = judge.verdict(step)
         if verdict == "deny":
             found.append(judge.denial(step))
-        steps[step.id] = structs.replace(step, verdict=verdict)
+        steps[step.id] = step if verdict == step.verdict else structs.replace(step, verdict=verdict)
     for one in draft.output_expressions:
         found += _report_unsure(draft, one, doubts.guarded, NOTHING)
     found += check_gates(draft, doubts.guarded)

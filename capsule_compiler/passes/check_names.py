@@ -75,7 +75,7 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
         help_ = "write a list as an expression, such as `${{ inputs.paths }}` or `${{ ['a', 'b'] }}`"
         span = draft.span((*step.path, "forEach"))
         found.append(Diagnostic("for-each-not-a-list", "`forEach` must be one `${{ }}`", span, help=help_))
-    bare = frozenset(name for name, _ in draft.hinted(step, EXPRESSIONS))
+    bare = frozenset([name for name, _ in draft.hinted(step, EXPRESSIONS)])
     arguments: Template = reader.template("argument", step.operation.at, step.operation.arguments, bare)
     found += reader.diagnostics
     outputs = _step_outputs(draft, step)

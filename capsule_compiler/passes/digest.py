@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -48,8 +48,9 @@ def digest(draft: Draft) -> Draft:
     if capsule is None or any(is_error(one) for one in draft.diagnostics):
         return draft
     spec = capsule.spec
-    nodes = [_node(draft, capsule, draft.steps[name]) for name in draft.order]
-    finals = [_node(draft, capsule, step) for step in draft.steps.values() if step.final]
+    usual = _Usual(_retry(UNSET, spec.defaults.retry), duration_ms(spec.defaults.timeout or DEFAULT_TIMEOUT))
+    nodes = [_node(draft, capsule, draft.steps[name], usual) for name in draft.order]
+    finals = [_node(draft, capsule, step, usual) for step in draft.steps.values() if step.final]
     plan = Plan(
         format="plan/v1",
         capsule=CapsuleInfo(
@@ -128,8 +129,15 @@ def _used(files: Mapping[str, UsedFile]) -> dict[str, UsedDocument]:
     }
 
 
-def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
-    spec, defaults = step.spec, capsule.spec.defaults
+class _Usual(NamedTuple):
+    """What holds for steps that say nothing else."""
+
+    retry: Retry
+    timeout_ms: int
+
+
+def _node(draft: Draft, capsule: Capsule, step: StepDraft, usual: _Usual) -> Node:
+    spec = step.spec
     entry, child = draft.entry(step), child_of(draft, step)
     return Node(
         id=step.id,
@@ -141,8 +149,8 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
         fan_out=step.fan_out,
         outputs=step.outputs,
         gate=entry.gate,
-        retry=_retry(spec.retry, defaults.retry),
-        timeout_ms=duration_ms(spec.timeout or defaults.timeout or DEFAULT_TIMEOUT),
+        retry=usual.retry if spec.retry is UNSET else _retry(spec.retry, capsule.spec.defaults.retry),
+        timeout_ms=duration_ms(spec.timeout) if spec.timeout else usual.timeout_ms,
         budget=_budget(spec.budget),
         total_budget=_budget(spec.total_budget),
         secrets=list(step.secrets),
@@ -152,7 +160,10 @@ def _node(draft: Draft, capsule: Capsule, step: StepDraft) -> Node:
 
 
 def _text(step: StepDraft, use: Use) -> str:
-    return next((one.text for one in step.expressions if one.use == use), "")
+    for one in step.expressions:
+        if one.use == use:
+            return one.text
+    return ""
 
 
 def _retry(own: RetrySpec | Any, default: RetrySpec | Any) -> Retry:

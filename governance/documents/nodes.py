@@ -64,8 +64,8 @@ def node_at(root: Node, path: Path) -> Node | None:
     """The node at a path of keys and indices, if there is one."""
     node: Node = root
     for step in path:
-        if isinstance(node, MappingNode):
-            entry = node.entries.get(step) if isinstance(step, str) else None
+        if type(node) is MappingNode:
+            entry = node.entries.get(step)  # type: ignore[arg-type]  # an index is no key
             if entry is None:
                 return None
             node = entry.value

@@ -12,7 +12,7 @@ import msgspec
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.capsule_compiler.sizes import members, size_of_schema
 from somagent.governance.cel import MAX_STEPS, Cost, Loop, Size, estimate, write
-from somagent.governance.cel.cost import ITEMS
+from somagent.governance.cel.cost import INSIDE, ITEMS
 from somagent.governance.cel.parser import MACROS
 from somagent.governance.documents import Diagnostic, Label
 
@@ -57,14 +57,20 @@ def _sizes_in(draft: Draft) -> dict[str, Size]:
     if spec is not None:
         types = {name: msgspec.to_builtins(schema) for name, schema in spec.types.items()}
         inputs = {name: size_of_schema(msgspec.to_builtins(one), types) for name, one in spec.inputs.items()}
-    steps: dict[str, Size] = {}
-    sizes = {"inputs": members(inputs), "steps": members(steps)}
-    for step in draft.steps.values():
-        outputs = {name: size_of_schema(schema, types) for name, schema in step.outputs.items()}
-        steps[step.id] = members(outputs)
+    steps: dict[str, Size] = {}  # of those that were asked for
+
+    def of_step(name: str | None) -> Size:
+        if name is None or name not in draft.steps:
+            return INSIDE
+        if name not in steps:
+            outputs = draft.steps[name].outputs
+            steps[name] = members({output: size_of_schema(schema, types) for output, schema in outputs.items()})
+        return steps[name]
+
+    sizes = {"inputs": members(inputs), "steps": Size(len(draft.steps), 0, bounded=True, parts=of_step)}
     for step in draft.steps.values():
         if step.fan_out is not None:
-            items, one = _items_of(step, sizes), steps[step.id]
+            items, one = _items_of(step, sizes), of_step(step.id)
             steps[step.id] = Size(items.items, 0, items.bounded, lambda _, one=one: one, is_list=True)  # type: ignore[misc]
     return sizes
 

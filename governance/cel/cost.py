@@ -22,6 +22,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from somagent.governance.cel.patterns import PatternFault, compile_pattern, search_steps
 from somagent.governance.cel.syntax import (
     Binary,
@@ -49,8 +51,7 @@ LEVELS = 4
 _CAP = 10**15  # far above any limit; keeps numbers small
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How large a value can be. `parts` gives the size of an item (None) or of a member by name, when asked."""
 
     items: int = ITEMS
@@ -81,18 +82,24 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """At most so many steps; `loops` are the macros, outer first, that make most of them. `size` is the value's."""
+    """At most so many steps; `size` is the value's."""
 
     steps: int
     size: Size
-    loops: tuple[Loop, ...]
+    estimator: _Estimator = field(repr=False, compare=False)
+    expr: Expr = field(repr=False)
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """The macros, outer first, that make most of the steps."""
+        return self.estimator.costly(self.expr)
 
 
 def estimate(expr: Expr, sizes: Mapping[str, Size]) -> Cost:
     """The most steps that `expr` may take, when the names it uses have these sizes."""
     estimator = _Estimator(sizes)
     steps, size = estimator.of(expr)
-    return Cost(steps, size, estimator.costly(expr))
+    return Cost(steps, size, estimator, expr)
 
 
 @dataclass(slots=True)
@@ -108,14 +115,16 @@ class _Estimator:
         return steps, size
 
     def _of(self, expr: Expr) -> tuple[int, Size]:
+        if isinstance(expr, Select):  # most nodes are these two
+            steps, size = self.of(expr.operand)
+            return steps, size.part(expr.field)
+        if isinstance(expr, Name):
+            return 0, next(
+                (size for known, size in reversed(self.variables) if known == expr.name), self._free(expr.name)
+            )
         match expr:
             case Literal(value):
                 return 0, Size(0, len(value), bounded=True) if isinstance(value, str) else NOTHING
-            case Name(name):
-                return 0, next((size for known, size in reversed(self.variables) if known == name), self._free(name))
-            case Select(operand, name):
-                steps, size = self.of(operand)
-                return steps, size.part(name)
             case Index(operand, key):
                 steps, size = self.of(operand)
                 key_steps, _ = self.of(key)

@@ -65,7 +65,7 @@ def _doubts(draft: Draft) -> _Doubts:
 
 def _unsure(draft: Draft, step: StepDraft, doubts: _Doubts) -> Iterator[Diagnostic]:
     doubtful = doubts.of_finals if step.final else doubts.guarded
-    if not doubtful:
+    if not any(_is_of(reference.names, doubtful) for one in step.expressions for reference in one.reads):
         return
     known = {"if": NOTHING, "require": NOTHING, "forEach": NOTHING, "argument": NOTHING}
     if not step.final and step.spec.if_ is not UNSET:

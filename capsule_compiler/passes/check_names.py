@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -43,17 +43,23 @@ def check_names(draft: Draft) -> Draft:
         if len(found) >= MAX_MISTAKES:
             steps[step.id] = structs.replace(step, outputs=_step_outputs(draft, step))
             continue
-        found += _needs(draft, step)
-        found += _fan_out_fields(draft, step)
-        found += _declared_outputs(draft, step)
-        found += _policy_set(draft, step)
-        found += check_uses(draft, step)
+        found += _misnamed(draft, step)
         steps[step.id] = _with_expressions(draft, step, found)
     reader = TemplateReader(draft, "", ("spec",))
     outputs = {name: reader.template("output", ("outputs", name), text) for name, text in _outputs(draft).items()}
     found += reader.diagnostics
     found += _references(draft)
     return replace(draft.reporting(found), steps=steps, outputs=outputs, output_expressions=tuple(reader.expressions))
+
+
+def _misnamed(draft: Draft, step: StepDraft) -> Iterator[Diagnostic]:
+    if step.spec.needs:
+        yield from _needs(draft, step)
+    yield from _fan_out_fields(draft, step)
+    if step.spec.outputs:
+        yield from _declared_outputs(draft, step)
+    yield from _policy_set(draft, step)
+    yield from check_uses(draft, step)
 
 
 def _outputs(draft: Draft) -> dict[str, str]:
@@ -88,7 +94,8 @@ def _with_expressions(draft: Draft, step: StepDraft, found: list[Diagnostic]) ->
 def _step_outputs(draft: Draft, step: StepDraft) -> dict[str, Any]:
     """The operator's own outputs, those of its capsule, and those that the author declares."""
     declared = {name: msgspec.to_builtins(schema) for name, schema in step.spec.outputs.items()}
-    return draft.entry(step).outputs | given_outputs(draft, step) | declared
+    given = given_outputs(draft, step) if draft.capsules else {}
+    return draft.entry(step).outputs | given | declared
 
 
 def _needs(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
@@ -130,7 +137,7 @@ def _without_item(draft: Draft, at: Path, index: int) -> Edit | None:
 def _fan_out_fields(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
     spec = step.spec
     if spec.for_each is UNSET and "forEach" not in step.written:
-        for key in _FAN_OUT_FIELDS:
+        for key in () if step.written.isdisjoint(_FAN_OUT_FIELDS) else _FAN_OUT_FIELDS:
             if key in step.written:
                 message = f"`{key}` has a meaning only beside `forEach`"
                 span = draft.key_span((*step.path, key))

@@ -224,7 +224,8 @@ def _unknown(draft: Draft, sources: Mapping[str, _Source]) -> bool:
     """Whether an expression names a secret that is not declared, or an expression or a step could not be read."""
     if any(one.name in FAULTS for one in draft.diagnostics):
         return True
-    names = {_named(reference) for step in draft.steps.values() for one in step.expressions for reference in one.reads}
+    reads = (reference for step in draft.steps.values() for one in step.expressions for reference in one.reads)
+    names = {_named(reference) for reference in reads if reference.names[0] == "secrets"}
     return bool(draft.broken) or any(name.startswith("secrets.") and name not in sources for name in names)
 
 

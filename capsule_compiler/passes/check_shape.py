@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from somagent.governance.documents import (
     MAX_MISTAKES,
     Diagnostic,
     Edit,
+    Entry,
     Label,
     MappingNode,
     Node,
@@ -43,7 +45,7 @@ def check_shape(draft: Draft) -> Draft:
     root, listed = with_listed_steps(draft.source, draft.root)
     readings = draft.given.readings
     texts = list(texts_of_steps(draft.source, root)) if readings.lasting and not listed else []
-    unchanged = {id(node): readings.steps.get(text) for text, node in texts}
+    unchanged = {id(node): step for text, node in texts if (step := readings.steps.get(text)) is not None}
     checker = ShapeCheck(draft.source, templates=True, wrong_names=True, elsewhere=from_github_actions, known=unchanged)
     value = checker.check(root, draft.given.language.capsule, ())
     found = [*listed, *checker.diagnostics]
@@ -51,9 +53,11 @@ def check_shape(draft: Draft) -> Draft:
         value = {**_SOUND_HEAD, **checker.partial.get((), {})}
     if "spec" not in value:
         value["spec"] = checker.partial.get(("spec",), {})
-    reading = _Reading(draft.source, root, draft.given.language, checker, found)
+    core = [entry.name for entry in draft.given.language.catalogue.operators.values() if entry.core]
+    reading = _Reading(draft.source, root, draft.given.language, checker, found, frozenset([OPERATOR_KEY, *core]))
     steps: dict[str, StepDraft] = {}
     for section in (STEPS, FINALLY):
+        nodes = _entries(root, section)
         for step_id, fields in value["spec"].get(section[1], {}).items():
             path = (*section, step_id)
             if step_id in steps:
@@ -62,10 +66,12 @@ def check_shape(draft: Draft) -> Draft:
             if isinstance(fields, StepDraft):
                 steps[step_id] = fields
                 continue
-            operation = _operation(reading, path, fields)
+            node = nodes[step_id].value
+            keys = list(node.entries) if isinstance(node, MappingNode) else []
+            operation = _operation(reading, path, fields, keys)
             if operation is not None:
-                spec, written = msgspec.convert(fields, Step), frozenset(_keys(root, path))
-                steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, written)
+                spec = msgspec.convert(fields, Step)
+                steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, frozenset(keys))
     _keep_sound(draft, texts, steps, found)
     found += _count(root)
     ids = {str(key) for section in (STEPS, FINALLY) for key in _keys(root, section)}
@@ -120,13 +126,13 @@ class _Reading(NamedTuple):
     language: Language
     checker: ShapeCheck
     found: list[Diagnostic]
+    operators: frozenset[str]  # the keys that say what a step does
 
 
-def _operation(reading: _Reading, path: Path, fields: dict[str, Any]) -> Operation | None:
+def _operation(reading: _Reading, path: Path, fields: dict[str, Any], keys: Sequence[str]) -> Operation | None:
     """Takes the operator's key out of a step's fields; of wrong arguments, those that are sound."""
-    _, root, language, checker, found = reading
-    operators = language.catalogue.operators
-    written = [key for key in _keys(root, path) if key == OPERATOR_KEY or (key in operators and operators[key].core)]
+    root, language, checker, found = reading.root, reading.language, reading.checker, reading.found
+    written = [key for key in keys if key in reading.operators]
     values = {key: fields.pop(key) for key in written if key in fields}
     if len(written) > 1:
         found.append(_several_operators(root, path, written))
@@ -148,7 +154,7 @@ def _operation(reading: _Reading, path: Path, fields: dict[str, Any]) -> Operati
 
 
 def _foreign(reading: _Reading, path: Path, value: Any) -> Operation | None:
-    source, root, language, _, found = reading
+    source, root, language, found = reading.source, reading.root, reading.language, reading.found
     name = value["name"]
     if name not in language.arguments:
         near = nearest(name, language.arguments)
@@ -225,9 +231,13 @@ def _count(root: Node) -> list[Diagnostic]:
     return []
 
 
-def _keys(root: Node, path: Path) -> list[str]:
+def _entries(root: Node, path: Path) -> Mapping[str, Entry]:
     node = node_at(root, path)
-    return list(node.entries) if isinstance(node, MappingNode) else []
+    return node.entries if isinstance(node, MappingNode) else {}
+
+
+def _keys(root: Node, path: Path) -> list[str]:
+    return list(_entries(root, path))
 
 
 def _span(root: Node, path: Path) -> Span:

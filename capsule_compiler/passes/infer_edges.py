@@ -18,8 +18,11 @@ def infer_edges(draft: Draft) -> Draft:
     finals = {step.id: rank for rank, step in enumerate(step for step in draft.steps.values() if step.final)}
     found: list[Diagnostic] = []
     for step in draft.steps.values():
+        rank = finals.get(step.id, 0)
         for one in step.expressions:
-            found += draft.in_document(one, list(_misplaced(one, finals, finals.get(step.id, 0))))
+            misplaced = list(_misplaced(one, finals, rank))
+            if misplaced:
+                found += draft.in_document(one, misplaced)
     for one in draft.output_expressions:
         found += draft.in_document(one, list(_misplaced(one, finals, len(finals))))
     steps = {step.id: _with_needs(step, ordinary) for step in draft.steps.values()}

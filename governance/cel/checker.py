@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from somagent.governance.cel import advice
 from somagent.governance.cel.closed_values import never_equal
 from somagent.governance.cel.functions import BINARY, CONDITIONAL, FUNCTIONS, INDEX, METHODS, UNARY, UNSUPPORTED
@@ -64,7 +66,7 @@ class OptionalMember(NamedTuple):
     type: Type
 
 
-class Checked(NamedTuple):
+class Checked(Struct, frozen=True):
     """The type of an expression, and what is wrong with it. With diagnostics, the type is the best guess."""
 
     type: Type

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from msgspec import Struct
+
 Constant: TypeAlias = bool | int | float | str | None
 
 
@@ -37,8 +39,7 @@ class MapType:
     value: Type
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One member of an object. `required` is False when a value of the object may lack it."""
 
     type: Type

@@ -119,9 +119,8 @@ class ShapeCheck:
         return BAD if BAD in values else values  # never a shorter list: indices are places
 
     def _mapping(self, node: MappingNode, shape: Shape, path: Path) -> Any:
-        known = self._known.get(id(node))
-        if known is not None:
-            return known
+        if id(node) in self._known:
+            return self._known[id(node)]
         fields, extra = shape.fields, shape.extra
         result = {}
         meant: set[str] = set()  # fields that are there under a name a slip away
@@ -135,14 +134,18 @@ class ShapeCheck:
             if shape.keys is not None and self._key(key, shape.keys, (*path, name)) is BAD:
                 self.misnamed[*path, name] = key.span
                 kept = self._wrong_names and HOLE not in name
-            if self._holes and HOLE in name:
+            if HOLE in name and self._holes:
                 message, help_ = f"the key `{brief(name)}` is taken as it stands", "only values are evaluated, not keys"
                 self._fault("no-expression-here", message, key.span, (*path, name), help=help_)
                 continue
-            value = self.check(entry.value, field, (*path, name))
+            value: Any
+            if type(entry.value) is ScalarNode and self._holes >= field.holes:
+                value = self._scalar(entry.value, field, (*path, name))
+            else:
+                value = self.check(entry.value, field, (*path, name))
             if kept and value is not BAD:
                 result[name] = value
-        missing = [name for name in shape.required if name not in result]
+        missing = [name for name in shape.required if name not in result] if shape.required else ()
         for name in missing:
             if name not in node.entries and name not in meant:
                 message = f"{_named(path)} has no `{name}`"

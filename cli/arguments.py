@@ -12,7 +12,7 @@ from somagent.cli.exits import UserError
 
 DATA_DIRECTORY = ".somagent"
 TEMPLATES = ("minimal", "repository-job", "review-flow", "fan-out")  # files in `templates`
-_TEXTS = ("input", "person", "group", "comment")  # kept with runs; all else are names of files, runs and steps
+_TEXTS = ("input", "person", "comment")  # kept with runs; all else are names of files, runs and steps
 _Adder = Callable[..., argparse.ArgumentParser]
 
 EPILOG = """exit codes:
@@ -205,8 +205,7 @@ def _decide(add: _Adder) -> None:
         decide = add(name, help=help_)
         _run_id(decide)
         decide.add_argument("step", metavar="STEP", help="step id, STEP/ITEM of a fan-out, STEP/STEP in a capsule")
-        decide.add_argument("--as", dest="person", required=True, metavar="NAME", help="who decides")
-        decide.add_argument("--group", action="append", default=[], metavar="NAME", help="a group you belong to")
+        decide.add_argument("--as", dest="person", metavar="NAME", help="who decides (default: your account)")
         decide.add_argument("--comment", default="", metavar="TEXT", help="why; kept with the decision")
         decide.add_argument("--no-resume", action="store_true", help="write it down only; do not go on with the run")
         _working(decide)
@@ -303,6 +302,9 @@ def _data(parser: argparse.ArgumentParser) -> None:
 
 
 def _working(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="a file with the token that says who you are (default: $SOMAGENT_TOKEN)"
+    )
     _data(parser)
     _output(parser)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from somagent.cli.identity import acting
 from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import printable, visible
 from somagent.cli.prompting import Idle, is_terminal, read_line_unless
+from somagent.cli.runs import data_directory
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
 from somagent.operators.runner.records import Decision, Waiting
@@ -21,13 +24,19 @@ from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
+from somagent.workflows.identity import IdentityRefused, Person
 
 _ANSWERS = {"a": True, "approve": True, "r": False, "reject": False}
 
 
-async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> bool:
+async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -> bool:
     """Asks about each waiting step; True when something was decided, here or elsewhere, so that the run can go on."""
     if not is_terminal():
+        return False
+    try:
+        who = acting(arguments)
+    except IdentityRefused as refused:
+        sys.stderr.write(f"\n? nobody is asked here: {visible(str(refused))}\n")
         return False
     decided = False
     for name, within, step in waiting_steps(view):
@@ -36,8 +45,7 @@ async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> boo
         decision = Decision(
             step=step.id,
             item=step.item,
-            by=account(),
-            account=account(),
+            **on_whose_word(who),
             question=question_of(step.waiting),
             approve=True,
             at=datetime.now(UTC),
@@ -50,7 +58,8 @@ async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> boo
             sys.stderr.write(f"\n? {printable(step.waiting.title)}  (step {name})\n  {visible(against)}\n")
             continue
         try:
-            answer = await _ask(name, step.waiting, _news(directory, within, step.waiting, own=decided))
+            mine = who.name if decided else None
+            answer = await _ask(name, step.waiting, _news(data_directory(arguments), within, step.waiting, mine=mine))
         except Idle:
             sys.stderr.write("  decided or cancelled elsewhere, or the time to decide is over\n")
             return True
@@ -63,6 +72,12 @@ async def ask_people(engine: LocalEngine, view: RunView, directory: Path) -> boo
         else:
             decided = True
     return decided
+
+
+def on_whose_word(who: Person) -> dict[str, Any]:
+    """What a decision of this person says of the person."""
+    known = {"by": who.name, "groups": list(who.groups), "account": account()}
+    return known | {"verified": bool(who.issuer), "issuer": who.issuer, "token": who.token}
 
 
 def waiting_steps(view: RunView) -> list[Named]:
@@ -102,9 +117,8 @@ async def _ask(name: str, waiting: Waiting, news: Callable[[], bool]) -> bool | 
             return _ANSWERS[answer]
 
 
-def _news(directory: Path, view: RunView, waiting: Waiting, *, own: bool) -> Callable[[], bool]:
-    """Whether something happened to the run since it was looked at; `own` decisions of just now are no news."""
-    mine = account() if own else None
+def _news(directory: Path, view: RunView, waiting: Waiting, *, mine: str | None) -> Callable[[], bool]:
+    """Whether something happened to the run since it was looked at; decisions that are `mine` are no news."""
     known = len([one for one in view.decisions if one.by != mine])
     top = view.run.id.partition(".")[0]
 

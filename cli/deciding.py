@@ -6,9 +6,10 @@ import asyncio
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from somagent.cli.asking import waiting_steps
+from somagent.cli.asking import on_whose_word, waiting_steps
 from somagent.cli.compiling import installed
 from somagent.cli.exits import Exit, UserError
+from somagent.cli.identity import acting
 from somagent.cli.inside import Named, find_step
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import data_directory, find_run, open_engine, run_object, top_of
@@ -16,10 +17,10 @@ from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.runner.records import NO_ITEM, Decision
-from somagent.workflows.accounts import account
 from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import DataDirectoryHeld, RunView
+from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
+from somagent.workflows.identity import FOLDER, Person
 
 
 def decide(arguments: Namespace, *, approve: bool) -> int:
@@ -27,23 +28,25 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
 
     Exit code by the run's phase; of a rejection that made the run fail, as it should, 0.
     """
+    who = acting(arguments)
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
     asked = _asked(arguments, engine.view(run_id))
     decision = Decision(
         step=asked.step.id,
         item=asked.step.item,
-        by=arguments.person,
-        groups=arguments.group,
-        account=account(),
+        **on_whose_word(who),
         approve=approve,
         comment=arguments.comment,
         at=datetime.now(UTC),
     )
-    asyncio.run(engine.signal(asked.view.run.id, decision))
+    try:
+        asyncio.run(engine.signal(asked.view.run.id, decision))
+    except DecisionRefused as refused:
+        raise UserError(f"{refused}{_way_out(arguments, asked, who)}") from None
     endure()
     run_id = top_of(run_id)
-    said = f"{'approved' if approve else 'rejected'} {arguments.step} as {arguments.person}"
+    said = f"{'approved' if approve else 'rejected'} {arguments.step} as {who.name}"
     view = engine.view(run_id)
     if arguments.no_resume or view.held_by is not None:
         return written_down(engine, view, said, arguments)
@@ -77,6 +80,14 @@ def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Names
         how = f"; go on: {resume}"
     print(f"{visible(said)}{how}")
     return Exit.OK
+
+
+def _way_out(arguments: Namespace, asked: Named, who: Person) -> str:
+    """How somebody becomes a member of a group where nobody says who is one; empty when that is not the matter."""
+    waiting, file = asked.step.waiting, data_directory(arguments) / FOLDER / "identity.yaml"
+    if waiting is None or not waiting.groups or who.groups or file.exists():
+        return ""
+    return f"; who is in which group is said by {file}, which is not there"
 
 
 def _asked(arguments: Namespace, view: RunView) -> Named:

@@ -136,6 +136,7 @@ def _decision_object(decision: Decision) -> dict[str, Any]:
         "groups": decision.groups,
         "account": decision.account,
         "verified": decision.verified,
+        "issuer": decision.issuer,
         "approve": decision.approve,
         "comment": decision.comment,
         "at": decision.at,

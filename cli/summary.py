@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from somagent.cli.asking import approvals, waiting_steps
+from somagent.cli.identity import as_name
 from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
 from somagent.cli.runs import top_of
@@ -115,7 +116,7 @@ def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:
     if waiting is not None and waiting.due is not None and waiting.due <= datetime.now(UTC):
         resume = way_on(arguments, "resume", top_of(view.run.id))
         return [f"go on: {resume}   (the time to decide is over: {waiting.on_timeout})"]
-    approve = way_on(arguments, "approve", view.run.id, name, "--as", "NAME")
+    approve = way_on(arguments, "approve", view.run.id, name, *as_name(arguments))
     hints = [f"decide: {approve}   (or reject)"]
     if waiting is not None:
         given = approvals(within, step)

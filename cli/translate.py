@@ -15,10 +15,11 @@ from somagent.workflows.engines.protocol import (
     JournalDamaged,
     StorageFull,
 )
+from somagent.workflows.identity import IdentityRefused
 from somagent.workflows.inputs import InputsRefused
 
 _STORAGE = (DataDirectoryHeld, JournalDamaged, StorageFull)
-_USER = (NotReadable, InputsRefused, ConstitutionRefused, EngineError, ContentError, ArtifactRefused)
+_USER = (NotReadable, InputsRefused, ConstitutionRefused, EngineError, ContentError, ArtifactRefused, IdentityRefused)
 _ELSEWHERE = "`--data-dir DIR` names another data directory"
 
 

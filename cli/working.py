@@ -42,7 +42,7 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
             started.append(run_id)
             while True:
                 view = await _watched(engine, run_id, progress_for(engine.view(run_id), arguments.output))
-                if view.phase != "Waiting" or not await ask_people(engine, view, data_directory(arguments)):
+                if view.phase != "Waiting" or not await ask_people(engine, view, arguments):
                     return view
 
     try:

@@ -8,10 +8,10 @@ from argparse import Namespace
 from somagent.cli.compiling import installed
 from somagent.cli.deciding import written_down
 from somagent.cli.exits import Exit
+from somagent.cli.identity import acting
 from somagent.cli.runs import find_run, open_engine
 from somagent.cli.streams import endure
 from somagent.cli.working import work
-from somagent.workflows.accounts import account
 from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 
@@ -19,7 +19,7 @@ def run(arguments: Namespace) -> int:
     """Exit 0 when the run is cancelled or will be by the process that works on it."""
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
-    asyncio.run(engine.cancel(run_id, by=arguments.person or account()))
+    asyncio.run(engine.cancel(run_id, by=acting(arguments).name))
     endure()
     view = engine.view(run_id)
     if view.held_by is not None:

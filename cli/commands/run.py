@@ -7,17 +7,18 @@ from pathlib import Path
 
 from somagent.cli.compiling import installed, planned
 from somagent.cli.given import given_inputs
+from somagent.cli.identity import acting
 from somagent.cli.interrupted import offered
 from somagent.cli.runs import open_engine
 from somagent.cli.working import work
 from somagent.workflows import capsules
-from somagent.workflows.accounts import account
 from somagent.workflows.inputs import accept_inputs
 
 
 def run(arguments: Namespace) -> int:
     """Exit code by the run's phase."""
     installation = installed(locked=arguments.locked)
+    submitter = acting(arguments).name
     path = capsules.find_capsule(arguments.capsule)
     plan, compilation = planned(arguments, installation)
     engine = open_engine(arguments, installation.operators)
@@ -26,7 +27,6 @@ def run(arguments: Namespace) -> int:
 
     async def start() -> str:
         await engine.hold()
-        submitter = arguments.person or account()
         chosen = await offered(engine, plan, inputs, submitter, arguments)
         if chosen is not None:
             return chosen

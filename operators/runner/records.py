@@ -121,9 +121,11 @@ class Decision(_Record, frozen=True, kw_only=True):
         str, Meta(description="The question's digest; when it is not given, it is set to the one asked at the time")
     ] = ""
     by: Annotated[str, Meta(description="The name given")]
-    groups: Annotated[list[str], Meta(description="The groups claimed")] = []
+    groups: Annotated[list[str], Meta(description="The groups that this person is in, by token or groups file")] = []
     account: Annotated[str, Meta(description="Operating system account that wrote it down")] = ""
     verified: Annotated[bool, Meta(description="An identity provider vouches for the name")] = False
+    issuer: Annotated[str, Meta(description="That provider")] = ""
+    token: Annotated[str, Meta(description="The id (`jti`) of the token that was shown, if it has one")] = ""
     approve: bool
     comment: str = ""
     at: datetime

@@ -22,6 +22,7 @@ PAGES = [
         "packages",
         "mend-a-capsule",
         "testing",
+        "approvals",
     )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

@@ -17,8 +17,8 @@ from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import counted, duration, listed, moment
 
 _LEGEND = (
-    "Identity: verified means that an identity provider vouches for the name; asserted means that the name and the"
-    " groups are what the person said. Account: the operating system account that wrote the decision down."
+    "Identity: verified means that an identity provider vouches for the name; asserted means that the name is what"
+    " the person said. Account: the operating system account that wrote the decision down."
 )
 
 
@@ -105,7 +105,7 @@ def _review(asked_of: Asked, top: RunView, timing: Timing, shower: Shower) -> Ht
             parts.append(tag("details", tag("summary", "What the reviewers were shown"), *shown))
     parts.append(_decisions(decisions))
     if step.phase == "Waiting":
-        parts.append(_ways_on(asked_of, top, asked))
+        parts.append(_ways_on(asked_of, top))
     return tag("article", *parts, class_="card review")
 
 
@@ -126,20 +126,18 @@ def _decisions(decisions: Sequence[Decision]) -> Html:
             ),
             tag("td", said(one.by, 200)),
             tag("td", said(", ".join(one.groups), 300) if one.groups else tag("span", "none", class_="note")),
-            tag("td", "verified" if one.verified else "asserted"),
+            tag("td", f"verified by {one.issuer}" if one.verified else "asserted"),
             tag("td", code(one.account) if one.account else tag("span", "unknown", class_="note")),
             tag("td", moment(one.at)),
             tag("td", block(one.comment) if one.comment else tag("span", "none", class_="note")),
         )
         for one in decisions
     ]
-    heads = ("Decision", "By", "Groups claimed", "Identity", "Account", "When", "Comment")
+    heads = ("Decision", "By", "Groups", "Identity", "Account", "When", "Comment")
     return table(counted(len(decisions), "decision"), heads, rows, "data decisions")
 
 
-def _ways_on(asked_of: Asked, top: RunView, asked: Waiting | None) -> Html:
+def _ways_on(asked_of: Asked, top: RunView) -> Html:
     """The commands that decide, ready to be copied; names of others are quoted for the shell."""
     arguments = f"{shlex.quote(top.run.id)} {shlex.quote(asked_of.name)} --as NAME"
-    if asked is not None and asked.groups:
-        arguments += f" --group {shlex.quote(asked.groups[0])}"
     return join([tag("p", "To go on, one of:"), block(f"somagent approve {arguments}\nsomagent reject {arguments}")])

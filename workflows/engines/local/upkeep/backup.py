@@ -67,7 +67,7 @@ def _copy(directory: Path, part: Path) -> BackedUp:
             except ContentError as error:
                 raise EngineError(f"{error}; `somagent doctor` shows which runs it belongs to") from error
             files, size = files + 1, size + target.stat().st_size
-    for name in ("logs", "reports"):
+    for name in ("logs", "reports", "identity"):
         if (directory / name).exists():
             shutil.copytree(directory / name, part / name)
     (part / ".gitignore").write_text("*\n")

@@ -1,0 +1,24 @@
+"""Who gives a command: by the token, by the account, or by what `--as` says."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from somagent.cli.runs import data_directory
+from somagent.workflows.identity import FOLDER, Person, who_acts
+
+
+def acting(arguments: Namespace) -> Person:
+    """The person; raises `IdentityRefused`."""
+    return who_acts(
+        data_directory(arguments),
+        said=getattr(arguments, "person", None),
+        token_file=getattr(arguments, "token_file", None),
+        token=os.environ.get("SOMAGENT_TOKEN"),
+    )
+
+
+def as_name(arguments: Namespace) -> tuple[str, ...]:
+    """What a command that is shown must have so that somebody else can give it; nothing where a name is not said."""
+    return () if (data_directory(arguments) / FOLDER).is_dir() else ("--as", "NAME")

@@ -1,0 +1,75 @@
+"""Who acts: by token, by account, by what is said, in this order; what others may write says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from provider import TOKENS, signed
+
+from somagent.workflows.accounts import account
+from somagent.workflows.identity import IdentityRefused, Person, who_acts
+
+Trusting = Callable[..., Path]
+GROUPS = f"  groups: {{ leads: [ana, '{account().upper()}'], others: [bo] }}\n"
+
+
+def test_without_a_folder_a_name_is_what_is_said_and_nobody_is_in_a_group(tmp_path: Path) -> None:
+    assert who_acts(tmp_path) == Person(account())
+    assert who_acts(tmp_path, said="bo", token="") == Person("bo")
+    with pytest.raises(IdentityRefused, match=r"there is a token, but nothing in .*identity says which"):
+        who_acts(tmp_path, token="x")
+
+
+def test_where_groups_are_known_the_account_counts_and_no_other_name(trusting: Trusting) -> None:
+    directory = trusting(GROUPS)
+    assert who_acts(directory) == Person(account(), ("leads",))
+    assert who_acts(directory, said=account().upper()).groups == ("leads",)
+    with pytest.raises(IdentityRefused, match=f"so you are `{account()}`, not `bo`"):
+        who_acts(directory, said="bo")
+
+
+def test_where_tokens_are_known_nothing_else_counts(trusting: Trusting) -> None:
+    directory = trusting(TOKENS + GROUPS)
+    with pytest.raises(IdentityRefused, match=r"a token of https://login.acme.example is needed, in \$SOMAGENT_TOKEN"):
+        who_acts(directory)
+    with pytest.raises(IdentityRefused, match="by your token here, not by `--as`"):
+        who_acts(directory, said="ana", token=signed())
+
+
+def test_a_file_with_a_token_is_for_its_owner_only(trusting: Trusting, tmp_path: Path) -> None:
+    directory, file = trusting(), tmp_path / "token"
+    file.write_text(signed() + "\n")
+    for mode in (0o644, 0o640, 0o602):
+        file.chmod(mode)
+        with pytest.raises(IdentityRefused, match=r"others may use .*token, which holds a token; mend it: chmod 600"):
+            who_acts(directory, token_file=str(file))
+    file.chmod(0o600)
+    assert who_acts(directory, token_file=str(file), token="other").name == "ana"
+    file.write_text("")
+    with pytest.raises(IdentityRefused, match="is empty"):
+        who_acts(directory, token_file=str(file))
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(IdentityRefused, match="holds no token"):
+        who_acts(directory, token_file=str(file))
+    with pytest.raises(IdentityRefused, match="cannot be read: no such file"):
+        who_acts(directory, token_file=str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("what", ["", "identity.yaml", "login.pem"])
+def test_what_others_may_write_says_nothing(trusting: Trusting, what: str) -> None:
+    directory = trusting()
+    (directory / "identity" / what).chmod(0o775)
+    with pytest.raises(IdentityRefused, match="may be written by others, so it says nothing; mend it: chmod go-w"):
+        who_acts(directory, token=signed())
+
+
+def test_what_is_missing_is_no_permission(trusting: Trusting) -> None:
+    directory = trusting()
+    (directory / "identity" / "login.pem").unlink()
+    with pytest.raises(IdentityRefused, match=r"login.pem cannot be read: no such file"):
+        who_acts(directory, token=signed())
+    (directory / "identity" / "identity.yaml").unlink()
+    with pytest.raises(IdentityRefused, match=r"identity.yaml cannot be read: no such file"):
+        who_acts(directory, said="ana")

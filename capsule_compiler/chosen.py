@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from posixpath import normpath
+
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import Draft, Family
 from somagent.capsule_compiler.model.capsule import Uses

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.diagnostics.allow import allow
 from somagent.capsule_compiler.draft import Child, Draft, FilesBeside, Given
@@ -15,8 +16,7 @@ from somagent.governance.constitution import Constitution
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, bounded, decode_source
 
 
-@dataclass(frozen=True, slots=True)
-class Compilation:
+class Compilation(Struct, frozen=True):
     """What came of a capsule. Without errors there is a plan; warnings may stand beside it."""
 
     source: Source

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.diagnostics.codes import is_error
@@ -62,16 +62,14 @@ class Place(NamedTuple):
         return "/".join([*self.package.split(), self.path])
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """A capsule and all that it uses, directly or not: packages are chosen once, each capsule is compiled once."""
 
     packages: Mapping[str, OpenPackage]  # by name
     compiled: dict[Place, Child] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(Struct, frozen=True):
     """Where a capsule stands that another one uses."""
 
     family: Family
@@ -79,8 +77,7 @@ class Within:
     package: OpenPackage | None  # that it came with
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """What the compiler is given besides the capsule's text."""
 
     language: Language
@@ -89,11 +86,10 @@ class Given:
     packages: PackageSource = field(default_factory=NoPackages)
     locked: bool = False  # what the lock does not pin is refused
     within: Within | None = None  # of a capsule that another one uses
-    readings: Readings = field(default_factory=Readings, compare=False)
+    readings: Readings = field(default_factory=Readings)
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Struct, frozen=True):
     """A capsule that another one uses, compiled."""
 
     place: Place
@@ -104,8 +100,7 @@ class Child:
     height: int  # capsules from it down to the deepest one that it uses, itself included
 
 
-@dataclass(frozen=True, slots=True)
-class UsedFile:
+class UsedFile(Struct, frozen=True):
     """A persona or a tool, as it was read."""
 
     name: str
@@ -186,8 +181,7 @@ def index_name(step: StepDraft) -> str:
     return step.spec.index_as if isinstance(step.spec.index_as, str) else DEFAULT_INDEX
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """Everything known so far. Passes return a new one."""
 
     source: Source

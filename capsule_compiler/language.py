@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import Catalogue, OperatorEntry
 from somagent.capsule_compiler.schema import capsule_schema, editor_schema
 from somagent.governance.documents import HINTS, Shape, shape_of
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Struct, frozen=True):
     """What the compiler knows before it sees a capsule."""
 
     catalogue: Catalogue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.chosen import USES, shown_fault
 from somagent.capsule_compiler.diagnostics.codes import is_error
@@ -18,8 +19,7 @@ from somagent.governance.documents import Diagnostic, Source, decode_source
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(Struct, frozen=True):
     """The new lock, or why there is none."""
 
     source: Source

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from posixpath import dirname, join, normpath
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.beside import MAX_INCLUDED_BYTES
 from somagent.capsule_compiler.diagnostics.codes import is_error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.beside import read_beside
 from somagent.capsule_compiler.draft import Draft, UsedFile

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.compile import compile_capsule
 from somagent.capsule_compiler.diagnostics import is_error
@@ -22,8 +23,7 @@ CONSTITUTION, TEST = "Constitution", "CapsuleTest"
 _KINDS = frozenset({CONSTITUTION, TEST, *PARTS})
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What there is to say about one file."""
 
     name: str
@@ -54,8 +54,7 @@ class Found:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Checker:
+class Checker(Struct, frozen=True):
     """Checks files as this installation and a constitution have it."""
 
     installation: capsules.Installation

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.compile import Compilation
 from somagent.capsule_compiler.diagnostics import is_error, render_all, to_record

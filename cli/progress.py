@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
+
+from msgspec import Struct, field
 
 from somagent.cli.inside import steps_of
 from somagent.cli.printing import MARKS, console_for, duration, printable
@@ -44,8 +45,7 @@ def progress_for(view: RunView, output: str) -> Progress:
     return Lines(view, sys.stdout if output == "text" else sys.stderr)
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """A step as it stands."""
 
     id: str

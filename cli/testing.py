@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from somagent.cli.printing import colored, visible
 from somagent.workflows.testing.reading import TestFile
@@ -19,8 +20,7 @@ _WIDEST = 60
 _COLORS = {"ok": "\x1b[32m", "FAIL": "\x1b[31m"}
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(Struct, frozen=True):
     """What the cases cover of one capsule."""
 
     name: str

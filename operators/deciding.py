@@ -7,11 +7,11 @@ An answer to the one is none to the other, so every decision is tied to the dige
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
@@ -19,8 +19,7 @@ from somagent.operators.names import name_fault, person
 from somagent.operators.runner.records import Decision, Waiting
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a review ended. `deciding` are the approvals that sufficed, or the one rejection; empty when time ran out."""
 
     kind: Literal["approved", "rejected", "timed_out"]

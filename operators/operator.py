@@ -8,12 +8,11 @@ reserved the budget and set the deadline. What `run` returns is validated and re
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from somagent.capsule_compiler.catalogue import ARTIFACT_ONLY, OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Node, Plan
@@ -27,8 +26,7 @@ if TYPE_CHECKING:  # the content store takes 6 ms to import, and the catalogue i
     from somagent.operators.runner.secrets import Vault
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What an operator may know and use while it runs one attempt."""
 
     run: RunRecord
@@ -42,8 +40,8 @@ class Step:
     deadline: datetime  # the attempt is cut off then
     decisions: tuple[Decision, ...] = ()  # people's answers to `asked` so far, oldest first
     asked: Waiting | None = None  # what this operator asked people when the step last parked
-    now: Callable[[], datetime] = field(kw_only=True)
-    vault: Vault = field(kw_only=True)  # the values of the secrets that the step was granted
+    now: Callable[[], datetime]
+    vault: Vault  # the values of the secrets that the step was granted
 
     def own_folder(self) -> Path:
         """The attempt's own folder: made, empty, when it is first asked for, and gone when the attempt has ended."""
@@ -51,8 +49,7 @@ class Step:
         return self.folder
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The step is done. Artifacts among the outputs are `Artifact` records (see `records`).
 
     `verdict` is what a rule book said of the step's own matter (a policy step's input); the recorded result shows it
@@ -64,8 +61,7 @@ class Answer:
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(Struct, frozen=True):
     """The step cannot go on before people decide; it is run again, in a new attempt, when they have."""
 
     waiting: Waiting
@@ -92,8 +88,7 @@ class StepFailure(Exception):
         self.child = child  # the run of the step's capsule that failed
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(Struct, frozen=True):
     """An operator: what authors see of it, the type of its arguments, and its one effect.
 
     `run` gets the decoded arguments and the step. It shares the event loop with the whole engine: while it blocks

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import Catalogue
 from somagent.operators.operator import Operator
@@ -26,8 +27,7 @@ BUILT_IN: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(Struct, frozen=True):
     """The operators by name, and one line for each plug-in that had to be left out."""
 
     operators: Mapping[str, Operator]

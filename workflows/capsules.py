@@ -6,8 +6,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
 from somagent.capsule_compiler.draft import FileBeside, FilesBeside, Given
@@ -28,8 +29,7 @@ class NotReadable(Exception):
     """A file that was named cannot be read; the message says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """What is installed here: the operators, and the language that follows from them."""
 
     operators: Mapping[str, Operator]

@@ -6,8 +6,9 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.draft import Given
 from somagent.capsule_compiler.locking import ALL, lock_capsule
@@ -18,8 +19,7 @@ from somagent.governance.documents import Diagnostic, Source, nearest
 from somagent.workflows.capsules import Installation, NotReadable, files_beside
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """What came of locking: without mistakes, the lock as it was and as it is now."""
 
     old: Lock

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.compile import draft_capsule, shown
 from somagent.capsule_compiler.draft import Draft, Given
@@ -11,8 +12,7 @@ from somagent.capsule_compiler.readings import Readings
 from somagent.governance.documents import Diagnostic, Source
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Struct, frozen=True):
     """What is known of a text. `known` is its draft, or the last one before it that had a tree."""
 
     draft: Draft

@@ -7,8 +7,9 @@ out it passes over, so a text that is broken at the cursor still has a place the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from somagent.governance.documents import Path
 
@@ -17,8 +18,7 @@ _DASH = re.compile(r"-(?:[ \t]+|$)")
 _BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#.*)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A place for a key of the mapping at `path`, or for (a part of) the value at `path`."""
 
     path: Path
@@ -29,16 +29,14 @@ class Place:
     indent: int = 0  # of the line
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(Struct):
     """A mapping's key or a list's item that is open by its indentation."""
 
     indent: int
     name: str | int
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """An open `{` or `[`."""
 
     bracket: str
@@ -47,8 +45,7 @@ class _Frame:
     start: int = 0  # of the token that is being read
 
 
-@dataclass(slots=True)
-class _State:
+class _State(Struct):
     levels: list[_Level] = field(default_factory=list)
     frames: list[_Frame] = field(default_factory=list)
     flow_indent: int = 0

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from somagent.capsule_compiler.diagnostics.codes import CODES, Code, code_of, is_error
 from somagent.governance.documents import (
@@ -34,8 +35,7 @@ _ALLOW = re.compile(rf"allow[ \t]+(?P<codes>{_CODE}(?:[ \t]*,[ \t]*{_CODE})*):?(
 _WORD = re.compile(_CODE)
 
 
-@dataclass(slots=True)
-class _Allowance:
+class _Allowance(Struct):
     """One comment that allows, and what of it was needed."""
 
     comment: Span

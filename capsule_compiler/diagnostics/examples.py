@@ -14,9 +14,10 @@ constitution can have, `fails.constitution.yaml` and `fixed.constitution.yaml`; 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.diagnostics.codes import Code
 from somagent.capsule_compiler.draft import FileBeside
@@ -32,8 +33,7 @@ class Growth(NamedTuple):
     times: int
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """The example of one code, as its folder has it."""
 
     folder: Path

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.diagnostics.codes import code_of, is_error
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Edit, Position, Source, read_yaml
@@ -19,8 +20,7 @@ ROUNDS = 100
 _SINGLY = 100  # edits of a file that are tried one by one, when they do not go together and none is to blame
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A text and what was found in it; `meaning` is the digest of what it means when it has no error."""
 
     source: Source

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.packages.lock import CapsuleLock, Lock, PackageLock
 from somagent.capsule_compiler.packages.manifest import PackageWrong
@@ -16,8 +17,7 @@ from somagent.capsule_compiler.packages.wanted import Wanted
 Origin = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Why a package cannot be worked with."""
 
     name: str
@@ -27,8 +27,7 @@ class Fault:
     others: tuple[Origin, ...] = ()  # uses that have to do with it, too
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The packages by name, and the faults."""
 
     packages: Mapping[str, OpenPackage]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.packages.content import changed_file, file_digests, tree_digest
 from somagent.capsule_compiler.packages.lock import PackageLock
@@ -19,8 +20,7 @@ class PackageChanged(Exception):
     """What is in a version is not what the lock pins; the message names the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenPackage:
+class OpenPackage(Struct, frozen=True):
     """A version of a package, whole."""
 
     manifest: Manifest

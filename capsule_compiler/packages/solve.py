@@ -7,8 +7,9 @@ conflict can be explained.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.packages.manifest import Manifest, PackageWrong, read_manifest
 from somagent.capsule_compiler.packages.source import PackageSource
@@ -45,8 +46,7 @@ class Candidate(NamedTuple):
         return f"{self.package} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """A version that was chosen, and for which use."""
 
     manifest: Manifest

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import total_ordering
 
+from msgspec import Struct
+
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 _PART = r"(?:0|[1-9][0-9]{0,8}|[0-9]{0,40}[A-Za-z-][0-9A-Za-z-]{0,40})"
 PRE_RELEASE = rf"{_PART}(?:\.{_PART}){{0,9}}"
@@ -43,8 +45,7 @@ class Version:
         return (self.numbers, not self.pre_release, parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """The versions from `low` on, below `high` if there is one. `text` is how it was written; empty = any version."""
 
     text: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from somagent.capsule_compiler.packages.content import file_digest
 from somagent.capsule_compiler.packages.solve import Requirement
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 MAX_FILES = 500
 
 
-@dataclass(slots=True)
-class Wanted:
+class Wanted(Struct):
     """Requirements of packages in the order of the text, and the digests of used files by path."""
 
     requirements: list[Requirement] = field(default_factory=list)

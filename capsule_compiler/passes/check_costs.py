@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import prod
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.capsule_compiler.sizes import members, size_of_schema

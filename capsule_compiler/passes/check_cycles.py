@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.governance.documents import Diagnostic, Label, Path, Span, locate

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, Struct, structs
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.absent_values import type_of_read, with_default
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
@@ -37,8 +37,7 @@ def check_guards(draft: Draft) -> Draft:
     return replace(draft.reporting(found), steps=steps)
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubts:
+class _Doubts(Struct, frozen=True):
     """Which steps may have no outputs, and when they surely have."""
 
     guarded: frozenset[str]

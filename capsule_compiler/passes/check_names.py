@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, structs
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.beside import read_includes
 from somagent.capsule_compiler.border import check_uses, given_outputs, runs_capsule

@@ -9,10 +9,10 @@ operand of anything) is a mistake that shows the way from the declaration to the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import replace
 from typing import NamedTuple
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.catalogue import SECRETS
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft

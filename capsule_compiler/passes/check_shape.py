@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, StepDraft
 from somagent.capsule_compiler.github_actions import from_github_actions

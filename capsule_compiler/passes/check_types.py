@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from posixpath import normpath
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, structs
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.amounts import check_amounts
 from somagent.capsule_compiler.argument_types import argument_type

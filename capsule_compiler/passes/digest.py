@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.border import child_of, types_across, used_alias
 from somagent.capsule_compiler.diagnostics.codes import is_error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Literal
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import Draft, Expression, StepDraft
 from somagent.governance.documents import Diagnostic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import STEPS, Draft
 from somagent.governance.documents import Before, read_yaml, reread_yaml

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct, field
 from pygls.uris import to_fs_path
 
 from somagent.capsule_compiler.analysis import Analysis, Analyst
@@ -20,8 +20,7 @@ from somagent.workflows import capsules
 _OURS = "somagent.io/"
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """An open document. `analysis` is of the text before a change until it is asked for anew."""
 
     uri: str

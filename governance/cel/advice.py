@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from somagent.governance.cel.habits import unquoted
 from somagent.governance.cel.syntax import Binary, Call, Expr, Index, Literal, Name, Select

@@ -20,9 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from somagent.governance.cel.patterns import PatternFault, compile_pattern, search_steps
 from somagent.governance.cel.syntax import (
@@ -71,8 +70,7 @@ NOTHING = Size(items=0, length=0, bounded=True)
 SMALL = Size(items=0, length=32, bounded=True)  # a number, a bool; as text too
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """A macro on the way to the costly part: over how many items at most, and whether the author bounded them."""
 
     macro: Macro
@@ -80,14 +78,13 @@ class Loop:
     bounded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """At most so many steps; `size` is the value's."""
 
     steps: int
     size: Size
-    estimator: _Estimator = field(repr=False, compare=False)
-    expr: Expr = field(repr=False)
+    estimator: _Estimator
+    expr: Expr
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -102,8 +99,7 @@ def estimate(expr: Expr, sizes: Mapping[str, Size]) -> Cost:
     return Cost(steps, size, estimator, expr)
 
 
-@dataclass(slots=True)
-class _Estimator:
+class _Estimator(Struct):
     sizes: Mapping[str, Size]
     variables: list[tuple[str, Size]] = field(default_factory=list)
     steps: dict[int, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 Constant: TypeAlias = bool | int | float | str | None
 
@@ -24,15 +25,13 @@ class SimpleType:
     values: tuple[Constant, ...] | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ListType:
+class ListType(Struct, frozen=True):
     """A list whose items all have one type (`DYN` when they differ)."""
 
     item: Type
 
 
-@dataclass(frozen=True, slots=True)
-class MapType:
+class MapType(Struct, frozen=True):
     """A map; keys are bool, int or string, as CEL says."""
 
     key: Type
@@ -47,8 +46,7 @@ class Field(Struct, frozen=True):
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=True)
-class ObjectType:
+class ObjectType(Struct, frozen=True):
     """A JSON object with known members.
 
     An unknown member is reported as a diagnostic named `fault`, worded "`title` has no `member` `x`": with title
@@ -62,22 +60,20 @@ class ObjectType:
 
     def __post_init__(self) -> None:
         """Keep the members from being changed through the caller's dict."""
-        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
+        force_setattr(self, "fields", MappingProxyType(dict(self.fields)))
 
     def __hash__(self) -> int:
         """Agrees with equality: members are compared in any order."""
         return hash((self.title, self.member, self.fault, frozenset(self.fields)))
 
 
-@dataclass(frozen=True, slots=True)
-class OpaqueType:
+class OpaqueType(Struct, frozen=True):
     """A value that can be passed on and compared, and nothing else (an artifact)."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class TypeVariable:
+class TypeVariable(Struct, frozen=True):
     """A type not known yet, while an expression is being checked; never part of a checked result."""
 
     number: int

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from somagent.governance.constitution.model import Attribute, Principle
 from somagent.governance.constitution.rules import ReadyRule
 from somagent.governance.verdict import Effect, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Constitution:
+class Constitution(Struct, frozen=True):
     """Principles, the attributes that a policy step hands over, and rules."""
 
     name: str

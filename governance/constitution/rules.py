@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from somagent.governance import cel
 from somagent.governance.cel import BOOL, DYN, EvaluationError, SyntaxFault, Type
@@ -15,8 +16,7 @@ from somagent.governance.verdict import Effect
 Condition = Callable[[Mapping[str, Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyRule:
+class ReadyRule(Struct, frozen=True):
     """A rule whose condition is known to be boolean."""
 
     id: str

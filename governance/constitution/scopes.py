@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from somagent.governance.cel import BOOL, STRING, Field, ObjectType, Type
 
@@ -36,8 +37,7 @@ RUN_NAME = "run"
 STEP_SCOPE: Mapping[str, Type] = {"step": STEP, "capsule": CAPSULE, RUN_NAME: RUN}
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """The step that is judged, the capsule that it belongs to, and the run; before a run, the last two are empty."""
 
     step: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from somagent.governance.documents.source import Span
 
@@ -10,16 +10,14 @@ MAX_MISTAKES = 500
 """Whoever looks for mistakes stops at about so many: beyond them a list helps nobody, and time stays bounded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A second place that explains the first ("first defined here")."""
 
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """A change of the text that would mend the mistake: the span's text becomes `text`.
 
     A `safe` one keeps the meaning, or gives the only one that the text can have; all others are guesses, which a person
@@ -32,8 +30,7 @@ class Edit:
     safe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One mistake.
 
     `name` states the fault ("unknown-output") and is the key into the one list of codes, where number, severity and

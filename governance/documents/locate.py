@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import ScalarNode

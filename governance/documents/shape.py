@@ -115,7 +115,12 @@ class _Written:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.search = re.compile(re.sub(r"(?<!\\)\$(?=$|[|)])", r"\\Z", text)).search
+        self.search: Callable[[str], object] = self._first_search
+
+    def _first_search(self, text: str) -> object:
+        """Compiles it now: most patterns of a language are never met in one file."""
+        self.search = re.compile(re.sub(r"(?<!\\)\$(?=$|[|)])", r"\\Z", self.text)).search
+        return self.search(text)
 
 
 def _spaced(title: str) -> str:

@@ -10,11 +10,11 @@ import re
 import unicodedata
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import yaml
+from msgspec.structs import replace
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the C parser is not in the type stub's exports
 from yaml.events import (
     AliasEvent,

@@ -10,16 +10,16 @@ from __future__ import annotations
 import stat
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One entry; `write` puts its `size` bytes into the open file that it is given."""
 
     path: str

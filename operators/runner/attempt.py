@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Plan
@@ -35,8 +35,7 @@ from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import digest_of_value
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """One attempt and everything it needs."""
 
     attempt: Attempt
@@ -51,8 +50,7 @@ class Work:
     now: Callable[[], datetime]
 
 
-@dataclass(slots=True)
-class Course:
+class Course(Struct):
     """What has come of an attempt so far; it is recorded however the attempt ends."""
 
     verdict: Verdict | None = None

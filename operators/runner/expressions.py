@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct, structs
@@ -33,8 +32,7 @@ RAN = "steps that ran"
 Bindings = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
+class Reads(Struct, frozen=True):
     """The names that expressions use."""
 
     steps: frozenset[str]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -55,8 +54,7 @@ class Tree(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     entries: list[TreeEntry]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(Struct, frozen=True):
     """A file that a scan met; its bytes have not been read."""
 
     path: str
@@ -64,8 +62,7 @@ class FoundFile:
     executable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTree:
+class FoundTree(Struct, frozen=True):
     """What a scan met, and the sum of the files' sizes in bytes."""
 
     files: Sequence[FoundFile]

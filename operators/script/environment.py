@@ -14,9 +14,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from somagent.governance.cel import render_text
 from somagent.operators.operator import Step
@@ -29,8 +30,7 @@ _TOTAL_BYTES = 1_000_000
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """The folders and files of one attempt, all below the step's folder."""
 
     work: Path  # where the script starts, empty

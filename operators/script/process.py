@@ -11,9 +11,10 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.secrets import Mask
@@ -25,8 +26,7 @@ _POLL_S = 0.02
 _COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")  # control sequences of terminals, ECMA-48 section 5.4
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How a process ended: an exit code, or the negative number of a signal; and what it complained about last."""
 
     code: int

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.operators.deciding import outcome
@@ -38,8 +39,7 @@ from somagent.workflows.engines.written import Written
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
-class _Fan:
+class _Fan(Struct, eq=False):
     """A fan-out step that has been opened."""
 
     step: str

@@ -6,7 +6,6 @@ again after its capsule failed, there is a next run, which takes over all that s
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -34,7 +33,7 @@ class Question(NamedTuple):
 
 def capsule_operator(run: Any) -> Operator:
     """The operator whose effect is an engine's: `run` makes and drives the run of the step's capsule."""
-    return dataclasses.replace(OPERATOR, run=run)
+    return replace(OPERATOR, run=run)
 
 
 def child_plan(plan: Plan, node: Node) -> Plan:

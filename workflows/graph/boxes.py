@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node, Plan
 
@@ -19,8 +20,7 @@ FINALLY = "finally: runs when all else has ended"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """One step. `lines` stand below its id."""
 
     id: str
@@ -30,8 +30,7 @@ class Box:
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The steps in topological order, those of `finally` last, and who waits for whom."""
 
     name: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 Vertex = Hashable  # a box's name, or (name, layer) for a way point of the edges that leave that box
 Segment = tuple[Vertex, Vertex]
@@ -22,8 +23,7 @@ _SMALL, _PLACING_SMALL = 300, 80  # vertices; more sweeps than that change nothi
 _PULL = (1, 2, 8)  # between two boxes, a box and a way point, two way points
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """Centres across the layers, layer by layer. `routes` gives each edge's vertices from its start to its end."""
 
     layers: Sequence[Sequence[Vertex]]

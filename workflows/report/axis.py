@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from somagent.workflows.report.timing import RunTimes
 
@@ -28,8 +29,7 @@ class Cut(NamedTuple):
     length: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(Struct, frozen=True):
     """Times to per cent of the width: piecewise linear between `times` (seconds from the start) and `places`."""
 
     start: datetime

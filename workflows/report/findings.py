@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.workflows.engines.protocol import RunView
@@ -40,8 +40,7 @@ class Finding(NamedTuple):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """All findings of a run, the worst first. `declared`: an output may hold findings even though none does."""
 
     found: list[Finding]

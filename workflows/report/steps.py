@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node
 from somagent.governance.verdict import Verdict
@@ -23,8 +24,7 @@ _ITEMS = 1_000
 _MANY = 300  # steps; of more, each answer is one line
 
 
-@dataclass(frozen=True, slots=True)
-class _Show:
+class _Show(Struct, frozen=True):
     """How this run's answers are shown."""
 
     values: Shower

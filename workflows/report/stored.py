@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec import DecodeError
+from msgspec import DecodeError, Struct
 
 from somagent.operators.runner.contents import ContentError, Contents
 from somagent.operators.runner.records import Artifact
@@ -16,8 +15,7 @@ from somagent.operators.runner.values import CONTENT, fetch
 _MOST_FETCHED = 500  # so that a run of thousands of large values still has a report
 
 
-@dataclass(frozen=True, slots=True)
-class NotShown:
+class NotShown(Struct, frozen=True):
     """A value that is not in the report, and why."""
 
     digest: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node
 from somagent.operators.runner.records import Attempt, Decision
@@ -38,8 +39,7 @@ class Span(NamedTuple):
         return self.end - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """One step, or one item of a fan-out; spans in the order of time, without gaps but for rounding."""
 
     spans: tuple[Span, ...] = ()
@@ -62,8 +62,7 @@ class Link(NamedTuple):
     share: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class RunTimes:
+class RunTimes(Struct, frozen=True):
     """The times of a run. Steps taken over from an earlier run took no time in this one."""
 
     start: datetime

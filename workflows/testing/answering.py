@@ -6,13 +6,11 @@ in every run.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.model.quantities import count, money
@@ -27,16 +25,14 @@ from somagent.workflows.testing.model import AttemptAnswer, ItemAnswer
 ENDS = ("outputs", "failure", "attempts", "items")  # of an answer: one of them says how the step ends
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(Struct):
     """What happened at the desk in one case."""
 
     answered: dict[str, set[int]] = field(default_factory=dict)  # steps that were not real: the items asked about
     unanswered: dict[str, str] = field(default_factory=dict)  # steps that the case should have answered for: why
 
 
-@dataclass(slots=True)
-class Desk:
+class Desk(Struct):
     """What the cases at work declare for steps, by the id of their run."""
 
     folder: Path  # of the file of tests
@@ -111,7 +107,7 @@ def asking(operator: Operator, desk: Desk) -> Operator:
             raise desk.refuse(step.key, "it acts outside of the run, and the case has no answer for it")
         return await real(arguments, step)
 
-    return dataclasses.replace(operator, run=run, not_yet=())
+    return replace(operator, run=run, not_yet=())
 
 
 async def _declared(declared: AttemptAnswer, step: Step, folder: Path) -> Answer:

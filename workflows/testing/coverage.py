@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.workflows.engines.protocol import RunView, StepView
 
 
-@dataclass(frozen=True, slots=True)
-class StepCoverage:
+class StepCoverage(Struct, frozen=True):
     """A step, its ways by name, and whether each was seen."""
 
     id: str
     ways: dict[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     """Of one capsule."""
 
     steps: tuple[StepCoverage, ...]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
 
 from somagent.capsule_compiler.diagnostics import code_of
 from somagent.governance.cel import BorderError
@@ -28,8 +27,7 @@ CONTENTS = "contents"  # where an engine keeps them, in its folder
 _NOTHING = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """How far a case came: a run, or why there is none."""
 
     view: RunView | None
@@ -40,8 +38,7 @@ class Ran:
     unanswered: Mapping[str, str] = field(default_factory=dict)  # steps that it should have answered for, and why
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Something that is not as expected."""
 
     line: int  # in the file of tests
@@ -50,8 +47,7 @@ class Difference:
     actual: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """All that is not as expected, and what helps to understand it."""
 
     failures: tuple[Difference, ...]

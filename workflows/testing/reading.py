@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from somagent.capsule_compiler.diagnostics import is_error
 from somagent.governance.constitution import Constitution
@@ -40,8 +40,7 @@ CASES: Place = ("spec", "cases")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A file of tests as text and tree: where things stand in it."""
 
     source: Source
@@ -64,8 +63,7 @@ class Text:
         return self.source.position(self.key(place).start).line
 
 
-@dataclass(frozen=True, slots=True)
-class TestFile:
+class TestFile(Struct, frozen=True):
     """A file of tests without a mistake, and the capsule that it tests."""
 
     text: Text
@@ -83,8 +81,7 @@ class TestFile:
         return {**self.answers, **case.answers}
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """What came of a file; without a mistake there is a `file`."""
 
     source: Source

@@ -6,12 +6,12 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
+from msgspec.structs import replace
 from msgspec.structs import replace as with_fields
 
 from somagent.capsule_compiler.model.quantities import duration_ms, show_duration
@@ -39,8 +39,7 @@ DEFAULT_TIMEOUT_MS = 5 * 60 * 1000
 _LINES_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
+class CaseResult(Struct, frozen=True):
     """What came of a case."""
 
     file: TestFile
@@ -57,8 +56,7 @@ class CaseResult:
         return not self.judged.failures
 
 
-@dataclass(slots=True)
-class _Time:
+class _Time(Struct):
     """The engine's clock, which a case may set on to a due date."""
 
     ahead: timedelta = field(default_factory=timedelta)

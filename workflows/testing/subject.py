@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
+
+from msgspec import Struct
 
 from somagent.capsule_compiler.catalogue import Catalogue
 from somagent.capsule_compiler.compile import draft_capsule, shown
@@ -20,8 +21,7 @@ from somagent.workflows.capsules import Installation, files_beside, read_bytes
 from somagent.workflows.testing.model import StepPhase
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """A capsule and its mistakes; without errors there is a plan."""
 
     path: Path

@@ -157,7 +157,7 @@ def test_a_step_that_asks_itself_puts_its_own_question_after_the_constitutions( 
         with pytest.raises(DecisionRefused, match="grace answered another question; asked now: "):
             await stage.decide("a", approve=True, question=question_of(first.waiting))
         await stage.decide("a", approve=True)  # by the same person
-        with pytest.raises(DecisionRefused, match="grace has decided on step `a` already"):
+        with pytest.raises(DecisionRefused, match="step `a` is decided: approved by grace"):
             await stage.decide("a", approve=False)
         assert (await stage.step("a")).phase == "Succeeded"
         asked = [decision.question for decision in await stage.ledger.decisions(stage.key("a"))]

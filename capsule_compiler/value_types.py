@@ -72,8 +72,9 @@ class ValueTypes:
         match type_:
             case ListType(item):
                 return {"type": "array", "items": self.schema_of(item)}
-            case MapType():
-                return {"type": "object"}
+            case MapType(_, value):
+                inside = self.schema_of(value)
+                return {"type": "object", "additionalProperties": inside} if inside else {"type": "object"}
             case ObjectType(fields):
                 return {
                     "type": "object",
@@ -118,7 +119,11 @@ class ValueTypes:
     def _object(self, schema: JsonSchema, title: str, circle: frozenset[str]) -> _Built:
         properties: Mapping[str, JsonSchema] = schema.get("properties") or {}
         if not properties:
-            return _Built(MapType(STRING, DYN), 1)
+            others = schema.get(
+                "additionalProperties"
+            )  # a schema only where a type was made one: authors say a boolean
+            value = self._part(others, "", circle) if isinstance(others, Mapping) else _OPEN
+            return _Built(MapType(STRING, value.type), value.height + 1)
         required = schema.get("required", ())
         parts = {name: self._part(part, f"`{name}`", circle) for name, part in properties.items()}
         fields = {

@@ -7,7 +7,7 @@ with the validator, which takes other characters for blanks and for parts of wor
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -31,6 +31,34 @@ class _Pattern:
             raise ValueError(f'{json.dumps(instance, ensure_ascii=False)} does not match "{self._pattern.text}"')
 
 
-def value_validator(schema: Mapping[str, Any]) -> Any:
-    """A validator of JSON Schema (2020-12); a wrong schema raises `jsonschema_rs.ValidationError` or `ValueError`."""
-    return jsonschema_rs.Draft202012Validator(dict(schema), keywords={"pattern": _Pattern})
+def value_validator(schema: Mapping[str, Any], is_artifact: Callable[[object], bool] | None = None) -> Any:
+    """A validator of JSON Schema (2020-12); a wrong schema raises `jsonschema_rs.ValidationError` or `ValueError`.
+
+    What a schema declares as an artifact, also in a list or an object, is what `is_artifact` takes; else anything is.
+    """
+
+    class Artifact:
+        def __init__(self, parent_schema: object, value: object, schema_path: object) -> None:
+            del parent_schema, value, schema_path
+
+        def validate(self, instance: object) -> None:
+            if is_artifact is not None and not is_artifact(instance):
+                raise ValueError("this must be an artifact")
+
+    return jsonschema_rs.Draft202012Validator(_standard(schema), keywords={"pattern": _Pattern, _ARTIFACT: Artifact})
+
+
+_ARTIFACT = "somagentArtifact"
+
+
+def _standard(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with a keyword in place of the type that JSON Schema has not."""
+    if schema.get("type") == "artifact":
+        return {_ARTIFACT: True}
+    standard = dict(schema)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), Mapping):
+            standard[keyword] = _standard(schema[keyword])
+    if "properties" in schema:
+        standard["properties"] = {name: _standard(part) for name, part in schema["properties"].items()}
+    return standard

@@ -212,7 +212,11 @@ CODES: tuple[Code, ...] = (
     Code("CAP609", "constitution-attribute-value", "A `default` or `enum` value that the attribute itself refuses."),
     Code("CAP701", "unknown-secret", "The expression names a secret that the capsule does not declare under `uses`."),
     Code("CAP702", "secret-not-granted", "A secret goes only to what its `grantTo` names."),
-    Code("CAP703", "secret-in-text", "A secret is a whole value; inside a text it would be spread with the text."),
+    Code(
+        "CAP703",
+        "secret-in-text",
+        "A secret is a whole value; as a part of a text, a list or an object it would be spread with it, or be lost.",
+    ),
     Code("CAP704", "secret-computed", "A secret can be handed on as it is; nothing can be found out about its value."),
     Code("CAP705", "secret-exposed", "At this place the secret would be recorded, shown, or sent to somebody else."),
     Code("CAP706", "secret-decides", "What decides about steps is shown with the run, so it cannot be a secret."),

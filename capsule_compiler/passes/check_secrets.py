@@ -8,7 +8,7 @@ operand of anything) is a mistake that shows the way from the declaration to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from msgspec import structs
@@ -21,6 +21,7 @@ from somagent.governance.cel.syntax import Conditional
 from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Label, Path, nearest
 
 _WAY_OUT = "a secret goes whole into the `env` of a script, or into `with` of a tool or capsule, that `grantTo` names"
+_WHOLE = 2  # parts of the place of a whole value: `env.NAME`, `with.NAME`
 _DECIDES = {"if": "decide whether the step runs", "require": "decide whether the step runs", "forEach": "be a list"}
 
 
@@ -115,9 +116,14 @@ def _source(reference: Reference, sources: Mapping[str, _Source]) -> _Source:
 
 def _uses(draft: Draft, step: StepDraft, granted: tuple[str, ...]) -> bool:
     """Whether a step uses a tool that was granted a secret: such a tool reads it by itself."""
-    tools = draft.capsule.spec.uses.tools if draft.capsule is not None else {}
+    tools = _tools(draft)
     asked = {step.operation.arguments.get(says) for _, says in draft.hinted(step, SECRETS) if says is not True}
     return any(name in tools and name in asked for name in granted)
+
+
+def _tools(draft: Draft) -> Collection[str]:
+    """The tools under `uses`; what such a thing takes is its own, so a secret may stand anywhere in it."""
+    return draft.capsule.spec.uses.tools if draft.capsule is not None else ()
 
 
 def _misuse(
@@ -141,6 +147,13 @@ def _misuse(
             yield _fault("secret-computed", what, _Reading(draft, one, reference, _source(reference, sources)))
             return
     taker = _taker(draft, step, one)
+    if taker and taker not in _tools(draft) and len(one.at) - len(step.operation.at) > _WHOLE:
+        around = ".".join(str(part) for part in one.at[: len(step.operation.at) + _WHOLE])
+        what = (
+            f"would become a part of the value `{around}` of step `{step.id}`, which has names in it only, never values"
+        )
+        yield _fault("secret-in-text", what, _Reading(draft, one, first, _source(first, sources)))
+        return
     if not taker:
         what = f"would reach `{place}` of step `{step.id}`, which is recorded with the run and shown to people"
         yield _fault("secret-exposed", what, _Reading(draft, one, first, _source(first, sources)))
@@ -165,7 +178,7 @@ def _handed_on(expr: Expr) -> Iterator[Reference]:
 def _taker(draft: Draft, step: StepDraft, one: Expression) -> str:
     """Who would read a secret at the expression's place: a step, or what it uses; empty when nobody may there."""
     inside = one.at[len(step.operation.at) :] if one.use == "argument" else ()
-    if len(inside) < 2:
+    if len(inside) < _WHOLE:
         return ""
     for argument, says in draft.hinted(step, SECRETS):
         if argument == inside[0]:

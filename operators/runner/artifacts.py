@@ -35,6 +35,29 @@ def with_artifacts(outputs: Mapping[str, Any], schemas: Mapping[str, JsonSchema]
     return {name: _read(value, schemas.get(name, {})) for name, value in outputs.items()}
 
 
+def holds_artifacts(schema: JsonSchema) -> bool:
+    """Whether a schema declares an artifact, itself or in a list or an object."""
+    if schema.get("type") == "artifact":
+        return True
+    inside = [schema.get("items"), schema.get("additionalProperties"), *schema.get("properties", {}).values()]
+    return any(holds_artifacts(part) for part in inside if isinstance(part, Mapping))
+
+
+def places_of_artifacts(value: Any, schema: JsonSchema) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Where in a value its schema declares artifacts, and what stands there."""
+    if schema.get("type") == "artifact":
+        yield (), value
+        return
+    inside: list[tuple[str | int, Any, JsonSchema]] = []
+    if isinstance(value, list):
+        inside = [(index, member, schema.get("items", {})) for index, member in enumerate(value)]
+    elif isinstance(value, dict):
+        inside = [(name, member, _member(schema, name)) for name, member in value.items()]
+    for part, member, its in inside:
+        for place, found in places_of_artifacts(member, its):
+            yield (part, *place), found
+
+
 def artifacts_in(plan: Plan, outputs: Mapping[str, Any], step: str = "") -> Iterator[tuple[str, Artifact]]:
     """The artifacts in the outputs of a run, or of one of its steps (or of an item of it), as the plan declares them.
 
@@ -65,8 +88,14 @@ def _read(value: Any, schema: JsonSchema) -> Any:
     if kind == "array" and isinstance(value, list):
         return [_read(member, schema.get("items", {})) for member in value]
     if kind == "object" and isinstance(value, dict):
-        return with_artifacts(value, schema.get("properties", {}))
+        return {name: _read(member, _member(schema, name)) for name, member in value.items()}
     return value
+
+
+def _member(schema: JsonSchema, name: str) -> JsonSchema:
+    other = schema.get("additionalProperties")
+    found: JsonSchema = schema.get("properties", {}).get(name, other if isinstance(other, Mapping) else {})
+    return found
 
 
 def _places(value: Any, place: str) -> Iterator[tuple[str, Artifact]]:

@@ -15,7 +15,7 @@ from somagent.capsule_compiler.plan import Amounts
 from somagent.capsule_compiler.value_types import ARTIFACT, SECRET
 from somagent.governance.cel import BorderError, Value, from_json
 from somagent.operators.operator import StepFailure
-from somagent.operators.runner.artifacts import read_artifact
+from somagent.operators.runner.artifacts import read_artifact, with_artifacts
 from somagent.operators.runner.contents import ContentError
 from somagent.operators.runner.expressions import RAN, Reads
 from somagent.operators.runner.ledger import Ledger
@@ -127,10 +127,12 @@ class Scope:
             outputs = fetch(result.outputs, self._ledger.contents)
         except ContentError as fault:
             raise StepFailure("error", f"outputs of step `{node.node.id}`: {fault}") from None
-        return {
+        typed = {
             name: _typed(value, node.output_types, name, f"output `{name}` of step `{node.node.id}`")
             for name, value in outputs.items()
         }
+        held = node.outputs_with_artifacts
+        return typed | with_artifacts({name: typed[name] for name in held if name in typed}, held)
 
     async def _phase(self) -> str:
         """How the steps have ended; `finally` steps run after all others."""

@@ -37,7 +37,7 @@ class OutputCheck:
                 continue
             try:
                 # `#/types/NAME` is a JSON Pointer from the root of the document in which it stands.
-                self._validators[name] = value_validator({**schema, "types": dict(types)})
+                self._validators[name] = value_validator({**schema, "types": dict(types)}, _is_artifact)
             except (jsonschema_rs.ValidationError, ValueError) as fault:
                 reason = getattr(fault, "message", str(fault))
                 raise StepFailure("error", f"the schema of {what} `{name}` cannot be used: {reason}") from None
@@ -76,6 +76,10 @@ class OutputCheck:
                 from_json(value, self._types[name])
             except BorderError as fault:  # an integer beyond 64 bits, which JSON has and CEL has not
                 yield f"{self._what} `{name}`: {fault}"
+
+
+def _is_artifact(value: object) -> bool:
+    return read_artifact(value) is not None
 
 
 def _short(message: str) -> str:

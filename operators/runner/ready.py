@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from somagent.capsule_compiler.environment import type_of_schema
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.cel import Type
+from somagent.operators.runner.artifacts import holds_artifacts
 from somagent.operators.runner.expressions import Expression, ReadyTemplate
 
 if TYPE_CHECKING:
@@ -46,6 +48,11 @@ class ReadyNode:
     def output_types(self) -> dict[str, Type]:
         """Type of each output in expressions."""
         return {name: type_of_schema(schema, self._plan.types) for name, schema in self.node.outputs.items()}
+
+    @cached_property
+    def outputs_with_artifacts(self) -> dict[str, Mapping[str, Any]]:
+        """Schema of each output that is an artifact, or has some inside."""
+        return {name: schema for name, schema in self.node.outputs.items() if holds_artifacts(schema)}
 
     @cached_property
     def output_check(self) -> OutputCheck:

@@ -118,3 +118,46 @@ def test_a_capsule_inside_a_capsule_can_be_answered_for(somagent: Shell) -> None
     assert ended.code == 0, ended
     assert "ok   a " in ended.out
     assert "answered: scan/scan" in ended.out
+
+
+MANY = """\
+  steps:
+    make:
+      forEach: "${{ ['a', 'b'] }}"
+      script: { run: 'printf %s "$X" > f.txt', env: { X: "${{ item }}" } }
+      outputs: { file: { type: artifact, path: f.txt } }
+  outputs:
+    files: ${{ steps.make.map(m, m.file) }}
+    named: "${{ {'first': steps.make[0].file} }}"
+"""
+READING = """\
+  uses: { capsules: { scan: ./inner.capsule.yaml } }
+  steps:
+    scan: { capsule: { use: scan } }
+    each:
+      forEach: ${{ steps.scan.files }}
+      script:
+        run: echo "said=$(cat "$FILE" "$FIRST")" >> "$SOMAGENT_OUTPUT"
+        env: { FILE: "${{ item }}", FIRST: "${{ steps.scan.named.first }}" }
+      outputs: { said: { type: string } }
+  outputs: { said: "${{ steps.each.map(e, e.said) }}", files: "${{ steps.scan.files }}" }
+"""
+
+
+def test_artifacts_in_lists_and_maps_go_out_of_a_capsule_and_can_be_answered_and_expected(somagent: Shell) -> None:
+    somagent.capsule("inner", MANY)
+    somagent.capsule("outer", READING)
+    real = "{ said: [aa, ba], files: [{ text: a }, { text: b }] }"
+    answer = "{ scan: { outputs: { files: [{ text: x }, { text: z }], named: { first: { text: '1' } } } } }"
+    answered = "{ said: [x1, z1], files: [{ contains: x }, { text: z }] }"
+    cases = f"    - {{ name: real, expect: {{ outputs: {real} }} }}\n"
+    cases += f"    - {{ name: answered, answers: {answer}, expect: {{ outputs: {answered} }} }}\n"
+    somagent.write("tests/outer.yaml", HEAD + cases)
+    ended = somagent("test", "outer.capsule.yaml")
+    assert ended.code == 0, ended
+    somagent.write("tests/outer.yaml", HEAD + cases.replace("{ text: b }", "{ text: c }"))
+    ended = somagent("test", "outer.capsule.yaml")
+    assert "output `files.1`\n         expected: c\n         actual: b\n" in ended.out
+    somagent.write("tests/outer.yaml", HEAD + cases.replace("{ text: z }], named", "z], named"))
+    ended = somagent("test", "outer.capsule.yaml")
+    assert "`1` is an artifact" in ended.err

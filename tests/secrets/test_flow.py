@@ -40,6 +40,8 @@ def test_which_of_two_secrets_may_depend_on_a_condition() -> None:
     ("step", "fault"),
     [
         ("script: { run: a, env: { T: 'x${{ secrets.token }}' } }", "secret-in-text"),
+        ("script: { run: a, env: { T: { inside: '${{ secrets.token }}' } } }", "secret-in-text"),
+        ("script: { run: a, env: { T: ['${{ secrets.token }}'] } }", "secret-in-text"),
         ("script: { run: a, env: { T: '${{ [secrets.token] }}' } }", "secret-computed"),
         ("script: { run: a, env: { T: '${{ {\"a\": secrets.token} }}' } }", "secret-computed"),
         ("script: { run: a, env: { T: '${{ has(secrets.token) }}' } }", "secret-computed"),

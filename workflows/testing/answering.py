@@ -6,6 +6,7 @@ in every run.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.model.quantities import count, money
 from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
+from somagent.operators.runner.artifacts import holds_artifacts, places_of_artifacts
 from somagent.operators.runner.records import Artifact, StepKey
 from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines.run_names import path_below
@@ -120,9 +122,20 @@ async def _declared(declared: AttemptAnswer, step: Step, folder: Path) -> Answer
         raise StepFailure(declared.failure.failure_class, declared.failure.message, spent=spent)
     outputs: dict[str, Any] = dict(declared.outputs or {})
     for name, schema in step.node.outputs.items():
-        if schema.get("type") == "artifact" and name in outputs:
-            outputs[name] = await _artifact(name, outputs[name], step, folder)
+        if name in outputs and holds_artifacts(schema):
+            outputs[name] = await _with_artifacts(outputs[name], schema, name, step, folder)
     return Answer(outputs, spent)
+
+
+async def _with_artifacts(value: Any, schema: Mapping[str, Any], name: str, step: Step, folder: Path) -> Any:
+    """The value, with stored content wherever its schema declares an artifact."""
+    whole = copy.deepcopy([value])
+    for place, artifact in list(places_of_artifacts(value, schema)):
+        around: Any = whole
+        for part in (0, *place)[:-1]:
+            around = around[part]
+        around[(0, *place)[-1]] = await _artifact(".".join(map(str, (name, *place))), artifact, step, folder)
+    return whole[0]
 
 
 async def _artifact(name: str, value: dict[str, Any], step: Step, folder: Path) -> Artifact:

@@ -22,7 +22,7 @@ from somagent.governance.cel import (
     parse,
 )
 from somagent.governance.documents import Diagnostic
-from somagent.operators.runner.artifacts import read_artifact
+from somagent.operators.runner.artifacts import read_artifact, with_artifacts
 from somagent.workflows.engines.protocol import RunView, StepView
 
 
@@ -105,4 +105,5 @@ def _typed(value: Any, schema: Mapping[str, Any], plan: Plan) -> Value:
         return read_artifact(value)
     if type_ == SECRET:
         return str(value)
-    return from_json(value, type_)
+    typed: Value = with_artifacts({"": from_json(value, type_)}, {"": schema})[""]
+    return typed

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.documents import Diagnostic, MappingNode, node_at
 from somagent.governance.documents import Path as Place
+from somagent.operators.runner.artifacts import holds_artifacts, places_of_artifacts
 from somagent.workflows.testing.answering import ENDS
 from somagent.workflows.testing.mistakes import known_beside, misplaced, unknown
 from somagent.workflows.testing.model import Answer, AttemptAnswer, ItemAnswer
@@ -76,10 +77,11 @@ def _outputs(text: Text, outputs: Mapping[str, Any], place: Place, plan: Plan, n
         schema = node.outputs.get(name)
         if schema is None:
             yield unknown(text, (*place, name), name, node.outputs, f"output of step `{node.id}`")
-        elif schema.get("type") == "artifact":
-            yield from artifact_faults(text, value, (*place, name))
         else:
-            yield from value_faults(text, value, schema, plan.types, (*place, name))
+            if schema.get("type") != "artifact":
+                yield from value_faults(text, value, schema, plan.types, (*place, name))
+            for inside, artifact in places_of_artifacts(value, schema) if holds_artifacts(schema) else ():
+                yield from artifact_faults(text, artifact, (*place, name, *inside))
     missing = [name for name in node.outputs if name not in outputs]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)

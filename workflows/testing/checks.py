@@ -12,6 +12,7 @@ from somagent.capsule_compiler.diagnostics import CODES, code_of, is_error
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.documents import Diagnostic, ScalarNode, in_document, node_at
 from somagent.governance.documents import Path as Place
+from somagent.operators.runner.artifacts import holds_artifacts, places_of_artifacts
 from somagent.workflows.testing.answering import declares_end
 from somagent.workflows.testing.assertions import check_assertion
 from somagent.workflows.testing.check_answers import check_answer
@@ -177,8 +178,9 @@ def _outputs(
         at = (*place, "outputs", name)
         if name not in schemas:
             yield unknown(text, at, name, schemas, what)
-        elif schemas[name].get("type") == "artifact":
-            yield from artifact_faults(text, value, at, expected=True)
+        elif holds_artifacts(schemas[name]):
+            for inside, artifact in places_of_artifacts(value, schemas[name]):
+                yield from artifact_faults(text, artifact, (*at, *inside), expected=True)
 
 
 def _members(part: Struct) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from somagent.capsule_compiler.diagnostics import code_of
 from somagent.governance.cel import BorderError
 from somagent.governance.documents import Path as Place
 from somagent.governance.documents import node_at
+from somagent.operators.runner.artifacts import holds_artifacts, places_of_artifacts
 from somagent.operators.runner.contents import Contents
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.testing.artifacts import artifact_difference
@@ -211,14 +212,34 @@ def _outputs(
 ) -> Iterator[Difference]:
     for name, value in wanted.items():
         found = given.outputs.get(name, _NOTHING)
-        if given.schemas[name].get("type") == "artifact":
-            expected, actual = artifact_difference(value, found, file.text.path.parent, given.contents)
-        elif same(value, found):
-            continue
-        else:
+        schema = given.schemas[name]
+        artifacts = dict(places_of_artifacts(value, schema)) if holds_artifacts(schema) else {}
+        there = dict(places_of_artifacts(found, schema)) if artifacts else {}
+        if not same(_blank(value, artifacts), _blank(found, artifacts)):
             expected, actual = as_text(value), "nothing" if found is _NOTHING else as_text(found)
-        if expected or actual:
             yield Difference(file.text.line((*place, name)), f"output `{name}`{owner}", expected, actual)
+            continue
+        for inside, wanted_one in artifacts.items():
+            expected, actual = artifact_difference(
+                wanted_one, there.get(inside, _NOTHING), file.text.path.parent, given.contents
+            )
+            if expected or actual:
+                called = ".".join(map(str, (name, *inside)))
+                yield Difference(file.text.line((*place, name, *inside)), f"output `{called}`{owner}", expected, actual)
+
+
+def _blank(value: Any, places: Collection[tuple[str | int, ...]]) -> Any:
+    """The value with nothing at some places of it."""
+    if () in places:
+        return None
+    inside: dict[str | int, list[tuple[str | int, ...]]] = {}
+    for first, *rest in places:
+        inside.setdefault(first, []).append(tuple(rest))
+    if isinstance(value, list):
+        return [_blank(member, inside[at]) if at in inside else member for at, member in enumerate(value)]
+    if isinstance(value, dict):
+        return {at: _blank(member, inside[at]) if at in inside else member for at, member in value.items()}
+    return value
 
 
 def same(a: Any, b: Any) -> bool:

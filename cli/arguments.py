@@ -136,6 +136,7 @@ def _run(add: _Adder) -> None:
     _format(run)
     _locked(run)
     _constitution(run)
+    _detach(run)
     _working(run)
     _parallel(run)
     resume = add("resume", help="go on with a run that was interrupted or is parked")
@@ -153,12 +154,34 @@ def _run(add: _Adder) -> None:
     _inputs(retry, "instead of the one that the run had")
     retry.add_argument("--dry-run", action="store_true", help="say what would run again and why, and start nothing")
     _constitution(retry)
+    _detach(retry)
     _working(retry)
     _parallel(retry)
     rerun = add("rerun", help="run again from the beginning: the same plan and inputs, nothing taken over")
     _run_id(rerun)
+    _detach(rerun)
     _working(rerun)
     _parallel(rerun)
+
+    serve = add("serve", help="stay, and work on whatever is submitted, until it is told to stop")
+    serve.add_argument(
+        "--engine", action="store_true", required=True, help="work on every run of the data directory, oldest first"
+    )
+    serve.add_argument(
+        "--grace", default="10s", metavar="DURATION", help="for steps at work when it is to stop (default: 10s)"
+    )
+    serve.add_argument(
+        "--lease",
+        default="10s",
+        metavar="DURATION",
+        help="when it gives no sign for so long, another one takes over (default: 10s)",
+    )
+    _data(serve)
+    _parallel(serve)
+
+
+def _detach(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--detach", action="store_true", help="submit it only, for `somagent serve --engine`")
 
 
 def _inputs(command: argparse.ArgumentParser, what: str) -> None:

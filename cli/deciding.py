@@ -17,7 +17,7 @@ from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.runner.records import NO_ITEM, Decision
-from somagent.workflows.engines.lease import holder
+from somagent.workflows.engines.lease import holder, server
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
 from somagent.workflows.identity import FOLDER, Person
@@ -71,9 +71,9 @@ def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Names
         print_json(run_object(view))
         return Exit.OK
     resume = way_on(arguments, "resume", view.run.id)
-    pid = holder(data_directory(arguments))
-    if view.held_by is not None:
-        how = "" if arguments.command == "cancel" else f"; process {view.held_by} goes on"
+    pid, serving = holder(data_directory(arguments)), server(data_directory(arguments))
+    if view.held_by is not None or serving is not None:
+        how = "" if arguments.command == "cancel" else f"; process {view.held_by or serving} goes on"
     elif pid is not None:
         how = f"; process {pid} holds the data directory; unless it goes on with this run, do so later: {resume}"
     else:

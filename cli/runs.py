@@ -16,6 +16,7 @@ from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waiting
+from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import RunView, StepView
 
@@ -25,13 +26,16 @@ def data_directory(arguments: Namespace) -> Path:
     return Path(arguments.data_dir or os.environ.get("SOMAGENT_DATA_DIR") or DATA_DIRECTORY)
 
 
-def open_engine(arguments: Namespace, operators: Mapping[str, Operator] | None = None) -> LocalEngine:
+def open_engine(
+    arguments: Namespace, operators: Mapping[str, Operator] | None = None, lease_s: float = LENGTH_S
+) -> LocalEngine:
     """The local engine on the data directory; without operators it can read and decide, not run."""
     return LocalEngine(
         data_directory(arguments),
         operators or {},
         parallel=getattr(arguments, "parallel", None),
         way_on=lambda *words: way_on(arguments, *words),
+        lease_s=lease_s,
     )
 
 

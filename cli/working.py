@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 
 from somagent.cli.asking import ask_people
+from somagent.cli.elsewhere import Course, detached, follow, is_held_here, left
 from somagent.cli.exits import Exit, exit_of
 from somagent.cli.inside import steps_of
 from somagent.cli.printing import print_json, visible
@@ -19,17 +20,17 @@ from somagent.cli.streams import endure, kept_clean
 from somagent.cli.summary import print_summary
 from somagent.cli.way_on import way_on
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import LogChunk, RunView
+from somagent.workflows.engines.protocol import DataDirectoryHeld, LogChunk, RunView
 
 
 def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
-    """Starts or finds a run with `start`, works on it until it ends or parks, and shows it.
+    """Starts or finds a run with `start`, works on it until it ends or parks, here or elsewhere, and shows it.
 
     The exit code follows the run, whatever becomes of the output.
     """
     gc.enable()
     endure()
-    started: list[str] = []
+    course = Course()
     stopped_by: list[signal.Signals] = []
 
     async def main() -> RunView:
@@ -38,10 +39,9 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, _stop, task, number, stopped_by)
         async with engine:
-            run_id = await start()
-            started.append(run_id)
+            course.run = await start()
             while True:
-                view = await _watched(engine, run_id, progress_for(engine.view(run_id), arguments.output))
+                view = await _pursued(engine, course, arguments)
                 if view.phase != "Waiting" or not await ask_people(engine, view, arguments):
                     return view
 
@@ -49,8 +49,20 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
         with kept_clean(clean=arguments.output == "json"):
             view = asyncio.run(main())
     except asyncio.CancelledError:
-        return _stopped(started, stopped_by, arguments)
+        return _stopped(course, stopped_by, arguments)
     return finish(engine, view, arguments)
+
+
+def begin(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
+    """Starts a run, and works on it unless the command was told not to."""
+    if not arguments.detach:
+        return work(engine, start, arguments)
+
+    async def main() -> str:
+        async with engine:
+            return await start()
+
+    return detached(engine, asyncio.run(main()), arguments)
 
 
 def finish(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
@@ -89,6 +101,21 @@ def _logs(engine: LocalEngine, view: RunView) -> Iterator[LogChunk]:
             yield from _logs(engine, one.step.inner)
 
 
+async def _pursued(engine: LocalEngine, course: Course, arguments: Namespace) -> RunView:
+    """Works on the run until it ends or parks; as long as another process works here, follows it."""
+    while engine.view(course.run).ended_at is None and not await is_held_here(engine):
+        course.elsewhere = True
+        view = await follow(engine, course.run, arguments)
+        if view is not None:
+            return view
+    course.elsewhere = False
+    try:
+        return await _watched(engine, course.run, progress_for(engine.view(course.run), arguments.output))
+    except DataDirectoryHeld as taken_over:
+        sys.stderr.write(f"note: {visible(str(taken_over))}\n")
+        return await _pursued(engine, course, arguments)
+
+
 async def _watched(engine: LocalEngine, run_id: str, progress: Progress) -> RunView:
     events = engine.watch(run_id)
 
@@ -112,7 +139,8 @@ def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by
         task.cancel()
 
 
-def _stopped(started: list[str], stopped_by: list[signal.Signals], arguments: Namespace) -> int:
-    go_on = f"; go on with `{way_on(arguments, 'resume', started[0])}`" if started else ""
-    sys.stderr.write(f"stopped; nothing recorded is lost{go_on}\n")
+def _stopped(course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:
+    go_on = f"; go on with `{way_on(arguments, 'resume', course.run)}`" if course.run else ""
+    said = left(course.run, arguments) if course.elsewhere else f"stopped; nothing recorded is lost{go_on}"
+    sys.stderr.write(f"{said}\n")
     return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.TERMINATED

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 
-from somagent.capsule_compiler.model.quantities import DURATION, duration_ms
+from somagent.cli.durations import seconds
 from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json
 from somagent.cli.runs import data_directory
@@ -16,10 +15,8 @@ from somagent.workflows.engines.local.upkeep import prune
 
 def run(arguments: Namespace) -> int:
     """Removes, or with `--dry-run` only says; exit 0."""
-    if not re.search(DURATION, arguments.older_than):
-        raise UserError(f"`--older-than {arguments.older_than}` is no duration; write one like `30d` or `12h`")
     try:
-        before = datetime.now(UTC) - timedelta(milliseconds=duration_ms(arguments.older_than))
+        before = datetime.now(UTC) - timedelta(seconds=seconds(arguments.older_than, "--older-than"))
     except OverflowError:
         raise UserError(f"`--older-than {arguments.older_than}` is before all times; nothing is that old") from None
     done = prune(data_directory(arguments), before, max(arguments.keep, 0), dry_run=arguments.dry_run)

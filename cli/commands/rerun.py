@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from somagent.cli.compiling import installed
 from somagent.cli.runs import find_run, open_engine
-from somagent.cli.working import work
+from somagent.cli.working import begin
 
 
 def run(arguments: Namespace) -> int:
@@ -15,7 +15,6 @@ def run(arguments: Namespace) -> int:
     run_id = find_run(engine, arguments.run)
 
     async def start() -> str:
-        await engine.hold()
         return await engine.rerun(run_id)
 
-    return work(engine, start, arguments)
+    return begin(engine, start, arguments)

@@ -15,7 +15,7 @@ from somagent.cli.given import given_inputs
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import find_run, open_engine
 from somagent.cli.way_on import way_on
-from somagent.cli.working import work
+from somagent.cli.working import begin
 from somagent.workflows.capsules import Installation
 from somagent.workflows.engines.taking_over import TakenOver
 from somagent.workflows.inputs import accept_inputs
@@ -43,10 +43,9 @@ def run(arguments: Namespace) -> int:
         _show(new, run_id, arguments)
 
     async def start() -> str:
-        await engine.hold()
         return await engine.retry_from(run_id, arguments.step, plan=plan, inputs=inputs, files=files)
 
-    return work(engine, start, arguments)
+    return begin(engine, start, arguments)
 
 
 def _plan(arguments: Namespace, source: str, installation: Installation) -> tuple[Plan | None, Mapping[str, bytes]]:

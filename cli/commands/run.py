@@ -6,11 +6,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from somagent.cli.compiling import installed, planned
+from somagent.cli.elsewhere import is_held_here
 from somagent.cli.given import given_inputs
 from somagent.cli.identity import acting
 from somagent.cli.interrupted import offered
 from somagent.cli.runs import open_engine
-from somagent.cli.working import work
+from somagent.cli.working import begin
 from somagent.workflows import capsules
 from somagent.workflows.inputs import accept_inputs
 
@@ -26,11 +27,11 @@ def run(arguments: Namespace) -> int:
     inputs = accept_inputs(plan, given_inputs(arguments, plan), Path.cwd())
 
     async def start() -> str:
-        await engine.hold()
-        chosen = await offered(engine, plan, inputs, submitter, arguments)
-        if chosen is not None:
-            return chosen
+        if not arguments.detach and await is_held_here(engine):
+            chosen = await offered(engine, plan, inputs, submitter, arguments)
+            if chosen is not None:
+                return chosen
         source = "" if arguments.capsule == "-" else str(path.resolve())
         return await engine.submit(plan, inputs, submitter=submitter, files=compilation.contents, source=source)
 
-    return work(engine, start, arguments)
+    return begin(engine, start, arguments)

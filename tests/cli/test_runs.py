@@ -216,7 +216,7 @@ def test_a_second_process_is_told_who_holds_the_data_directory(somagent: Shell, 
     name = somagent.capsule("held", "  steps:\n    nap: { script: { run: 'echo up; sleep 30' } }\n")
     process = somagent.start("run", name)
     wait_until(lambda: (somagent.folder / ".somagent" / "logs").exists() and b"up" in _logs(somagent))
-    second = somagent("run", name)
+    second = somagent("prune", "--older-than", "1d")
     assert second.code == 5
     assert str(process.pid) in second.err
     assert somagent("show", "last", "--output", "json").json["phase"] == "Running"

@@ -13,6 +13,7 @@ PAGES = [
         "first-run",
         "write-a-capsule",
         "durability",
+        "workers",
         "troubleshooting",
         "cli",
         "glossary",

@@ -292,7 +292,7 @@ CREATE TABLE budgets (run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NU
     open INTEGER NOT NULL, reserved_tokens INTEGER NOT NULL, reserved_cost INTEGER NOT NULL,
     spent_tokens INTEGER NOT NULL, spent_cost INTEGER NOT NULL, PRIMARY KEY (run, step, item, budget)) WITHOUT ROWID;
 DROP TABLE accounts; DROP TABLE reservations; DROP TABLE spends; DROP TABLE children;
-DROP TABLE audit;
+DROP TABLE audit; DROP INDEX runs_left;
 PRAGMA user_version = 1;
 """
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.capsule import CapsuleArgs
-from somagent.operators.deciding import outcome
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.runner.records import (
     Decision,
@@ -22,10 +21,10 @@ from somagent.operators.runner.records import (
     StepResult,
 )
 from somagent.operators.runner.secrets import granted_secrets
+from somagent.workflows.engines.parked import News, news, questions
 from somagent.workflows.engines.rules import spent_by
-from somagent.workflows.engines.run_names import child_id, path_below
+from somagent.workflows.engines.run_names import child_id
 from somagent.workflows.engines.sub_capsules import (
-    Question,
     child_inputs,
     child_plan,
     failure,
@@ -42,13 +41,6 @@ class AtWork(Protocol):
     def fail(self, error: BaseException) -> None: ...
     @property
     def stopped_for(self) -> Failure | None: ...
-
-
-class News(NamedTuple):
-    """Whether something inside a parked run can go on, and what was looked at to say so."""
-
-    ready: bool
-    seen: tuple[tuple[int, bool], ...]
 
 
 class Children:
@@ -85,7 +77,7 @@ class Children:
             return Answer(row.outcome.outputs, spent)
         if row.ended_at is not None:
             raise failure(row.run, row.outcome.failure, spent)
-        return parked(step, row.run, self.questions(row.run.id))
+        return parked(step, row.run, questions(self._rows, row.run.id))
 
     def stop(self, key: StepKey, why: Failure) -> bool:
         """Stops the run of this step's capsule, which ends in its own way; False when it is not at work."""
@@ -112,30 +104,7 @@ class Children:
 
     def news(self, run_id: str, now: datetime) -> News:
         """Whether people decided, or a due date passed, somewhere inside a parked run."""
-        submitter = self._rows.run(run_id).run.submitter
-        ready = False
-        seen: list[tuple[int, bool]] = []
-        for key, attempt in self._rows.unfinished(run_id).items():
-            waiting = attempt.waiting
-            if waiting is None:
-                ready = True
-            elif waiting.child:
-                below = self.news(waiting.child, now)
-                ready, seen = ready or below.ready, [*seen, *below.seen]
-            else:
-                decisions = self._rows.decisions_on(key)
-                ready = ready or outcome(waiting, decisions, submitter=submitter, now=now) is not None
-                seen.append((len(decisions), waiting.due is not None and now >= waiting.due))
-        return News(ready, tuple(seen))
-
-    def questions(self, run_id: str, top: str = "") -> Iterator[Question]:
-        """What people are asked inside a run."""
-        top = top or run_id
-        for key, attempt in self._rows.unfinished(run_id).items():
-            if attempt.waiting is not None and attempt.waiting.child:
-                yield from self.questions(attempt.waiting.child, top)
-            elif attempt.waiting is not None:
-                yield Question(path_below(top, key), attempt.waiting)
+        return news(self._rows, run_id, now)
 
     async def _begun(self, arguments: CapsuleArgs, step: Step) -> RunRow:
         """The run of the step's capsule: the one there is, or another one when its failure has been told before."""

@@ -14,6 +14,16 @@ class Slots:
         self.free = places
         self.runs: deque[Callable[[], None]] = deque()  # each starts what it can while there are places
 
+    @property
+    def at_work(self) -> int:
+        """Attempts that have a place now."""
+        return self.places - self.free
+
+    def close(self) -> None:
+        """Gives no places any more; those that are given stay until they are given back."""
+        self.free -= self.places
+        self.places = 0
+
     def share(self) -> None:
         """Lets every run start what it can, beginning with another one each time."""
         self.runs.rotate(-1)

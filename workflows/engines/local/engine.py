@@ -7,6 +7,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import Artifact, Decision, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.threads import in_thread
-from somagent.workflows.engines import rules
+from somagent.workflows.engines import events, rules
 from somagent.workflows.engines.artifacts import artifacts_of, own_copy
 from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.children import Children
@@ -29,6 +30,7 @@ from somagent.workflows.engines.execution import Execution
 from somagent.workflows.engines.lease import LENGTH_S, Lease, check_free, taken_over
 from somagent.workflows.engines.local import reading, submission
 from somagent.workflows.engines.local.faults import storing
+from somagent.workflows.engines.local.following import Following, following
 from somagent.workflows.engines.local.journal import Journal, cut_off
 from somagent.workflows.engines.local.recovery import recover, take_lease
 from somagent.workflows.engines.local.rows import RunRow, encode
@@ -150,14 +152,16 @@ class LocalEngine:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""
         return self._watches.add(run_id)
 
+    def following(self, run_id: str) -> AbstractContextManager[Following]:
+        """What happens from now on, when another process works on the run; raises `UnknownRun`."""
+        return following(self._directory, run_id, self._clock.now)
+
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
         run = self._known(run_id).run
         show = self._way_on("show", run_id)
         await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision, show))
-        key = StepKey(run_id, decision.step, decision.item)
-        message = f"{'approved' if decision.approve else 'rejected'} by {decision.by}"
-        self._watches.tell(Event(at=decision.at, key=key, kind="decision", phase="Waiting", message=message))
+        self._watches.tell(events.decided(run_id, decision))
         self._look(run)
 
     async def cancel(self, run_id: str, *, by: str) -> None:
@@ -197,9 +201,11 @@ class LocalEngine:
         Raises `DataDirectoryHeld` when another process holds the lease and `StorageFull` when there is no room to
         write; then, and when it is cancelled, the run can be gone on with.
         """
-        await self.hold()
         row = self._known(run_id)
         submission.check_whole(row.run)
+        if row.ended_at is None:
+            await self.hold()
+            row = self._known(run_id)
         if run_id in self._executions:
             raise EngineError(f"this process is at work on {run_id} already")
         if row.ended_at is None:
@@ -214,6 +220,20 @@ class LocalEngine:
                     self.close()  # so that the lease can be asked for again
                 raise
         return self.view(run_id)
+
+    def check_lease(self) -> None:
+        """Raises `DataDirectoryHeld` when another process took over."""
+        if self._lease is None or self._lease.is_lost():
+            raise taken_over(self._directory)
+
+    def begin_nothing(self) -> None:
+        """From now on no attempt begins; those at work go on, and `run` goes on waiting until it is cancelled."""
+        self._slots.close()
+
+    @property
+    def at_work(self) -> int:
+        """Attempts at work."""
+        return self._slots.at_work
 
     def view(self, run_id: str) -> RunView:
         """The run as it stands; raises `UnknownRun`."""

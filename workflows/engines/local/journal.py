@@ -17,6 +17,7 @@ from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.ledger import Account, AttemptHeld, Exceeded
 from somagent.operators.runner.records import Attempt, Decision, Failure, RunRecord, StepKey, StepResult
+from somagent.workflows.engines import events
 from somagent.workflows.engines.local import budgets as budget_rows
 from somagent.workflows.engines.local.rows import Rows, decode_attempt, decode_result, encode
 from somagent.workflows.engines.local.schema import FILE_NAME
@@ -65,29 +66,24 @@ class Journal:
 
     async def begin(self, key: StepKey, at: datetime) -> Attempt:
         attempt = await self.write("begin", lambda db: _begin(db, key, at), flush=False)
-        self._tell(Event(at=at, key=key, kind="attempt", phase="Running", attempt=attempt.number))
+        self._tell(events.begun(attempt))
         return attempt
 
     async def end(self, attempt: Attempt) -> None:
         await self.write("end", lambda db: _end(db, attempt))
-        asked, why = attempt.waiting, attempt.failure.message if attempt.failure else ""
-        event = Event(at=attempt.ended_at or attempt.started_at, key=attempt.key, kind="retry", phase="Pending")
-        event = replace(event, kind="waiting", phase="Waiting") if asked else event
-        self._tell(replace(event, attempt=attempt.number, message=asked.title if asked else why))
+        self._tell(events.left(attempt))
 
     async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
         """Closes the attempt, else any that is open, and records the result; the first result of a key stays."""
         recorded = await self.write("record", lambda db: _record(db, attempt, result))
-        why = recorded.failure.message if recorded.failure else ""
-        event = Event(at=recorded.ended_at, key=recorded.key, kind="result", phase=recorded.phase, message=why)
-        self._tell(replace(event, attempt=attempt.number if attempt else recorded.attempts, result=recorded))
+        self._tell(events.recorded(recorded, attempt.number if attempt else recorded.attempts))
         return recorded
 
     async def opened(self, key: StepKey, items: int, at: datetime) -> None:
         """Notes for people how many items a fan-out has; opening it again after a crash finds the same number."""
         insert = "INSERT INTO fan_outs VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         await self.write("open", lambda db: db.execute(insert, (key.run, key.step, items)).rowcount, flush=False)
-        self._tell(Event(at=at, key=key, kind="opened", phase="Running", items=items))
+        self._tell(events.opened(key.run, key.step, items, at))
 
     async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
         return self.rows.attempts(run_id, step) if item is None else self.rows.attempts_of(StepKey(run_id, step, item))

@@ -46,7 +46,12 @@ def summaries(directory: Path, *, children: bool = False) -> list[RunSummary]:
 def run_view(rows: Rows, run_id: str) -> RunView:
     """The whole run, and the runs inside it; raises `UnknownRun`."""
     with rows.snapshot():
-        return _run_view(rows, run_id, holder(rows.path.parent))
+        return view_now(rows, run_id)
+
+
+def view_now(rows: Rows, run_id: str) -> RunView:
+    """The same, inside a snapshot that there is already."""
+    return _run_view(rows, run_id, holder(rows.path.parent))
 
 
 def _run_view(rows: Rows, run_id: str, holder_pid: int | None) -> RunView:

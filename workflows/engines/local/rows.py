@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -77,10 +77,32 @@ class Rows:
         own = "" if children else "WHERE id NOT IN (SELECT run FROM children) "
         return [self._run_row(row) for row in self._ask(f"{_RUNS} {own}ORDER BY seq DESC")]
 
+    def left(self, *, parked: bool) -> list[str]:
+        """Runs that have not ended and only wait for people, or those that do not; parts of others are not named."""
+        query = (
+            "SELECT id FROM runs WHERE ended_at IS NULL AND (phase = 'Waiting') = ? "
+            "AND id NOT IN (SELECT run FROM children) ORDER BY seq"
+        )
+        return [run for (run,) in self._ask(query, (parked,))]
+
+    def cancels_left(self) -> list[str]:
+        """Runs that somebody asked to stop and that have not ended."""
+        return [run for (run,) in self._ask("SELECT run FROM cancels JOIN runs ON id = run WHERE ended_at IS NULL")]
+
+    def decided_since(self, last: int) -> tuple[int, set[str]]:
+        """The runs in which people decided after the decision with the number `last`, and the newest number."""
+        found = self._ask("SELECT seq, run FROM decisions WHERE seq > ? ORDER BY seq", (last,))
+        return (found[-1][0] if found else last), {run for _, run in found}
+
     def children(self, run_id: str) -> dict[StepKey, str]:
         """The newest run of every step's capsule, by step and item."""
         query = "SELECT parent, step, item, run FROM children WHERE parent = ? ORDER BY seq"
         return {StepKey(*key): run for *key, run in self._ask(query, (run_id,))}
+
+    def inside(self, run_id: str) -> list[str]:
+        """All runs inside a run, however deep, oldest first."""
+        query = "SELECT run FROM children WHERE run > ? AND run < ? ORDER BY seq"  # `/` comes after `.`
+        return [run for (run,) in self._ask(query, (f"{run_id}.", f"{run_id}/"))]
 
     def children_of(self, key: StepKey) -> list[str]:
         """All runs of the step's capsule, oldest first."""
@@ -119,6 +141,13 @@ class Rows:
             return self._records(decode_attempt, "SELECT record FROM attempts WHERE run = ? ORDER BY seq", (run_id,))
         query = "SELECT record FROM attempts WHERE run = ? AND step = ? ORDER BY seq"
         return self._records(decode_attempt, query, (run_id, step))
+
+    def attempts_since(self, run_id: str, last: int, others: Collection[int]) -> list[tuple[int, Attempt]]:
+        """The attempts of a run that began after the one with the number `last`, and those others; by number."""
+        marks = ", ".join("?" * len(others))
+        query = f"SELECT seq, record FROM attempts WHERE run = ? AND (seq > ? OR seq IN ({marks})) ORDER BY seq"  # noqa: S608
+        found = self._ask(query, (run_id, last, *others))
+        return [(seq, self._decoded(run_id, decode_attempt, record)) for seq, record in found]
 
     def attempts_of(self, key: StepKey) -> list[Attempt]:
         query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number"

@@ -49,8 +49,10 @@ CREATE TABLE children (seq INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, parent
 CREATE INDEX children_of ON children (parent, step, item);
 """
 # New in version 3. audit: who started, decided and cancelled, as a hash chain (`audit.py`); it outlives its runs.
+# runs_left: what a process that serves looks for whenever something was written.
 _TABLES_3 = """
 CREATE TABLE audit (seq INTEGER PRIMARY KEY, entry BLOB NOT NULL);
+CREATE INDEX runs_left ON runs (seq) WHERE ended_at IS NULL;
 """
 _FROM_1 = """
 INSERT INTO accounts SELECT run, budget, sum(reserved_tokens), sum(reserved_cost), sum(spent_tokens), sum(spent_cost)

@@ -1,0 +1,46 @@
+"""`somagent serve --engine`: a process that stays, and works on whatever is submitted in the data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from argparse import Namespace
+from datetime import datetime
+
+from somagent.cli.compiling import installed
+from somagent.cli.durations import seconds
+from somagent.cli.exits import UserError
+from somagent.cli.printing import visible
+from somagent.cli.runs import data_directory, open_engine
+from somagent.cli.streams import endure, kept_clean
+from somagent.workflows.engines.local.worker import Worker
+
+_SHORTEST_LEASE_S = 1.0
+
+
+def run(arguments: Namespace) -> int:
+    """Exit 0 when it was told to stop, and has."""
+    gc.enable()
+    endure()
+    operators = installed().operators
+    grace_s, lease_s = seconds(arguments.grace, "--grace"), seconds(arguments.lease, "--lease")
+    if lease_s < _SHORTEST_LEASE_S:
+        raise UserError(f"`--lease {arguments.lease}` is too short for a busy machine; from 1s on")
+
+    async def main() -> None:
+        directory = data_directory(arguments)
+        worker = Worker(directory, lambda: open_engine(arguments, operators, lease_s=lease_s), _say, grace_s=grace_s)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+        await worker.serve()
+
+    with kept_clean():
+        asyncio.run(main())
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {visible(line)}\n")
+    sys.stderr.flush()

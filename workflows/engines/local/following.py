@@ -1,0 +1,118 @@
+"""A run that another process works on, followed: the journal tells the same events as that process tells its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+from somagent.operators.runner.records import Phase, StepKey
+from somagent.workflows.engines import events
+from somagent.workflows.engines.lease import holder, server
+from somagent.workflows.engines.local import reading
+from somagent.workflows.engines.local.rows import Rows
+from somagent.workflows.engines.parked import news
+from somagent.workflows.engines.protocol import Event
+
+_LOOK_S = 0.15
+_STANDING_BY_S = 3.0  # another process that serves has taken over by then, if there is one
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What has been told of one run."""
+
+    last: int = 0  # number of the attempt that began last
+    open: set[int] = field(default_factory=set)
+    results: set[tuple[str, int]] = field(default_factory=set)
+    fan_outs: set[str] = field(default_factory=set)
+    decisions: int = 0
+
+
+class Following:
+    """Events of a run, and of those inside it, from where `view` has it until it ends or only waits for people.
+
+    Iteration also ends when nobody works here any more. `phase` is the one of the run at the end of it, else None.
+    """
+
+    def __init__(self, rows: Rows, run_id: str, now: Callable[[], datetime]) -> None:
+        self._rows, self._run, self._now = rows, run_id, now
+        self._seen: dict[str, _Seen] = {}
+        self.phase: Phase | None = None
+        with rows.snapshot():
+            self.view = reading.view_now(rows, run_id)
+            list(self._news())
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        directory = self._rows.path.parent
+        version, serving, alone_since = 0, server(directory) is not None, None
+        while True:
+            if version != (version := self._rows.version()) or not self.phase:
+                with self._rows.snapshot():
+                    told = sorted(self._news(), key=lambda event: event.at)
+                    self.phase = self._end()
+                for event in told:
+                    yield event
+            if self.phase is not None:
+                return
+            if holder(directory) is not None:
+                serving, alone_since = server(directory) is not None, None
+            else:
+                alone_since = alone_since or monotonic()
+                if not serving or monotonic() - alone_since > _STANDING_BY_S:
+                    return
+            await asyncio.sleep(_LOOK_S)
+
+    def _end(self) -> Phase | None:
+        """The phase of the run when its onlookers are told no more: who works here has nothing left to do for it."""
+        row = self._rows.run(self._run)
+        over = row.ended_at is not None or (
+            row.phase == "Waiting"
+            and self._rows.cancelled_by(self._run) is None
+            and not news(self._rows, self._run, self._now()).ready
+        )
+        return row.phase if over else None
+
+    def _news(self) -> Iterator[Event]:
+        for run in (self._run, *self._rows.inside(self._run)):
+            seen = self._seen.setdefault(run, _Seen())
+            yield from self._opened(run, seen)
+            yield from self._attempts(run, seen)
+            for step, item in self._rows.phases(run):
+                result = None if (step, item) in seen.results else self._rows.result(StepKey(run, step, item))
+                if result is not None:
+                    seen.results.add((step, item))
+                    yield events.recorded(result, result.attempts)
+            decisions = self._rows.decisions(run)
+            yield from (events.decided(run, one) for one in decisions[seen.decisions :])
+            seen.decisions = len(decisions)
+
+    def _opened(self, run: str, seen: _Seen) -> Iterator[Event]:
+        for step, items in self._rows.fan_outs(run).items():
+            if step not in seen.fan_outs:
+                seen.fan_outs.add(step)
+                # When it was opened is not written down; it was before anything of it.
+                yield events.opened(run, step, items, self._rows.run(run).run.created_at)
+
+    def _attempts(self, run: str, seen: _Seen) -> Iterator[Event]:
+        for seq, attempt in self._rows.attempts_since(run, seen.last, seen.open):
+            if seq not in seen.open:
+                yield events.begun(attempt)
+            if attempt.ended_at is None:
+                seen.open.add(seq)
+            else:
+                seen.open.discard(seq)
+                if attempt.waiting is not None or attempt.retry_at is not None:
+                    yield events.left(attempt)
+            seen.last = max(seen.last, seq)
+
+
+@contextmanager
+def following(directory: Path, run_id: str, now: Callable[[], datetime]) -> Iterator[Following]:
+    """The run, from now on; raises `UnknownRun`."""
+    with reading.opened(directory) as rows:
+        yield Following(rows, run_id, now)

@@ -1,0 +1,163 @@
+"""A process that stays: it works on every run of a data directory, whoever submitted it, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from somagent.operators.runner.records import RunRecord
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.lease import holder
+from somagent.workflows.engines.local.engine import LocalEngine
+from somagent.workflows.engines.local.inbox import Inbox
+from somagent.workflows.engines.local.reading import opened
+from somagent.workflows.engines.local.rows import Rows
+from somagent.workflows.engines.parked import questions
+from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, StorageFull
+
+_LOOK_S = 0.15  # how often it looks whether somebody wrote, or gave the lease back
+_NO_ROOM_S = 5.0  # how long it waits for room on the disk
+_AT_ONCE = 200  # runs; what is at work of each is limited by the engine
+
+
+class Worker:
+    """Works in `directory` with the engines of `make_engine`: one after another, as the lease comes and goes.
+
+    While another process holds the lease it stands by. `say` gets a line for whatever people want to know.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        make_engine: Callable[[], LocalEngine],
+        say: Callable[[str], None],
+        *,
+        grace_s: float = 10.0,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._directory, self._make_engine, self._say = directory.absolute(), make_engine, say
+        self._grace_s, self._now = grace_s, now
+        self._stopping, self._at_once = asyncio.Event(), asyncio.Event()
+        self._refused: set[str] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def stop(self) -> None:
+        """Takes no new runs and begins no steps; what is at work may end by itself. Told again: stops at once."""
+        (self._at_once if self._stopping.is_set() else self._stopping).set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
+    async def serve(self) -> None:
+        """Returns when it was told to stop, and has; raises `EngineError` when the directory cannot be used."""
+        while not self._stopping.is_set():
+            await self._stand_by()
+            if self._stopping.is_set():
+                return
+            async with self._make_engine() as engine:
+                with contextlib.suppress(DataDirectoryHeld):  # others stand by as well, and one was faster
+                    await engine.hold(serves=True)
+                    await self._pursue_all(engine)
+
+    async def _pursue_all(self, engine: LocalEngine) -> None:
+        self._say(f"works in {self._directory} (process {os.getpid()})")
+        try:
+            with opened(self._directory) as rows:
+                await self._work(engine, rows)
+        except DataDirectoryHeld as error:
+            self._say(str(error))
+        except StorageFull as error:
+            self._say(f"{error}; tries again in {_NO_ROOM_S:g} s")
+            await _first(_NO_ROOM_S, self._stopping)
+        finally:
+            await self._cut_off()
+
+    async def _stand_by(self) -> None:
+        pid = holder(self._directory)
+        if pid is not None:
+            self._say(f"stands by: process {pid} works in {self._directory}")
+            while holder(self._directory) is not None and not self._stopping.is_set():
+                await _first(_LOOK_S, self._stopping)
+
+    async def _work(self, engine: LocalEngine, rows: Rows) -> None:
+        inbox, seen = Inbox(rows), -1
+        while not self._stopping.is_set():
+            engine.check_lease()
+            ended = self._gather(inbox)
+            due, now = inbox.next_due(), self._now()
+            if ended or seen != (seen := rows.version()) or (due is not None and due <= now):
+                for run_id in inbox.ready(now):
+                    if run_id in self._tasks or len(self._tasks) >= _AT_ONCE:
+                        inbox.parked(run_id)
+                    elif run_id not in self._refused:
+                        self._begin(engine, rows, run_id)
+            await _first(_LOOK_S, self._stopping, *self._tasks.values())
+        engine.begin_nothing()
+        if engine.at_work:
+            steps = "1 step" if engine.at_work == 1 else f"{engine.at_work} steps"
+            self._say(f"stops; waits up to {self._grace_s:g} s for {steps} at work")
+        end = asyncio.get_running_loop().time() + self._grace_s
+        while engine.at_work and not self._at_once.is_set() and asyncio.get_running_loop().time() < end:
+            await _first(0.05, self._at_once)
+        await self._cut_off()
+        self._say("stopped; nothing recorded is lost")
+
+    def _begin(self, engine: LocalEngine, rows: Rows, run_id: str) -> None:
+        row = rows.run(run_id)
+        self._say(f"{run_id} {'goes on' if row.started_at else 'begins'}: {_told(row.run)}")
+        self._tasks[run_id] = asyncio.create_task(self._pursue(engine, rows, run_id))
+
+    async def _pursue(self, engine: LocalEngine, rows: Rows, run_id: str) -> None:
+        try:
+            view = await engine.run(run_id)
+        except (DataDirectoryHeld, StorageFull):
+            raise
+        except EngineError as error:
+            self._refused.add(run_id)
+            self._say(f"{run_id} cannot be gone on with: {error}")
+        except Exception as error:  # it must not end the others
+            self._refused.add(run_id)
+            self._say(f"{run_id} met a fault of SomaGent: {type(error).__name__}: {error}")
+        else:
+            why = f": {view.failure.message}" if view.failure else ""
+            if view.phase == "Waiting":
+                why = f" for people: {', '.join(question.path for question in questions(rows, run_id))}"
+            self._say(f"{run_id} {view.phase}{why}")
+
+    def _gather(self, inbox: Inbox) -> bool:
+        """Forgets the tasks that have ended; raises what ends all work."""
+        ended = [run_id for run_id, task in self._tasks.items() if task.done()]
+        for run_id in ended:
+            self._tasks.pop(run_id).result()
+            inbox.parked(run_id)
+        return bool(ended)
+
+    async def _cut_off(self) -> None:
+        """Ends what is at work; each run can be gone on with by who comes next."""
+        tasks, self._tasks = self._tasks, {}
+        for task in tasks.values():
+            task.cancel()
+        for run_id, task in tasks.items():
+            with contextlib.suppress(asyncio.CancelledError, EngineError):
+                await task
+            if task.cancelled():
+                self._say(f"{run_id} is left as it is; who works here next goes on with it")
+
+
+def _told(run: RunRecord) -> str:
+    return f"{run.capsule}, submitted by {run.submitter}"
+
+
+async def _first(seconds: float, *what: asyncio.Event | asyncio.Task[None]) -> None:
+    """Waits for so many seconds, or until one of these has happened."""
+    tasks = [one if isinstance(one, asyncio.Task) else asyncio.ensure_future(one.wait()) for one in what]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for one, task in zip(what, tasks, strict=True):
+        if one is not task:
+            task.cancel()

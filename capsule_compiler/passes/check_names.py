@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -48,7 +48,7 @@ def check_names(draft: Draft) -> Draft:
     reader = TemplateReader(draft, "", ("spec",))
     outputs = {name: reader.template("output", ("outputs", name), text) for name, text in _outputs(draft).items()}
     found += reader.diagnostics
-    found += _references(draft)
+    found += _references(draft, steps)
     return replace(draft.reporting(found), steps=steps, outputs=outputs, output_expressions=tuple(reader.expressions))
 
 
@@ -192,20 +192,21 @@ def _policy_set(draft: Draft, step: StepDraft) -> Iterable[Diagnostic]:
             )
 
 
-def _references(draft: Draft) -> Iterable[Diagnostic]:
+def _references(draft: Draft, steps: Mapping[str, StepDraft]) -> Iterable[Diagnostic]:
     """Every `$ref` of the document names a type."""
     if draft.capsule is None:
         return
     spec, known = draft.capsule.spec, draft.written(("spec", "types"))
-    places: list[tuple[Path, Any]] = [(("spec", "inputs", name), schema) for name, schema in spec.inputs.items()]
-    places += [(("spec", "types", name), schema) for name, schema in spec.types.items()]
+    places: list[tuple[Path, Any]] = [
+        (("spec", section, name), msgspec.to_builtins(schema))
+        for section, schemas in (("inputs", spec.inputs), ("types", spec.types))
+        for name, schema in schemas.items()
+    ]
     places += [
-        ((*step.path, "outputs", name), schema)
-        for step in draft.steps.values()
-        for name, schema in step.spec.outputs.items()
+        ((*step.path, "outputs", name), step.outputs[name]) for step in steps.values() for name in step.spec.outputs
     ]
     for path, schema in places:
-        for at, reference in _refs(msgspec.to_builtins(schema), path):
+        for at, reference in _refs(schema, path):
             name = reference.removeprefix(REF)
             if name not in known:
                 span = draft.span((*at, "$ref"))

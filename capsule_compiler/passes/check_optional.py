@@ -24,8 +24,9 @@ def check_optional(draft: Draft) -> Draft:
     if not draft.optional:  # as in most capsules
         return draft
     found: list[Diagnostic] = []
+    naming = {step for step, _, _ in draft.optional}
     for step in draft.steps.values():
-        if not any(one.key in draft.optional for one in step.expressions):
+        if step.id not in naming:
             continue
         facts = {"if": NOTHING, "require": NOTHING, "forEach": NOTHING, "argument": NOTHING}
         for one in step.expressions:  # `if` comes first, then `require`, then `forEach`

@@ -273,7 +273,7 @@ def _schemas(draft: Draft, types: Mapping[str, JsonSchema]) -> Iterator[Diagnost
     for step in draft.steps.values():
         for name, schema in step.spec.outputs.items():
             path = (*step.path, "outputs", name)
-            yield from check_schema.check(msgspec.to_builtins(schema), path)
+            yield from check_schema.check(step.outputs[name], path)
             yield from _of_outputs_only(draft, schema, path, by_path=draft.entry(step).artifacts_by_path)
 
 

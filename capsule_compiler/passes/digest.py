@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.border import child_of, types_across, used_alias
 from somagent.capsule_compiler.diagnostics.codes import is_error
-from somagent.capsule_compiler.draft import Child, Draft, StepDraft, Use, UsedFile
+from somagent.capsule_compiler.draft import FINALLY, STEPS, Child, Draft, StepDraft, Use, UsedFile
 from somagent.capsule_compiler.model.capsule import (
     DEFAULT_ATTEMPTS,
     DEFAULT_BACKOFF,
@@ -40,6 +40,7 @@ from somagent.capsule_compiler.plan import (
 )
 from somagent.capsule_compiler.sub_capsules import contents_of, sub_plan
 from somagent.governance.constitution import Constitution
+from somagent.governance.documents import MappingNode, node_at
 
 
 def digest(draft: Draft) -> Draft:
@@ -81,12 +82,16 @@ def digest(draft: Draft) -> Draft:
         source=SourceInfo(
             file=draft.source.name.rsplit("/", 1)[-1],
             digest=digest_of(draft.source.text.encode()),
-            lines={
-                step.id: draft.source.position(draft.key_span(step.path).start).line for step in draft.steps.values()
-            },
+            lines=_lines(draft),
         ),
     )
     return replace(draft, plan=plan, contents={**_inner_contents(draft), **draft.contents})
+
+
+def _lines(draft: Draft) -> dict[str, int]:
+    sections = [node_at(draft.root, section) for section in (STEPS, FINALLY)] if draft.root is not None else []
+    keys = [entry.key for node in sections if isinstance(node, MappingNode) for entry in node.entries.values()]
+    return {key.text: draft.source.position(key.span.start).line for key in keys}
 
 
 def _capsules(draft: Draft) -> dict[str, Plan]:

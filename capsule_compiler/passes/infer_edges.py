@@ -33,10 +33,12 @@ def _misplaced(one: Expression, finals: dict[str, int], rank: int) -> Iterator[D
     """`steps` as a whole, and steps of `finally` that have not run when the expression is evaluated."""
     for reference in one.reads:
         names = reference.names
-        if names == ("steps",):
+        if names[0] != "steps":
+            continue
+        if len(names) == 1:
             help_ = "name a step: `steps.NAME.OUTPUT`; which steps the expression waits for must be known"
             yield Diagnostic("steps-as-value", "`steps` is not a value", reference.span, help=help_)
-        elif names[0] == "steps" and finals.get(names[1], -1) >= rank:
+        elif finals.get(names[1], -1) >= rank:
             message = f"`{names[1]}` is a `finally` step, and runs after this"
             help_ = "steps of `finally` run after all others, in the order of the text"
             yield Diagnostic("need-of-finally", message, reference.spans[1], help=help_)

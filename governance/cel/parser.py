@@ -144,7 +144,8 @@ class _Parser:
                 "expression-too-deep", f"expressions nest at most {MAX_DEPTH} levels deep", self.token.span, SPLIT
             )
         expr = self.binary()
-        if self.accept("?"):
+        if self.word == "?":
+            self.advance()
             if self.at("."):
                 raise self.unsupported_optional(self.token.span)
             yes = self.binary()
@@ -274,7 +275,7 @@ class _Parser:
     def arguments(self) -> tuple[Expr, ...]:
         opened = self.advance().span
         found: list[Expr] = []
-        while not self.at(")"):
+        while self.word != ")":
             found.append(self.expression())
             if not self.accept(","):
                 break
@@ -364,14 +365,14 @@ class _Parser:
 
     def name(self) -> Expr:
         token = self.advance()
-        if token.text in _CONSTANTS:
+        if token.text in lexer.KEYWORDS:
+            if token.text == "in":
+                raise self.fault("expression-syntax", "a value is missing before `in`", token.span)
             return Literal(_CONSTANTS[token.text], token.text, token.span)
-        if token.text == "in":
-            raise self.fault("expression-syntax", "a value is missing before `in`", token.span)
         if token.text in lexer.RESERVED:
             message = f"`{token.text}` is a reserved word of CEL and cannot be a name"
             self.report("reserved-word", message, token.span, "choose another name")
-        if self.at("("):
+        if self.word == "(":
             arguments = self.arguments()
             if token.text == "has":
                 return self.has(token, arguments)

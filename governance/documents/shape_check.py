@@ -130,19 +130,19 @@ class ShapeCheck:
             if field is None:
                 meant.add(self._unknown_field(name, node, shape, path))
                 continue
-            kept = True
-            if shape.keys is not None and self._key(key, shape.keys, (*path, name)) is BAD:
-                self.misnamed[*path, name] = key.span
+            kept, at = True, (*path, name)
+            if shape.keys is not None and self._key(key, shape.keys, at) is BAD:
+                self.misnamed[at] = key.span
                 kept = self._wrong_names and HOLE not in name
             if HOLE in name and self._holes:
                 message, help_ = f"the key `{brief(name)}` is taken as it stands", "only values are evaluated, not keys"
-                self._fault("no-expression-here", message, key.span, (*path, name), help=help_)
+                self._fault("no-expression-here", message, key.span, at, help=help_)
                 continue
             value: Any
             if type(entry.value) is ScalarNode and self._holes >= field.holes:
-                value = self._scalar(entry.value, field, (*path, name))
+                value = self._scalar(entry.value, field, at)
             else:
-                value = self.check(entry.value, field, (*path, name))
+                value = self.check(entry.value, field, at)
             if kept and value is not BAD:
                 result[name] = value
         missing = [name for name in shape.required if name not in result] if shape.required else ()

@@ -160,11 +160,11 @@ class _Reader:
             self._flow -= flow
             return sequence
         mapping = MappingNode(span)
-        entries = mapping.entries
-        while type(event := self._next()) is not MappingEndEvent:
-            key = self._scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
-            event = self._next()
-            value = self._scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
+        entries, next_event, scalar = mapping.entries, self._next, self._scalar
+        while type(event := next_event()) is not MappingEndEvent:
+            key = scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
+            event = next_event()
+            value = scalar(event) if type(event) is ScalarEvent else self._node(event, levels_left - 1)
             if type(key) is ScalarNode and key.value is key.text and key.text not in entries and key.text != "<<":
                 entries[key.text] = Entry(key, value)
             else:

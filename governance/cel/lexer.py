@@ -41,19 +41,19 @@ _STRING = (
     r"|\"\"\"(?:\\(?s:.)|[^\\])*?\"\"\"|'''(?:\\(?s:.)|[^\\])*?'''"
     r"|\"(?:\\[^\r\n]|[^\"\\\r\n])*\"|'(?:\\[^\r\n]|[^'\\\r\n])*')"
 )
-_BLANK = r"(?:[\t\ \r\n\f]|//[^\n]*+)*+"  # possessive: a comment is never given back
+_BLANK = r"[\t\ \r\n\f]*+(?://[^\n]*+[\t\ \r\n\f]*+)*+"  # possessive: a comment is never given back
 _SKIPPED = re.compile(_BLANK)
 _TOKEN = re.compile(
     rf"""
     {_BLANK}(?:
     (?P<name>(?:[AC-QS-Zac-qs-z_]|(?![bB]?{_STRING})[BbRr])[A-Za-z0-9_]*)
+    |(?P<operator>\.(?![0-9])|[,()\[\]]|==|!=|<=|>=|&&|\|\||[-+*/%<>!?:{{}}])
     |(?P<bytes>[bB]{_STRING})
     |(?P<string>{_STRING})
     |(?P<float>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<uint>(?:0x[0-9a-fA-F]+|[0-9]+)[uU](?![A-Za-z0-9_]))
     |(?P<int>0x[0-9a-fA-F]+|[0-9]+)
     |(?P<quoted>`[A-Za-z0-9_.\-/\ ]+`)
-    |(?P<operator>==|!=|<=|>=|&&|\|\||[-+*/%<>!?:.,()\[\]{{}}])
     |(?P<end>\Z))
     """,
     re.VERBOSE,

@@ -163,6 +163,8 @@ class _Checker:
         if isinstance(expr, Literal):
             return _LITERALS[type(expr.value)]
         match expr:
+            case Binary():
+                return self.binary(expr)
             case Has(operand, field, field_span, span):
                 found = self.field(Select(operand, field, field_span, span), self.check(operand))
                 return ERROR if found == ERROR else BOOL
@@ -178,8 +180,6 @@ class _Checker:
                 found = self.check(operand)
                 result = self.apply(UNARY[operator], found)
                 return self.report(advice.unary(operator, operand, self.shown(found))) if result is None else result
-            case Binary():
-                return self.binary(expr)
             case Conditional():
                 return self.conditional(expr)
             case Macro():
@@ -195,7 +195,7 @@ class _Checker:
         return self.inference.finish(type_)
 
     def name(self, expr: Name) -> Type:
-        written = self.instead.get(expr.span, expr.name)
+        written = self.instead.get(expr.span, expr.name) if self.instead else expr.name
         for name, type_, _ in reversed(self.variables):
             if name == written:
                 return type_
@@ -206,7 +206,8 @@ class _Checker:
 
     def field(self, expr: Select, operand: Type) -> Type:
         if isinstance(operand, ObjectType):
-            field = operand.fields.get(self.instead.get(expr.field_span, expr.field))
+            name = self.instead.get(expr.field_span, expr.field) if self.instead else expr.field
+            field = operand.fields.get(name)
             if field is not None:
                 if not field.required:
                     self.optional.append(OptionalMember(expr, operand, field.type))

@@ -56,8 +56,8 @@ def _chain(expr: Expr) -> Reference | None:
     names: list[str] = []
     spans: list[Span] = []
     node = expr
-    while not isinstance(node, Name):
-        if isinstance(node, Select) or (isinstance(node, Has) and node is expr):
+    while type(node) is not Name:
+        if type(node) is Select or (isinstance(node, Has) and node is expr):
             names.append(node.field)
             spans.append(node.field_span)
         elif isinstance(node, Index) and isinstance(node.index, Literal) and isinstance(node.index.value, str):

@@ -1,12 +1,14 @@
 """The named schemas of a capsule as types: each worked out once, however often and however deep it is referred to.
 
-A type that contains itself has no finite form, so a reference inside such a circle is `dyn`; which references those
-are does not depend on where one begins to read. The same holds for what lies deeper than `MAX_HEIGHT`.
+An object type that has a name may hold itself: its members are made first and filled later, and what is inside leads
+back to them. A list that holds itself and no object between has no finite form, so such a reference is `dyn`; which
+references those are does not depend on where one begins to read. The same holds for what lies deeper than `MAX_HEIGHT`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from somagent.governance.cel import (
@@ -19,6 +21,7 @@ from somagent.governance.cel import (
     Field,
     ListType,
     MapType,
+    Members,
     ObjectType,
     OpaqueType,
     SimpleType,
@@ -57,7 +60,6 @@ class ValueTypes:
     def __init__(self, named: Mapping[str, JsonSchema]) -> None:
         self._named = named
         self._known: dict[str, _Built] = {}
-        self._names: dict[int, str] = {}  # of object types that have a name, by identity
         self._ready = False
 
     def type_of(self, schema: JsonSchema, title: str = "") -> Type:
@@ -66,10 +68,9 @@ class ValueTypes:
 
     def schema_of(self, type_: Type) -> dict[str, Any]:
         """A schema that allows the values of a type; the way back, as far as types tell."""
-        name = self._names.get(id(type_))
-        if name is not None:
-            return {"$ref": REF + name}
         match type_:
+            case ObjectType(Members(name=name)):
+                return {"$ref": REF + name} if name in self._named else {"type": "object"}
             case ListType(item):
                 return {"type": "array", "items": self.schema_of(item)}
             case MapType(_, value):
@@ -89,13 +90,22 @@ class ValueTypes:
         graph = {
             name: [ref for ref in references_of(schema) if ref in self._named] for name, schema in self._named.items()
         }
+        written = blake2b(repr(sorted(self._named.items())).encode(), digest_size=16).hexdigest()
         for circle in circles(graph):
-            inside = frozenset(circle) if len(circle) > 1 or circle[0] in graph[circle[0]] else frozenset()
-            for name in circle:
-                built = self._build(self._named[name], f"type `{name}`", inside)
-                self._known[name] = built
+            objects = [name for name in circle if self._named[name].get("properties")]
+            members = {name: Members(name, f"{name} {written}") for name in objects}
+            for name in objects:
+                self._known[name] = _Built(ObjectType(members[name], f"type `{name}`"), 1)
+            others = {name: [ref for ref in graph[name] if ref in circle] for name in circle if name not in objects}
+            for inner in circles({name: [ref for ref in refs if ref in others] for name, refs in others.items()}):
+                inside = frozenset(inner) if len(inner) > 1 or inner[0] in others[inner[0]] else frozenset()
+                for name in inner:
+                    self._known[name] = self._build(self._named[name], f"type `{name}`", inside)
+            for name in objects:
+                built = self._build(self._named[name], f"type `{name}`", frozenset())
                 if isinstance(built.type, ObjectType):
-                    self._names.setdefault(id(built.type), name)
+                    members[name].update(built.type.fields)
+                self._known[name] = _Built(self._known[name].type, built.height)
 
     def _build(self, schema: JsonSchema, title: str, circle: frozenset[str]) -> _Built:
         reference = schema.get("$ref")

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from somagent.capsule_compiler.analysis.occurrences import scope_of
 from somagent.capsule_compiler.draft import Draft, Expression
 from somagent.governance.cel import STRING, ListType, ObjectType, Type, check
-from somagent.governance.cel.types import MapType
+from somagent.governance.cel.types import MapType, Members
 from somagent.governance.documents import Path, Position, locate
 
 LineKind = Literal["input", "output", "item", "expression", "capsule output"]
@@ -30,21 +30,24 @@ def type_lines(draft: Draft) -> list[TypeLine]:
     return sorted(found, key=lambda one: (one.place, one.kind, one.name))
 
 
-def spell(type_: Type, depth: int = _DEEPEST) -> str:
-    """The type with the members of objects: `list({name: string, goal?: string})`."""
+def spell(type_: Type, depth: int = _DEEPEST, inside: tuple[Type, ...] = ()) -> str:
+    """The type with the members of objects: `list({name: string, goal?: string})`; inside itself, by its name."""
     match type_:
+        case ObjectType(Members(name=name)) if not depth or type_ in inside:
+            return name
         case ObjectType(fields) if depth:
+            around = (*inside, type_)
             parts = (
-                f"{name}{'' if field.required else '?'}: {spell(field.type, depth - 1)}"
+                f"{name}{'' if field.required else '?'}: {spell(field.type, depth - 1, around)}"
                 for name, field in fields.items()
             )
             return "{" + ", ".join(parts) + "}"
         case ObjectType():
             return "{...}"
         case ListType(item):
-            return f"list({spell(item, depth)})"
+            return f"list({spell(item, depth, inside)})"
         case MapType(key, value):
-            return f"map({spell(key, depth)}, {spell(value, depth)})"
+            return f"map({spell(key, depth, inside)}, {spell(value, depth, inside)})"
         case _:
             return getattr(type_, "name", "dyn")
 

@@ -17,6 +17,7 @@ from somagent.governance.cel.types import (
     Field,
     ListType,
     MapType,
+    Members,
     ObjectType,
     OpaqueType,
     SimpleType,
@@ -25,6 +26,7 @@ from somagent.governance.cel.types import (
 )
 
 Pending: TypeAlias = dict[int, Type]
+_DEEPEST = 64  # named types inside each other that are compared
 WITHOUT_VARIABLES = frozenset({SimpleType, ObjectType, OpaqueType})
 
 
@@ -40,6 +42,8 @@ class Inference:
 
     def __init__(self) -> None:
         self._bound: dict[int, Type] = {}
+        self._fitting: set[tuple[str, str]] = set()  # named types of which one fits the other, or is being compared
+        self._depth = 0
         self._count = 0
 
     def fresh(self) -> TypeVariable:
@@ -150,7 +154,7 @@ class Inference:
             case MapType(key, value), MapType(wanted_key, wanted_value):
                 return self._fits(key, wanted_key, pending) and self._fits(value, wanted_value, pending)
             case ObjectType(fields), ObjectType(wanted_fields):
-                return self._members_fit(fields, wanted_fields, pending)
+                return self._named_fit(fields, wanted_fields, pending)
             case ObjectType(fields), MapType(wanted_key, wanted_value):
                 return self._fits(STRING, wanted_key, pending) and self._values_fit(fields, wanted_value, pending)
             case MapType(key, value), ObjectType(fields):
@@ -205,6 +209,22 @@ class Inference:
                 return self._occurs(variable, key, pending) or self._occurs(variable, value, pending)
             case _:
                 return False
+
+    def _named_fit(self, fields: Mapping[str, Field], wanted: Mapping[str, Field], pending: Pending) -> bool:
+        """Two types that have names are compared once: inside themselves they fit if nothing else tells otherwise."""
+        if not (isinstance(fields, Members) and isinstance(wanted, Members)):
+            return self._members_fit(fields, wanted, pending)
+        pair = (fields.meaning, wanted.meaning)
+        if pair in self._fitting or self._depth >= _DEEPEST:
+            return True
+        before = self._fitting
+        self._fitting = {*before, pair}
+        self._depth += 1
+        fits = self._members_fit(fields, wanted, pending)
+        self._depth -= 1
+        if not fits:
+            self._fitting = before
+        return fits
 
     def _members_fit(self, fields: Mapping[str, Field], wanted: Mapping[str, Field], pending: Pending) -> bool:
         for name, want in wanted.items():

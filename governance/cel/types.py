@@ -46,6 +46,33 @@ class Field(Struct, frozen=True):
     doc: str = ""
 
 
+class Members(dict[str, Field]):
+    """The members of a type that has a name, which may hold that type again, at any depth.
+
+    They are the same as those of the same `meaning`, so that nobody walks through them to compare: a type that holds
+    itself has no end, and one that is named in many places is large when it is written out. Filled once, by who makes
+    the type, and never changed after that.
+    """
+
+    __slots__ = ("meaning", "name")
+
+    def __init__(self, name: str, meaning: str) -> None:
+        """What the type is called, and what tells it from all others."""
+        super().__init__()
+        self.name = name
+        self.meaning = meaning
+
+    def __eq__(self, other: object) -> bool:
+        """By meaning; members without a name are compared one by one."""
+        return self.meaning == other.meaning if isinstance(other, Members) else dict.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        """Not the same."""
+        return not self == other
+
+    __hash__ = None
+
+
 class ObjectType(Struct, frozen=True):
     """A JSON object with known members.
 
@@ -60,7 +87,8 @@ class ObjectType(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Keep the members from being changed through the caller's dict."""
-        force_setattr(self, "fields", MappingProxyType(dict(self.fields)))
+        if not isinstance(self.fields, Members):
+            force_setattr(self, "fields", MappingProxyType(dict(self.fields)))
 
     def __hash__(self) -> int:
         """Agrees with equality: members are compared in any order."""
@@ -100,6 +128,8 @@ def closed_parts(type_: Type) -> Hashable:
     match type_:
         case ListType(item) | MapType(_, item):
             return closed_parts(item)
+        case ObjectType(Members(meaning=meaning)):
+            return meaning
         case ObjectType(fields):
             parts = tuple((name, part) for name, one in fields.items() if (part := closed_parts(one.type)) is not None)
             return parts or None

@@ -168,7 +168,7 @@ def test_a_type_whose_values_never_end_is_refused(types: str, found: list[str], 
     assert mistakes(spec) == [("endless-type", name) for name in found]
 
 
-def test_a_type_that_holds_itself_is_open_inside_wherever_one_begins() -> None:
+def test_a_type_that_holds_itself_is_itself_inside_wherever_one_begins() -> None:
     types = {
         "A": {"type": "object", "properties": {"b": {"$ref": "#/types/B"}, "n": {"type": "integer"}}},
         "B": {"type": "object", "properties": {"a": {"$ref": "#/types/A"}}},
@@ -177,7 +177,9 @@ def test_a_type_that_holds_itself_is_open_inside_wherever_one_begins() -> None:
     of_a = type_of_schema({"$ref": "#/types/A"}, types)
     of_c = type_of_schema({"$ref": "#/types/C"}, types)
     assert isinstance(of_a, ObjectType)
-    assert of_a.fields["b"].type == DYN
+    of_b = of_a.fields["b"].type
+    assert isinstance(of_b, ObjectType)
+    assert of_b.fields["a"].type == of_a
     assert of_a.fields["n"].type == INT
     assert of_c == ListType(of_a)
 
@@ -263,3 +265,48 @@ def test_a_value_that_attacks_a_pattern_of_a_schema_is_refused_in_time(planned, 
     with pytest.raises(InputsRefused):
         accept_inputs(plan, {"a": "a" * 100_000 + "!"}, tmp_path)
     assert time.process_time() - start < 1
+
+
+TREE = """\
+  inputs: { tree: { $ref: "#/types/Tree" }, other: { $ref: "#/types/Same" } }
+  types:
+    Tree: { type: object, required: [size, kids], properties: { size: { type: integer }, kids: { type: array, items: { $ref: "#/types/Tree" } } } }
+    Same: { type: object, required: [size, kids], properties: { size: { type: integer }, kids: { type: array, items: { $ref: "#/types/Same" } } } }
+  steps: { a: { if: "GUARD", script: { run: b } } }
+"""  # noqa: E501 - one type a line
+
+
+@pytest.mark.parametrize(
+    ("guard", "found"),
+    [
+        ("inputs.tree.kids[0].kids[0].kids[0].size > 1", []),
+        ("inputs.tree.kids[0].kids[0].kids[0].szie > 1", ["unknown-member"]),
+        ("inputs.tree.kids.exists(k, k.kids.exists(l, l.size == 'x'))", ["no-matching-overload"]),
+        ("inputs.tree == inputs.tree.kids[0]", []),
+        ("inputs.tree == inputs.other.kids[0]", []),
+        ("inputs.tree == inputs.other.kids[0].size", ["no-matching-overload"]),
+    ],
+)
+def test_a_type_that_holds_itself_is_checked_however_deep_it_is_read(
+    guard: str, found: list[str], mistakes: Mistakes
+) -> None:
+    assert [name for name, _ in mistakes(TREE.replace("GUARD", guard))] == found
+
+
+def test_types_that_name_each_other_twice_are_walked_through_once(mistakes: Mistakes) -> None:
+    def chain(letter: str) -> str:
+        inner = [f'{{ $ref: "#/types/{letter}{number + 1}" }}' for number in range(60)]
+        links = [
+            f"    {letter}{number}: {{ type: object, required: [a, b], properties: {{ a: {one}, b: {one} }} }}\n"
+            for number, one in enumerate(inner)
+        ]
+        return "".join(links) + f"    {letter}60: {{ type: string, enum: [x, z] }}\n"
+
+    spec = f"""\
+  inputs: {{ one: {{ $ref: "#/types/T0" }}, other: {{ $ref: "#/types/U0" }} }}
+  types:
+{chain("T")}{chain("U")}  steps:
+    a: {{ if: inputs.one.a == inputs.other.a && inputs.one == inputs.other, script: {{ run: b }} }}
+  outputs: {{ one: "${{{{ inputs.one }}}}", in_two: "${{{{ [inputs.one.a, inputs.other.b] }}}}" }}
+"""
+    assert mistakes(spec) == []

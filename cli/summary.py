@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,16 +16,22 @@ from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
 from somagent.cli.runs import top_of
 from somagent.cli.way_on import way_on
+from somagent.cli.why import next_steps, why_failed
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
 from somagent.operators.runner.records import NO_ITEM, Artifact
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.views import items_words
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from somagent.workflows.engines.local import LocalEngine
+
 _MOST_STEPS = 40
 
 
-def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None:
-    """Prints the run to standard output."""
+def print_summary(engine: LocalEngine, view: RunView, arguments: Namespace, report: str | None = None) -> None:
+    """Prints the run to standard output; why it failed comes first, or, where it was watched (`report`), last."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -48,6 +54,9 @@ def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None
             step.verdict.effect if step.verdict else "",
             Text(_note(step)),
         )
+    why = why_failed(engine, view, arguments)
+    if report is None:
+        _explain(console, why)
     console.print()
     print_table(console, table)
     if len(steps[:_MOST_STEPS]) < len(every):
@@ -61,14 +70,23 @@ def print_summary(view: RunView, arguments: Namespace, report: str = "") -> None
         f"{mark} {view.run.capsule} {view.run.id}: {view.phase}" + (f" in {length}" if length else ""), style=color
     )
     console.print(line)
-    if view.failure is not None:
+    if not why and view.failure is not None:
         console.print(Text(f"  {printable(view.failure.message, 400)}"))
+    elif report is not None:
+        _explain(console, why)
     for warning in view.warnings[:_MOST_STEPS]:
         console.print(Text(f"  beyond the budget: {printable(warning, 400)}", style="yellow"))
     for hint in _next(view, arguments):
         console.print(f"  {visible(hint)}")
     if report:
         console.print(f"report: {visible(report)}")
+
+
+def _explain(console: Console, why: list[str]) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    for number, line in enumerate(why):
+        console.print(Text(line, style="" if number else "red"))
 
 
 def _note(step: StepView) -> str:
@@ -85,29 +103,11 @@ def _next(view: RunView, arguments: Namespace) -> list[str]:
     if view.phase == "Waiting":
         return [hint for asked in waiting_steps(view) for hint in _decide(view, asked, arguments)]
     if view.phase in {"Failed", "Cancelled"}:
-        failed = [step.id for step in view.steps if step.phase == view.phase]
-        hints = [f"logs: {way_on(arguments, 'logs', view.run.id, _deepest(view))}"] if failed else []
-        whole = view.run.parent is None
-        return hints + ([f"again: {way_on(arguments, 'retry', view.run.id)}"] if failed and whole else [])
+        return next_steps(view, arguments)
     if view.phase in {"Pending", "Running"} and view.held_by is None:
         return [f"go on: {way_on(arguments, 'resume', top_of(view.run.id))}"]
     made = [name for name, _ in artifacts_in(view.plan, view.outputs)]
     return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
-
-
-def _deepest(view: RunView) -> str:
-    """The name of the step that the run failed for, down through the capsules."""
-    name, phase = "", view.phase
-    inner: RunView | None = view
-    while inner is not None:
-        bad = [one for step in inner.steps for one in (step.items or [step]) if one.phase == phase]
-        bad = bad or [step for step in inner.steps if step.phase == phase]
-        if not bad:
-            break
-        step = bad[0]
-        name += f"/{step.id}" if step.item == NO_ITEM or step.inner is None else f"/{step.id}/{step.item}"
-        inner, phase = step.inner, step.inner.phase if step.inner is not None else phase
-    return name.removeprefix("/")
 
 
 def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:

@@ -77,7 +77,7 @@ def finish(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
     if arguments.output == "json":
         print_json(run_object(view) | {"report": report})
     else:
-        print_summary(view, arguments, report)
+        print_summary(engine, view, arguments, report)
     return exit_of(view.phase)
 
 

@@ -16,5 +16,5 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "json":
         print_json(run_object(view))
     else:
-        print_summary(view, arguments)
+        print_summary(engine, view, arguments)
     return 0

@@ -18,7 +18,7 @@ from somagent.operators.operator import StepFailure
 from somagent.operators.runner.artifacts import read_artifact, with_artifacts
 from somagent.operators.runner.contents import ContentError
 from somagent.operators.runner.expressions import RAN, Reads
-from somagent.operators.runner.ledger import Ledger
+from somagent.operators.runner.ledger import Records
 from somagent.operators.runner.ready import ReadyNode, ReadyPlan
 from somagent.operators.runner.records import NO_ITEM, RunRecord, Secret, StepKey, StepResult
 from somagent.operators.runner.secrets import secret_named
@@ -37,7 +37,7 @@ class _Seen(NamedTuple):
 class Scope:
     """The names of one run, as one step's expressions see them."""
 
-    def __init__(self, ready: ReadyPlan, node: ReadyNode | None, run: RunRecord, ledger: Ledger) -> None:
+    def __init__(self, ready: ReadyPlan, node: ReadyNode | None, run: RunRecord, ledger: Records) -> None:
         self._ready = ready
         self._node = node
         self._run = run

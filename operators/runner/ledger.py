@@ -52,20 +52,12 @@ class BudgetExceeded(Exception):
         self.exceeded = tuple(exceeded)
 
 
-class Ledger(Protocol):
-    """Reads and records of runs. Every write has been made durable when its call returns."""
+class Records(Protocol):
+    """What expressions read of a run."""
 
     @property
     def contents(self) -> Contents:
         """Where large values and artifacts are."""
-        ...
-
-    async def run(self, run_id: str) -> RunRecord:
-        """The run; raises `KeyError`."""
-        ...
-
-    async def plan(self, run_id: str) -> Plan:
-        """The plan that the run started with."""
         ...
 
     async def result(self, key: StepKey) -> StepResult | None:
@@ -82,6 +74,18 @@ class Ledger(Protocol):
 
     async def spent_until(self, key: StepKey) -> Amounts:
         """What the run had spent when it was first asked for this step; from then on always the same answer."""
+        ...
+
+
+class Ledger(Records, Protocol):
+    """Reads and records of runs. Every write has been made durable when its call returns."""
+
+    async def run(self, run_id: str) -> RunRecord:
+        """The run; raises `KeyError`."""
+        ...
+
+    async def plan(self, run_id: str) -> Plan:
+        """The plan that the run started with."""
         ...
 
     async def decisions(self, key: StepKey) -> Sequence[Decision]:

@@ -49,7 +49,7 @@ def _failure(view: RunView, step: StepView, tails: _Tails | None) -> Html:
         meaning = f"{failure.failure_class}: {FAILURES[failure.failure_class]}."
         tries = f" It was tried {counted(step.attempts, 'time')}." if step.attempts > 1 else ""
         parts.append(tag("p", meaning + tries, class_="note"))
-    after = _kept_from_starting(view, step.id)
+    after = kept_from_starting(view, step.id)
     if after:
         names = listed([*after[:10], f"{len(after) - 10:,} more"] if len(after) > 10 else after)
         parts.append(tag("p", "Because of it these never started: ", said(names, 1_000), class_="note"))
@@ -80,7 +80,7 @@ def _log(written: str) -> Iterator[Html]:
     yield block(tail[-_TAIL_CHARS:], _TAIL_CHARS)
 
 
-def _kept_from_starting(view: RunView, step: str) -> list[str]:
+def kept_from_starting(view: RunView, step: str) -> list[str]:
     needs = needs_of(view)
     omitted = [other.id for other in view.steps if other.phase == "Omitted"]
     behind = {step}

@@ -26,6 +26,7 @@ POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
 USES = "uses"  # section of `uses` (`capsules`, `tools`, `personas`): an alias of it, or a list of aliases
 LONE = "lone"  # true: a value alone, in place of the mapping with this argument, is meant for it
+UNASKED = "unasked"  # with another value than this one, `null` for none, the step may end although nobody decided
 USED_INPUT = "usedInput"  # name of the sibling argument whose `uses` alias this mapping of inputs is for
 
 
@@ -40,6 +41,7 @@ class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     artifacts_by_path: Annotated[
         bool, Meta(description="Declared artifacts are files in the step's working folder, found by `path`")
     ] = True
+    answered: Annotated[bool, Meta(description="People give the declared outputs when they decide")] = False
     gate: Annotated[bool, Meta(description="Opens only on allow or approve")] = False
     outside: Annotated[bool, Meta(description="Its effect is outside of the run: tests of capsules answer for it")] = (
         False

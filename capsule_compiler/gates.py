@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from somagent.capsule_compiler.catalogue import REVIEWED_BY
+from somagent.capsule_compiler.catalogue import REVIEWED_BY, UNASKED
 from somagent.capsule_compiler.draft import Draft, StepDraft
 from somagent.governance.documents import Diagnostic, Label
 
@@ -27,10 +27,34 @@ def check_gates(draft: Draft, guarded: Collection[str]) -> Iterator[Diagnostic]:
                 draft.key_span((*gate.path, "if")),
                 help="gates open on allow or approve only; a `review` with `verdict:` asks people only when it must",
             )
+        if entry.answered and gate.spec.outputs:
+            yield from _answers(draft, gate)
         arguments: Any = gate.operation.arguments
         for name, output in draft.hinted(gate, REVIEWED_BY):
             if arguments.get(name) == "pass":
                 yield from _unreviewed(draft, gate, name, output, after)
+
+
+def _answers(draft: Draft, gate: StepDraft) -> Iterator[Diagnostic]:
+    """Outputs that people give: values, under names that are free, and by people who are asked in any case."""
+    entry, names = draft.entry(gate), ", ".join(f"`{name}`" for name in gate.spec.outputs)
+    for name, schema in gate.spec.outputs.items():
+        path = (*gate.path, "outputs", name)
+        if name in entry.outputs:
+            message = f"an output cannot be called `{name}`: a {entry.name} step gives that itself"
+            help_ = f"call it something else, such as `{name}_given`"
+            yield Diagnostic("reserved-output", message, draft.key_span(path), help=help_)
+        if schema.type == "artifact":
+            message = f"people give values when they decide, so `{name}` cannot be an artifact"
+            help_ = "let them give its name or address as text"
+            yield Diagnostic("artifact-from-people", message, draft.span((*path, "type")), help=help_)
+    arguments: Any = gate.operation.arguments
+    for name, asked in draft.hinted(gate, UNASKED):
+        if name in arguments and arguments[name] != asked:
+            message = f"with `{name}`, `{gate.id}` may open although nobody decided; then nobody gives {names}"
+            help_ = f"remove `{name}`, or let a review of its own ask for {names}"
+            span = draft.key_span((*gate.path, *gate.operation.at, name))
+            yield Diagnostic("outputs-of-nobody", message, span, help=help_)
 
 
 def _unreviewed(

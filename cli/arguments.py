@@ -12,7 +12,7 @@ from somagent.cli.exits import UserError
 
 DATA_DIRECTORY = ".somagent"
 TEMPLATES = ("minimal", "repository-job", "review-flow", "fan-out")  # files in `templates`
-_TEXTS = ("input", "person", "comment")  # kept with runs; all else are names of files, runs and steps
+_TEXTS = ("input", "answer", "person", "comment")  # kept with runs; all else are names of files, runs and steps
 _Adder = Callable[..., argparse.ArgumentParser]
 
 EPILOG = """exit codes:
@@ -229,7 +229,16 @@ def _decide(add: _Adder) -> None:
         _run_id(decide)
         decide.add_argument("step", metavar="STEP", help="step id, STEP/ITEM of a fan-out, STEP/STEP in a capsule")
         decide.add_argument("--as", dest="person", metavar="NAME", help="who decides (default: your account)")
+        if name == "approve":
+            decide.add_argument(
+                "--answer",
+                action="append",
+                default=[],
+                metavar="NAME=VALUE",
+                help="an output that the step asks for; text as it is, all else as JSON",
+            )
         decide.add_argument("--comment", default="", metavar="TEXT", help="why; kept with the decision")
+        decide.add_argument("--yes", action="store_true", help="in a terminal: do not show the evidence and ask first")
         decide.add_argument("--no-resume", action="store_true", help="write it down only; do not go on with the run")
         _working(decide)
         _parallel(decide)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from somagent.cli.evidence import approvals_so_far, evidence
+from somagent.cli.exits import UserError
+from somagent.cli.given import value_of
 from somagent.cli.identity import acting
 from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import printable, visible
 from somagent.cli.prompting import Idle, is_terminal, read_line_unless
 from somagent.cli.runs import data_directory
+from somagent.operators.answers import described, faults_of, given_by
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
 from somagent.operators.runner.records import Decision, Waiting
@@ -39,7 +42,8 @@ async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -
         sys.stderr.write(f"\n? nobody is asked here: {visible(str(refused))}\n")
         return False
     decided = False
-    for name, within, step in waiting_steps(view):
+    for asked in waiting_steps(view):
+        name, within, step = asked
         if step.waiting is None:
             continue
         decision = Decision(
@@ -59,14 +63,17 @@ async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -
             continue
         try:
             mine = who.name if decided else None
-            answer = await _ask(name, step.waiting, _news(data_directory(arguments), within, step.waiting, mine=mine))
+            news = _news(data_directory(arguments), within, step.waiting, mine=mine)
+            said = await _ask(asked, view, arguments, news)
+            outputs = await _ask_for(asked, news) if said is not None and said.approve else {}
         except Idle:
             sys.stderr.write("  decided or cancelled elsewhere, or the time to decide is over\n")
             return True
-        if answer is None:
+        if said is None or outputs is None:
             continue
+        typed = replace(decision, approve=said.approve, comment=said.comment, outputs=outputs, at=datetime.now(UTC))
         try:
-            await engine.signal(within.run.id, replace(decision, approve=answer, at=datetime.now(UTC)))
+            await engine.signal(within.run.id, typed)
         except DecisionRefused as refusal:
             sys.stderr.write(f"  {visible(str(refusal))}\n")
         else:
@@ -91,30 +98,51 @@ def waiting_steps(view: RunView) -> list[Named]:
 
 def approvals(view: RunView, step: StepView) -> list[str]:
     """Who has approved what the step asks now."""
-    asked, waiting = (step.id, step.item), step.waiting
-    return [
-        one.by
-        for one in view.decisions
-        if (one.step, one.item) == asked
-        and one.approve
-        and waiting is not None
-        and not objection(waiting, one, view.run.submitter)
-    ]
+    return [one.by for one in approvals_so_far(view, step)]
 
 
-async def _ask(name: str, waiting: Waiting, news: Callable[[], bool]) -> bool | None:
-    sys.stderr.write(f"\n? {printable(waiting.title)}  (step {name})\n")
-    for value in waiting.show:
-        sys.stderr.write(f"    {_shown(value)}\n")
+class _Said(NamedTuple):
+    """What somebody typed: whether to approve, and why."""
+
+    approve: bool
+    comment: str
+
+
+async def _ask(asked: Named, top: RunView, arguments: Namespace, news: Callable[[], bool]) -> _Said | None:
+    sys.stderr.write("\n" + "".join(f"{line}\n" for line in evidence(asked, top, arguments)))
     while True:
         sys.stderr.write("  approve, reject or later? [a/r/L] ")
         sys.stderr.flush()
-        line = await read_line_unless(news)
-        answer = (line or "").lower()
-        if answer in {"", "l", "later"}:
+        answer, _, comment = (await read_line_unless(news) or "").partition(" ")
+        if answer.lower() in {"", "l", "later"}:
             return None
-        if answer in _ANSWERS:
-            return _ANSWERS[answer]
+        if answer.lower() in _ANSWERS:
+            return _Said(_ANSWERS[answer.lower()], comment.strip())
+
+
+async def _ask_for(asked: Named, news: Callable[[], bool]) -> dict[str, Any] | None:
+    """The values that an approval must give and nobody gave before; None when somebody types nothing."""
+    waiting, given = asked.step.waiting, {}
+    if waiting is None:
+        return {}
+    agreed = given_by(approvals_so_far(asked.view, asked.step))
+    for name, schema in waiting.outputs.items():
+        while name not in agreed and name not in given:
+            sys.stderr.write(f"  {name} ({printable(described(schema))}): ")
+            sys.stderr.flush()
+            typed = await read_line_unless(news)
+            if not typed:
+                return None
+            try:
+                value = value_of(name, typed, schema, waiting.types, option="")
+                faults = list(faults_of(name, schema, waiting.types, value))
+            except UserError as error:
+                faults = [str(error)]
+            if faults:
+                sys.stderr.write(f"  {visible('; '.join(faults))}\n")
+            else:
+                given[name] = value
+    return given
 
 
 def _news(directory: Path, view: RunView, waiting: Waiting, *, mine: str | None) -> Callable[[], bool]:
@@ -130,7 +158,3 @@ def _news(directory: Path, view: RunView, waiting: Waiting, *, mine: str | None)
             return others > known or rows.cancelled_by(top) is not None
 
     return happened
-
-
-def _shown(value: Any) -> str:
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 400)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 
 from somagent.cli.asking import on_whose_word, waiting_steps
 from somagent.cli.compiling import installed
+from somagent.cli.evidence import evidence
 from somagent.cli.exits import Exit, UserError
+from somagent.cli.given import given_answers
 from somagent.cli.identity import acting
 from somagent.cli.inside import Named, find_step
 from somagent.cli.printing import print_json, visible
+from somagent.cli.prompting import is_terminal, read_line
 from somagent.cli.runs import data_directory, find_run, open_engine, run_object, top_of
 from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
+from somagent.operators.deciding import question_of
 from somagent.operators.runner.records import NO_ITEM, Decision
 from somagent.workflows.engines.lease import holder, server
 from somagent.workflows.engines.local import LocalEngine
@@ -32,11 +37,21 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
     asked = _asked(arguments, engine.view(run_id))
+    waiting = asked.step.waiting
+    if (
+        arguments.output == "text"
+        and not arguments.yes
+        and is_terminal()
+        and not _sure(asked, engine, run_id, arguments)
+    ):
+        raise UserError("nothing was written down")
     decision = Decision(
         step=asked.step.id,
         item=asked.step.item,
         **on_whose_word(who),
+        question=question_of(waiting) if waiting is not None else "",
         approve=approve,
+        outputs=given_answers(arguments, waiting) if approve and waiting is not None else {},
         comment=arguments.comment,
         at=datetime.now(UTC),
     )
@@ -80,6 +95,15 @@ def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Names
         how = f"; go on: {resume}"
     print(f"{visible(said)}{how}")
     return Exit.OK
+
+
+def _sure(asked: Named, engine: LocalEngine, run_id: str, arguments: Namespace) -> bool:
+    """Shows the evidence, and asks whether that is what was meant."""
+    sys.stderr.write("".join(f"{line}\n" for line in evidence(asked, engine.view(run_id), arguments)))
+    sys.stderr.write(f"  {arguments.command}? [y/N] ")
+    sys.stderr.flush()
+    answer = asyncio.run(read_line()) or ""
+    return answer.lower() in {"y", "yes", arguments.command}
 
 
 def _way_out(arguments: Namespace, asked: Named, who: Person) -> str:

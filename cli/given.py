@@ -13,6 +13,7 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.cli.exits import UserError
 from somagent.cli.printing import printable
 from somagent.governance.documents import Source, decode_source, read_yaml
+from somagent.operators.runner.records import Waiting
 from somagent.workflows import capsules
 
 
@@ -20,27 +21,45 @@ def given_inputs(arguments: Namespace, plan: Plan) -> dict[str, Any]:
     """What `--input` and `--inputs` give, by name, not yet held against the plan."""
     given = _file(arguments.inputs) if arguments.inputs else {}
     for pair in arguments.input:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise UserError(f"`--input {pair}` has no `=`; write `--input NAME=VALUE`")
-        given[name] = _value(name, text, plan)
+        name, text = named(pair, "--input")
+        given[name] = value_of(name, text, plan.inputs.get(name, {}), plan.types)
     return given
 
 
-def _value(name: str, text: str, plan: Plan) -> Any:
-    """Text for inputs of type string, JSON for all others."""
-    schema: Mapping[str, Any] = plan.inputs.get(name, {})
+def given_answers(arguments: Namespace, waiting: Waiting) -> dict[str, Any]:
+    """What `--answer` gives, by name, not yet held against what is asked for."""
+    pairs = [named(pair, "--answer") for pair in arguments.answer]
+    return {
+        name: value_of(name, text, waiting.outputs.get(name, {}), waiting.types, option="--answer")
+        for name, text in pairs
+    }
+
+
+def named(pair: str, option: str) -> tuple[str, str]:
+    """The name and the text of `NAME=VALUE`; raises `UserError`."""
+    name, equals, text = pair.partition("=")
+    if not equals:
+        raise UserError(f"`{option} {pair}` has no `=`; write `{option} NAME=VALUE`")
+    return name, text
+
+
+def value_of(
+    name: str, text: str, schema: Mapping[str, Any], types: Mapping[str, Any], *, option: str = "--input"
+) -> Any:
+    """Text where the schema says string, JSON for all others; raises `UserError`."""
     if "$ref" in schema:
-        schema = plan.types.get(schema["$ref"].rpartition("/")[2], {})
+        schema = types.get(schema["$ref"].rpartition("/")[2], {})
     if schema.get("type", "string") in {"string", "secret"}:
         return text
     try:
         return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_distinct)
     except _Twice as twice:
-        raise UserError(f"`--input {name}=...`: the key `{twice}` is given twice") from None
+        raise UserError(f"`{option} {name}=...`: the key `{twice}` is given twice") from None
     except (ValueError, RecursionError):
         kind = schema["type"]
-        raise UserError(f"`--input {name}={printable(text)}`: `{name}` is of type {kind}, written as JSON") from None
+        if not option:  # it is typed at a question
+            raise UserError(f"it is of type {kind}, written as JSON") from None
+        raise UserError(f"`{option} {name}={printable(text)}`: `{name}` is of type {kind}, written as JSON") from None
 
 
 def _no_constant(name: str) -> Any:

@@ -127,6 +127,7 @@ def _waiting_object(waiting: Waiting) -> dict[str, Any]:
         "count": waiting.count,
         "notSubmitter": waiting.not_submitter,
         "show": waiting.show,
+        "outputs": waiting.outputs,
         "due": waiting.due,
         "onTimeout": waiting.on_timeout,
     }
@@ -142,6 +143,7 @@ def _decision_object(decision: Decision) -> dict[str, Any]:
         "verified": decision.verified,
         "issuer": decision.issuer,
         "approve": decision.approve,
+        "outputs": decision.outputs,
         "comment": decision.comment,
         "at": decision.at,
     }

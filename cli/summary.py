@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from somagent.cli.asking import approvals, waiting_steps
+from somagent.cli.evidence import approvals_so_far
 from somagent.cli.identity import as_name
 from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
 from somagent.cli.runs import top_of
 from somagent.cli.way_on import way_on
 from somagent.cli.why import next_steps, why_failed
+from somagent.operators.answers import given_by
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
 from somagent.operators.runner.records import NO_ITEM, Artifact
 from somagent.workflows.engines.protocol import RunView, StepView
@@ -117,7 +119,9 @@ def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:
         resume = way_on(arguments, "resume", top_of(view.run.id))
         return [f"go on: {resume}   (the time to decide is over: {waiting.on_timeout})"]
     approve = way_on(arguments, "approve", view.run.id, name, *as_name(arguments))
-    hints = [f"decide: {approve}   (or reject)"]
+    agreed = given_by(approvals_so_far(within, step))
+    values = [f"--answer {one}=..." for one in (waiting.outputs if waiting is not None else ()) if one not in agreed]
+    hints = [f"decide: {' '.join([approve, *values])}   (or reject)"]
     if waiting is not None:
         given = approvals(within, step)
         words = []

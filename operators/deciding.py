@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
+from somagent.operators.answers import answer_fault
 from somagent.operators.names import name_fault, person
 from somagent.operators.runner.records import Decision, Waiting
 
@@ -61,6 +62,25 @@ def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, 
     The answer is the same whenever it is asked for, so an engine that was away while the due date passed changes
     nothing.
     """
+    approvals, rejected = _weighed(waiting, decisions, submitter)
+    if rejected is not None:
+        return Outcome("rejected", (rejected,))
+    if len(approvals) >= waiting.count:
+        return Outcome("approved", approvals)
+    if waiting.due is not None and now >= waiting.due:
+        return Outcome("timed_out", approvals)
+    return None
+
+
+def approvals_of(waiting: Waiting, decisions: Sequence[Decision], submitter: str) -> tuple[Decision, ...]:
+    """The approvals that count, one for each person, in the order of time."""
+    return _weighed(waiting, decisions, submitter)[0]
+
+
+def _weighed(
+    waiting: Waiting, decisions: Sequence[Decision], submitter: str
+) -> tuple[tuple[Decision, ...], Decision | None]:
+    """The approvals that count, up to the one that suffices, and the rejection that ends it all if there is one."""
     approvals: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda decision: decision.at):
         if waiting.due is not None and decision.at >= waiting.due:
@@ -68,13 +88,13 @@ def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, 
         if objection(waiting, decision, submitter):
             continue
         if not decision.approve:
-            return Outcome("rejected", (decision,))
+            return tuple(approvals.values()), decision
+        if answer_fault(waiting, decision, tuple(approvals.values())):
+            continue
         approvals.setdefault(person(decision.by), decision)
         if len(approvals) >= waiting.count:
-            return Outcome("approved", tuple(approvals.values()))
-    if waiting.due is not None and now >= waiting.due:
-        return Outcome("timed_out", tuple(approvals.values()))
-    return None
+            break
+    return tuple(approvals.values()), None
 
 
 def rejection(decision: Decision) -> str:

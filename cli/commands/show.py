@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from somagent.cli.asking import waiting_steps
+from somagent.cli.evidence import evidence
 from somagent.cli.printing import print_json
 from somagent.cli.runs import find_run, open_engine, run_object
 from somagent.cli.summary import print_summary
@@ -17,4 +19,6 @@ def run(arguments: Namespace) -> int:
         print_json(run_object(view))
     else:
         print_summary(engine, view, arguments)
+        for asked in waiting_steps(view):
+            print("\n" + "\n".join(evidence(asked, view, arguments)))
     return 0

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from somagent.capsule_compiler.catalogue import EXPRESSIONS, LONE
+from somagent.capsule_compiler.catalogue import EXPRESSIONS, LONE, UNASKED
 from somagent.capsule_compiler.model.capsule import Duration
 from somagent.governance.documents import HINTS
 
@@ -53,7 +53,10 @@ class ReviewArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ) = UNSET
     on_timeout: Annotated[
         Literal["reject", "approve"],
-        Meta(description="What holds when `due` has passed", extra_json_schema={"type": "string"}),
+        Meta(
+            description="What holds when `due` has passed",
+            extra_json_schema={"type": "string", HINTS: {UNASKED: "reject"}},
+        ),
     ] = "reject"
     verdict: (
         Annotated[
@@ -61,7 +64,7 @@ class ReviewArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             Meta(
                 description="A policy step's verdict: `allow` and `audit` open the gate without asking anyone,"
                 " `require_review` asks, `deny` fails",
-                extra_json_schema={"enum": ["allow", "audit", "require_review", "deny"]},
+                extra_json_schema={"enum": ["allow", "audit", "require_review", "deny"], HINTS: {UNASKED: None}},
             ),
         ]
         | UnsetType

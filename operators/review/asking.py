@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from somagent.capsule_compiler.model.quantities import duration_ms
+from somagent.operators.answers import given_by
 from somagent.operators.deciding import Outcome, objection, outcome, rejection
 from somagent.operators.names import person
 from somagent.operators.operator import Answer, Park, Step, StepFailure
-from somagent.operators.review.arguments import ReviewArguments
+from somagent.operators.review.arguments import OUTPUTS, ReviewArguments
 from somagent.operators.runner.records import Decision, Waiting
 
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
@@ -21,7 +24,7 @@ async def run(arguments: ReviewArguments, step: Step) -> Answer | Park:
     """The decision, or a question to people. Raises `StepFailure`, class `denied`, when it was rejected."""
     if not _must_ask(arguments):
         step.log.line(f"the verdict is {arguments.verdict}: nobody has to be asked")
-        return Answer({"decision": "allow", "by": [], "comment": ""})
+        return Answer({"decision": "allow", "by": [], "comment": ""} | _nobodys(step, "nobody had to be asked"))
     waiting = _waiting(arguments, step)
     _check_possible(waiting, step.run.submitter)
     for decision in step.decisions:
@@ -32,10 +35,23 @@ async def run(arguments: ReviewArguments, step: Step) -> Answer | Park:
     if end.kind == "rejected":
         raise StepFailure("denied", rejection(end.deciding[0]))
     if end.kind == "timed_out":
-        return _timed_out(waiting, end)
+        return _timed_out(waiting, end, step)
     by = [decision.by for decision in end.deciding]
     comment = "\n".join(decision.comment for decision in end.deciding if decision.comment)
-    return Answer({"decision": "approve", "by": by, "comment": comment})
+    return Answer({"decision": "approve", "by": by, "comment": comment} | given_by(end.deciding))
+
+
+def _asked_for(step: Step) -> dict[str, Any]:
+    """The schemas of what people give: all outputs that are not the step's own."""
+    return {name: schema for name, schema in step.node.outputs.items() if name not in OUTPUTS}
+
+
+def _nobodys(step: Step, why: str, given: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """What was given without enough approvals; fails when something is missing then."""
+    for name in _asked_for(step):
+        if name not in given:
+            raise StepFailure("error", f"{why}, so nobody gave the output `{name}`")
+    return dict(given)
 
 
 def _must_ask(arguments: ReviewArguments) -> bool:
@@ -65,6 +81,8 @@ def _waiting(arguments: ReviewArguments, step: Step) -> Waiting:
         count=reviewers.count,
         not_submitter=reviewers.not_submitter,
         show=msgspec.to_builtins(arguments.show),
+        outputs=_asked_for(step),
+        types=step.plan.types if "$ref" in repr(_asked_for(step)) else {},
         due=due,
         on_timeout=arguments.on_timeout,
     )
@@ -98,14 +116,15 @@ def _check_possible(waiting: Waiting, submitter: str) -> None:
         )
 
 
-def _timed_out(waiting: Waiting, end: Outcome) -> Answer:
+def _timed_out(waiting: Waiting, end: Outcome, step: Step) -> Answer:
     passed = (
         f"{len(end.deciding)} of {waiting.count} approvals when the time was up ({waiting.due:%Y-%m-%d %H:%M:%S %Z})"
     )
     if waiting.on_timeout == "reject":
         raise StepFailure("denied", f"rejected: {passed}")
     comment = f"approved by `onTimeout`: {passed}"
-    return Answer({"decision": "approve", "by": [decision.by for decision in end.deciding], "comment": comment})
+    given = _nobodys(step, "nobody decided in time", given_by(end.deciding))
+    return Answer({"decision": "approve", "by": [decision.by for decision in end.deciding], "comment": comment} | given)
 
 
 def _line(decision: Decision, waiting: Waiting, submitter: str) -> str:

@@ -107,6 +107,8 @@ class Waiting(_Record, frozen=True, kw_only=True):
     show: Annotated[list[Any], Meta(description="Values put before the reviewers")] = []
     due: datetime | None = None
     on_timeout: Literal["reject", "approve"] = "reject"
+    outputs: Annotated[dict[str, Any], Meta(description="JSON Schema of each value that approvals must give")] = {}
+    types: Annotated[dict[str, Any], Meta(description="What these refer to by `#/types/NAME`")] = {}
     constitution: Annotated[bool, Meta(description="The constitution asks, not the step itself")] = False
     budgets: Annotated[list[str], Meta(description="Budgets that ask, not the step itself")] = []
     child: Annotated[str, Meta(description="Run of the step's capsule in which people are asked")] = ""
@@ -127,6 +129,7 @@ class Decision(_Record, frozen=True, kw_only=True):
     issuer: Annotated[str, Meta(description="That provider")] = ""
     token: Annotated[str, Meta(description="The id (`jti`) of the token that was shown, if it has one")] = ""
     approve: bool
+    outputs: Annotated[dict[str, Any], Meta(description="What it gives, of what was asked for")] = {}
     comment: str = ""
     at: datetime
 

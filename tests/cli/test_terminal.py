@@ -8,7 +8,8 @@ NAP = "  steps:\n    nap: { script: { run: sleep 1 } }\n    then: { needs: [nap]
 
 def test_a_run_that_waits_asks_on_the_spot_and_goes_on(somagent: Shell, gated: str) -> None:
     with Terminal(somagent, "run", gated) as screen:
-        screen.until("? Go on?  (step ask)\n    forty-two\n  approve, reject or later? [a/r/L] ")
+        screen.until("? Go on?  (step ask)\n    asked 20")
+        screen.until("    forty-two\n  approve, reject or later? [a/r/L] ")
         screen.type("what\n")
         screen.until("what\n  approve, reject or later? [a/r/L] ")
         screen.type("a\n")

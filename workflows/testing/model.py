@@ -74,6 +74,7 @@ class DecisionAnswer(_Part, frozen=True, kw_only=True):
     by: Annotated[str, Meta(min_length=1, description="Who decides")] = "reviewer"
     groups: Annotated[list[str], Meta(description="Groups that the person belongs to")] = []
     comment: Annotated[str, Meta(description="What the person writes")] = ""
+    outputs: Annotated[dict[str, Any], Meta(description="What the person gives, of what the gate asks for")] = {}
 
 
 class Answer(_Part, frozen=True, kw_only=True):

@@ -204,6 +204,7 @@ async def _decide(
         groups=declared.groups,
         approve=declared.decision == "approve",
         comment=declared.comment,
+        outputs=declared.outputs,
         at=clock.now(),
     )
     try:

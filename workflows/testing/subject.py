@@ -56,7 +56,9 @@ class Subject(Struct, frozen=True):
     def takes_answer(self, node: Node) -> bool:
         """Whether an answer may stand for the step; what SomaGent does itself is always real."""
         entry = self.catalogue.operators.get(node.operator)
-        return entry is not None and (self.needs_answer(node) or entry.declares_outputs or bool(node.capsule))
+        return entry is not None and (
+            self.needs_answer(node) or (entry.declares_outputs and not entry.gate) or bool(node.capsule)
+        )
 
 
 def compile_subject(path: Path, installation: Installation, constitution: Constitution) -> Subject:

@@ -10,10 +10,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
-from somagent.operators.deciding import objection, outcome, question_of
+from somagent.operators.answers import answer_fault
+from somagent.operators.deciding import Outcome, approvals_of, objection, outcome, question_of
 from somagent.operators.names import person
 from somagent.operators.runner.folders import make_lasting
-from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult, Waiting
+from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.rows import decode_attempt, decode_decision, encode
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
@@ -96,21 +97,26 @@ def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision, s
     if waiting.child:
         raise DecisionRefused(f"step `{decision.step}` waits for a step inside its capsule: {waiting.title}")
     decision = replace(decision, question=decision.question or question_of(waiting))
-    if why := _closed(db, key, waiting, run.submitter, decision.at) or objection(waiting, decision, run.submitter):
+    query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
+    earlier = [decode_decision(row[0]) for row in db.execute(query, key)]
+    # Each counts after those before it, also when the clock of this process is behind.
+    decision = replace(decision, at=max([decision.at, *(one.at for one in earlier)]))
+    end = outcome(waiting, earlier, submitter=run.submitter, now=decision.at)
+    why = _closed(db, key, end) or objection(waiting, decision, run.submitter)
+    why = why or answer_fault(waiting, decision, approvals_of(waiting, earlier, run.submitter))
+    if why:
         raise DecisionRefused(why)
     if not _insert(db, run.id, decision):
         raise DecisionRefused(f"{decision.by} has decided on step `{decision.step}` already; it takes another person")
     audit.decided(db, run.id, decision)
 
 
-def _closed(db: sqlite3.Connection, key: StepKey, waiting: Waiting, submitter: str, now: datetime) -> str:
+def _closed(db: sqlite3.Connection, key: StepKey, end: Outcome | None) -> str:
     """Why nobody can decide any more although nobody has gone on with the run yet; empty when somebody can."""
     top = key.run.partition(".")[0]
     stopped = db.execute("SELECT person FROM cancels WHERE run = ?", (top,)).fetchone()
     if stopped is not None:
         return f"{top} was cancelled by {stopped[0]}"
-    query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
-    end = outcome(waiting, [decode_decision(row[0]) for row in db.execute(query, key)], submitter=submitter, now=now)
     if end is None or end.kind == "timed_out":  # which the objection says with the time
         return ""
     return f"step `{key.step}` is decided: {end.kind} by {', '.join(one.by for one in end.deciding)}"

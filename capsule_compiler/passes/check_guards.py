@@ -32,7 +32,8 @@ def check_guards(draft: Draft) -> Draft:
             found.append(judge.denial(step))
         steps[step.id] = step if verdict == step.verdict else structs.replace(step, verdict=verdict)
     for one in draft.output_expressions:
-        found += _report_unsure(draft, one, doubts.guarded, NOTHING)
+        if _reads_any(one, doubts.guarded):
+            found += _report_unsure(draft, one, doubts.guarded, NOTHING)
     found += check_gates(draft, doubts.guarded)
     return replace(draft.reporting(found), steps=steps)
 
@@ -64,7 +65,8 @@ def _doubts(draft: Draft) -> _Doubts:
 
 def _unsure(draft: Draft, step: StepDraft, doubts: _Doubts) -> Iterator[Diagnostic]:
     doubtful = doubts.of_finals if step.final else doubts.guarded
-    if not any(_is_of(reference.names, doubtful) for one in step.expressions for reference in one.reads):
+    reading = [one for one in step.expressions if _reads_any(one, doubtful)]
+    if not reading:
         return
     known = {"if": NOTHING, "require": NOTHING, "forEach": NOTHING, "argument": NOTHING}
     if not step.final and step.spec.if_ is not UNSET:
@@ -77,14 +79,14 @@ def _unsure(draft: Draft, step: StepDraft, doubts: _Doubts) -> Iterator[Diagnost
                 present |= doubts.unguarded
             later = known.keys() - ({"if"} if one.use == "if" else {"if", "require"})
             known = {use: names | present if use in later else names for use, names in known.items()}
-    for one in step.expressions:
+    for one in reading:
         yield from _report_unsure(draft, one, doubtful, known[one.use])
 
 
 def _report_unsure(
     draft: Draft, one: Expression, doubtful: frozenset[str], known: frozenset[str]
 ) -> Iterator[Diagnostic]:
-    if not any(_is_of(reference.names, doubtful) for reference in one.reads) or one.key in draft.untyped:
+    if one.key in draft.untyped:
         return
     for read in unsure_reads(one.expr, doubtful, known):
         step = draft.steps.get(read.step)
@@ -92,8 +94,12 @@ def _report_unsure(
             yield _may_lack_outputs(draft, one, read, step)
 
 
-def _is_of(names: tuple[str, ...], doubtful: frozenset[str]) -> bool:
-    return names[0] == "steps" and len(names) > 1 and names[1] in doubtful
+def _reads_any(one: Expression, doubtful: frozenset[str]) -> bool:
+    for reference in one.reads:
+        names = reference.names
+        if len(names) > 1 and names[1] in doubtful and names[0] == "steps":
+            return True
+    return False
 
 
 def _may_lack_outputs(draft: Draft, one: Expression, read: Unsure, step: StepDraft) -> Diagnostic:

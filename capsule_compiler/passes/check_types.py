@@ -111,7 +111,8 @@ def _written_twice(draft: Draft) -> list[str]:
 def _step_type(draft: Draft, step: StepDraft, types: ValueTypes) -> Type:
     if runs_capsule(draft, step) and child_of(draft, step) is None:
         return DYN  # the capsule has mistakes, which was said
-    outputs: dict[str, JsonSchema] = {name: {} for name in draft.written((*step.path, "outputs"))}
+    written = draft.written((*step.path, "outputs")) if "outputs" in step.written else ()
+    outputs: dict[str, JsonSchema] = {name: {} for name in written}
     collected = step.spec.on_item_failure == "collect"
     type_ = outputs_type(step.id, outputs | step.outputs, types, collected=collected)
     if step.spec.for_each is not UNSET:

@@ -41,6 +41,7 @@ MACROS = ("all", "exists", "exists_one", "filter", "map")
 _WORDS = {"and": "&&", "or": "||", "not": "!"}
 _WORDS_AND_SIGNS = frozenset({"operator", "name"})
 _PREFIXES = frozenset("!-")
+_NOT_NAMES = lexer.KEYWORDS | lexer.RESERVED
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
@@ -220,30 +221,32 @@ class _Parser:
     def after_dot(self, operand: Expr, start: int) -> Expr:
         names = lexer.members_at(self.text, self.token.start, self.end)
         if names:
-            operand, token = self.members(operand, names, start)
-        else:
-            token = self.name_after_dot()
+            return self.members(operand, names, start)
+        token = self.name_after_dot()
         if token.text == "*":
             return self.star(operand, token, start)
         if token.kind == "quoted":
             return Select(operand, token.text[1:-1], token.span, self.since(start))
-        if self.word != "(":
-            return Select(operand, token.text, token.span, self.since(start))
-        arguments = self.arguments()
-        if token.text in MACROS or token.text in _TWO_VARIABLE_MACROS:
-            return self.macro(operand, token, arguments, start)
-        return Call(token.text, token.span, operand, arguments, self.since(start))
+        return self.member_or_call(operand, token, start)
 
-    def members(self, operand: Expr, names: list[str], start: int) -> tuple[Expr, lexer.Token]:
-        """Reads on behind names that stand beside their dots, as nearly always; the last one may be a function's."""
-        at = self.token.end
+    def members(self, operand: Expr, names: list[str], start: int) -> Expr:
+        """Names that stand beside their dots, as nearly always; the current token is what stands before them."""
+        at = self.token.end if self.word == "." else self.token.end + 1
         for name in names[:-1]:
             end = at + len(name)
             operand = Select(operand, name, Span(at, end), Span(start, end))
             at = end + 1
         self.token = token = lexer.Token("name", names[-1], at, at + len(names[-1]))
         self.advance()
-        return operand, token
+        return self.member_or_call(operand, token, start)
+
+    def member_or_call(self, operand: Expr, token: lexer.Token, start: int) -> Expr:
+        if self.word != "(":
+            return Select(operand, token.text, token.span, self.since(start))
+        arguments = self.arguments()
+        if token.text in MACROS or token.text in _TWO_VARIABLE_MACROS:
+            return self.macro(operand, token, arguments, start)
+        return Call(token.text, token.span, operand, arguments, self.since(start))
 
     def name_after_dot(self) -> lexer.Token:
         self.advance()
@@ -364,7 +367,11 @@ class _Parser:
             return Literal("", token.text, token.span)
 
     def name(self) -> Expr:
-        token = self.advance()
+        token = self.token
+        names = lexer.members_at(self.text, token.end, self.end)
+        if names and token.text not in _NOT_NAMES:
+            return self.members(Name(token.text, token.span), names, token.start)
+        self.advance()
         if token.text in lexer.KEYWORDS:
             if token.text == "in":
                 raise self.fault("expression-syntax", "a value is missing before `in`", token.span)

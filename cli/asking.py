@@ -6,7 +6,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -18,7 +17,6 @@ from somagent.cli.identity import acting
 from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import printable, visible
 from somagent.cli.prompting import Idle, is_terminal, read_line_unless
-from somagent.cli.runs import data_directory
 from somagent.operators.answers import described, faults_of, given_by
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
@@ -26,6 +24,7 @@ from somagent.operators.runner.records import Decision, Waiting
 from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.reading import opened
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
 from somagent.workflows.identity import IdentityRefused, Person
 
@@ -63,7 +62,7 @@ async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -
             continue
         try:
             mine = who.name if decided else None
-            news = _news(data_directory(arguments), within, step.waiting, mine=mine)
+            news = _news(engine.store, within, step.waiting, mine=mine)
             said = await _ask(asked, view, arguments, news)
             outputs = await _ask_for(asked, news) if said is not None and said.approve else {}
         except Idle:
@@ -145,7 +144,7 @@ async def _ask_for(asked: Named, news: Callable[[], bool]) -> dict[str, Any] | N
     return given
 
 
-def _news(directory: Path, view: RunView, waiting: Waiting, *, mine: str | None) -> Callable[[], bool]:
+def _news(store: Store, view: RunView, waiting: Waiting, *, mine: str | None) -> Callable[[], bool]:
     """Whether something happened to the run since it was looked at; decisions that are `mine` are no news."""
     known = len([one for one in view.decisions if one.by != mine])
     top = view.run.id.partition(".")[0]
@@ -153,7 +152,7 @@ def _news(directory: Path, view: RunView, waiting: Waiting, *, mine: str | None)
     def happened() -> bool:
         if waiting.due is not None and waiting.due <= datetime.now(UTC):
             return True
-        with opened(directory) as rows:
+        with opened(store) as rows:
             others = len([one for one in rows.decisions(view.run.id) if one.by != mine])
             return others > known or rows.cancelled_by(top) is not None
 

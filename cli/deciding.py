@@ -22,7 +22,6 @@ from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.deciding import question_of
 from somagent.operators.runner.records import NO_ITEM, Decision
-from somagent.workflows.engines.lease import holder, server
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
 from somagent.workflows.identity import FOLDER, Person
@@ -86,7 +85,7 @@ def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Names
         print_json(run_object(view))
         return Exit.OK
     resume = way_on(arguments, "resume", view.run.id)
-    pid, serving = holder(data_directory(arguments)), server(data_directory(arguments))
+    pid, serving = engine.holder(), engine.server()
     if view.held_by is not None or serving is not None:
         how = "" if arguments.command == "cancel" else f"; process {view.held_by or serving} goes on"
     elif pid is not None:

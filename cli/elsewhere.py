@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from somagent.cli.exits import Exit
 from somagent.cli.printing import print_json
 from somagent.cli.progress import progress_for
-from somagent.cli.runs import data_directory, run_object
+from somagent.cli.runs import run_object
 from somagent.cli.way_on import way_on
-from somagent.workflows.engines.lease import holder, server
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, RunView
 
@@ -35,8 +34,8 @@ async def is_held_here(engine: LocalEngine) -> bool:
 
 async def follow(engine: LocalEngine, run_id: str, arguments: Namespace) -> RunView | None:
     """Shows a run until it ends or waits for people: the run then. None: nobody works here any more."""
-    pid = server(directory := data_directory(arguments))
-    if pid is None and (pid := holder(directory)) is not None:
+    pid = engine.server()
+    if pid is None and (pid := engine.holder()) is not None:
         sys.stderr.write(f"note: process {pid} runs a capsule here; {run_id} begins when it has ended\n")
     with engine.following(run_id) as events, (progress := progress_for(events.view, arguments.output)):
         async for event in events:
@@ -49,16 +48,16 @@ def detached(engine: LocalEngine, run_id: str, arguments: Namespace) -> int:
     if arguments.output == "json":
         print_json(run_object(engine.view(run_id)))
         return Exit.OK
-    pid = server(data_directory(arguments))
+    pid = engine.server()
     serve, resume = way_on(arguments, "serve", "--engine"), way_on(arguments, "resume", run_id)
     who = f"process {pid} works on it" if pid is not None else f"nobody works on it until `{serve}` or `{resume}`"
     print(f"{run_id} is submitted; {who}")
     return Exit.OK
 
 
-def left(run_id: str, arguments: Namespace) -> str:
+def left(engine: LocalEngine, run_id: str, arguments: Namespace) -> str:
     """What is said when a run is not followed any more."""
-    pid = server(data_directory(arguments))
+    pid = engine.server()
     if pid is None:
         return f"left; {run_id} is submitted and has not ended; go on with `{way_on(arguments, 'resume', run_id)}`"
     look, stop = way_on(arguments, "resume", run_id), way_on(arguments, "cancel", run_id)

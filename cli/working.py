@@ -49,7 +49,7 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
         with kept_clean(clean=arguments.output == "json"):
             view = asyncio.run(main())
     except asyncio.CancelledError:
-        return _stopped(course, stopped_by, arguments)
+        return _stopped(engine, course, stopped_by, arguments)
     return finish(engine, view, arguments)
 
 
@@ -139,8 +139,8 @@ def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by
         task.cancel()
 
 
-def _stopped(course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:
+def _stopped(engine: LocalEngine, course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:
     go_on = f"; go on with `{way_on(arguments, 'resume', course.run)}`" if course.run else ""
-    said = left(course.run, arguments) if course.elsewhere else f"stopped; nothing recorded is lost{go_on}"
+    said = left(engine, course.run, arguments) if course.elsewhere else f"stopped; nothing recorded is lost{go_on}"
     sys.stderr.write(f"{said}\n")
     return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.TERMINATED

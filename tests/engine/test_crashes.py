@@ -21,7 +21,7 @@ from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.writer import CRASH_POINTS
 from somagent.workflows.engines.protocol import RunView
 
-POINTS = [point for point in CRASH_POINTS if not point.startswith(("signal.", "cancel.", "stop."))]
+POINTS = [point for point in CRASH_POINTS if not point.startswith(("claim.", "signal.", "cancel.", "stop."))]
 OFTEN = ("begin.", "record.", "end.", "open.", "start.")
 
 

@@ -131,9 +131,9 @@ def server(directory: Path) -> int | None:
     return sign.pid if sign is not None and sign.serves else None
 
 
-def taken_over(directory: Path) -> DataDirectoryHeld:
+def taken_over(where: Path | str) -> DataDirectoryHeld:
     """What a process that has lost the lease says."""
-    return DataDirectoryHeld(f"another process took over {directory}; this one writes nothing more")
+    return DataDirectoryHeld(f"another process took over {where}; this one writes nothing more")
 
 
 def _held(directory: Path, pid: int) -> DataDirectoryHeld:

@@ -231,6 +231,10 @@ class DataDirectoryHeld(EngineError):
     """Another process runs capsules in this data directory."""
 
 
+class RunHeld(DataDirectoryHeld):
+    """Another process works on this run."""
+
+
 class JournalDamaged(EngineError):
     """The journal's file cannot be read."""
 

@@ -20,25 +20,26 @@ from somagent.governance.chain import Checked, chained, check_chain
 from somagent.operators.runner.records import Decision, RunRecord
 from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
+from somagent.workflows.engines.local.store import Db
 from somagent.workflows.engines.protocol import UnknownRun
 
 
-def submitted(db: sqlite3.Connection, run: RunRecord, **more: Any) -> None:
+def submitted(db: Db, run: RunRecord, **more: Any) -> None:
     """Writes down who started a run, of what."""
     _append(db, {"kind": "submit", "at": run.created_at.isoformat(), **_of_run(run), **more})
 
 
-def decided(db: sqlite3.Connection, run_id: str, decision: Decision, **more: Any) -> None:
+def decided(db: Db, run_id: str, decision: Decision, **more: Any) -> None:
     """Writes down what a person decided, all of it."""
     _append(db, {"kind": "decision", "run": run_id, **_of_decision(decision), **more})
 
 
-def cancelled(db: sqlite3.Connection, run_id: str, by: str, at: datetime, **more: Any) -> None:
+def cancelled(db: Db, run_id: str, by: str, at: datetime, **more: Any) -> None:
     """Writes down who asked a run to stop."""
     _append(db, {"kind": "cancel", "at": at.isoformat(), **_of_cancel(run_id, by), **more})
 
 
-def carry_over(db: sqlite3.Connection) -> None:
+def carry_over(db: Db) -> None:
     """Enters what was done before there was a chain; the entries say that they were made later."""
     for (record,) in db.execute(_WHOLE_RUNS).fetchall():
         submitted(db, _decode_run(record), carriedOver=True)
@@ -76,7 +77,7 @@ def _opened(directory: Path) -> sqlite3.Connection:
     return open_reader(directory / FILE_NAME)
 
 
-def _lines(db: sqlite3.Connection) -> Iterator[bytes]:
+def _lines(db: Db) -> Iterator[bytes]:
     try:
         for (entry,) in db.execute("SELECT entry FROM audit ORDER BY seq"):
             yield entry if isinstance(entry, bytes) else str(entry).encode()  # as somebody else wrote it
@@ -84,7 +85,7 @@ def _lines(db: sqlite3.Connection) -> Iterator[bytes]:
         raise translated(error, Path(FILE_NAME)) from error
 
 
-def _append(db: sqlite3.Connection, fields: dict[str, Any]) -> None:
+def _append(db: Db, fields: dict[str, Any]) -> None:
     last = db.execute("SELECT entry FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     db.execute("INSERT INTO audit (entry) VALUES (?)", (chained(last[0] if last else None, fields),))
 
@@ -107,7 +108,7 @@ def _of_cancel(run_id: str, by: str) -> dict[str, Any]:
     return {"run": run_id, "by": by}
 
 
-def _beside(db: sqlite3.Connection, entries: list[dict[str, Any]]) -> str:
+def _beside(db: Db, entries: list[dict[str, Any]]) -> str:
     """What the journal has and the log has not, or has otherwise; a decision is taken over by retries of its run."""
     known = {_facts(entry) for entry in entries}
     deeds = {_facts({**entry, "run": ""}) for entry in entries if entry["kind"] == "decision"}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Container, Sequence
 
 from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.capsule_compiler.plan import Amounts
 from somagent.operators.runner.ledger import Account, BudgetExceeded, Exceeded
 from somagent.operators.runner.records import StepKey
+from somagent.workflows.engines.local.store import Db
 
 
 def reserve(
-    db: sqlite3.Connection, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str]
+    db: Db, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str]
 ) -> list[Exceeded]:
     """Sets amounts aside in every account; those it goes beyond, as it may.
 
@@ -37,19 +37,19 @@ def reserve(
     return exceeded
 
 
-def settle(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
+def settle(db: Db, key: StepKey, spent: Amounts) -> None:
     """Replaces what the key has reserved by what it spent, in every account in which it reserved."""
     _close(db, key, spent)
 
 
-def spent_in(db: sqlite3.Connection, run_id: str) -> Amounts:
+def spent_in(db: Db, run_id: str) -> Amounts:
     """What has been settled in the run and in the runs of its capsules."""
     query = "SELECT spent_tokens, spent_cost FROM accounts WHERE owner = ? AND budget = 'run'"
     tokens, cost = db.execute(query, (run_id,)).fetchone() or (0, 0)
     return Amounts(tokens=tokens, cost_micros=cost)
 
 
-def spent_until(db: sqlite3.Connection, key: StepKey) -> Amounts:
+def spent_until(db: Db, key: StepKey) -> Amounts:
     """What the run had spent when this was first asked for the step."""
     spent = spent_in(db, key.run)
     insert = "INSERT INTO spends VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -58,7 +58,7 @@ def spent_until(db: sqlite3.Connection, key: StepKey) -> Amounts:
     return Amounts(tokens=tokens, cost_micros=cost)
 
 
-def _close(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
+def _close(db: Db, key: StepKey, spent: Amounts) -> None:
     query = "SELECT tokens, cost, owner, budget FROM reservations WHERE run = ? AND step = ? AND item = ?"
     rows = db.execute(query, key).fetchall()
     for tokens, cost, owner, budget in rows:
@@ -71,7 +71,7 @@ def _close(db: sqlite3.Connection, key: StepKey, spent: Amounts) -> None:
         db.execute("DELETE FROM reservations WHERE run = ? AND step = ? AND item = ?", key)
 
 
-def _exceeded(db: sqlite3.Connection, key: StepKey, amounts: Amounts, account: Account) -> list[Exceeded]:
+def _exceeded(db: Db, key: StepKey, amounts: Amounts, account: Account) -> list[Exceeded]:
     row = (account.owner, account.name)
     query = (
         "SELECT reserved_tokens + spent_tokens, reserved_cost + spent_cost FROM accounts WHERE owner = ? AND budget = ?"

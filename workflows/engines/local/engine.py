@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -27,19 +26,22 @@ from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.execution import Execution
-from somagent.workflows.engines.lease import LENGTH_S, Lease, check_free, taken_over
+from somagent.workflows.engines.lease import LENGTH_S, taken_over
 from somagent.workflows.engines.local import reading, submission
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.following import Following, following
 from somagent.workflows.engines.local.journal import Journal, cut_off
-from somagent.workflows.engines.local.recovery import recover, take_lease
+from somagent.workflows.engines.local.recovery import recover
 from somagent.workflows.engines.local.rows import RunRow, encode
+from somagent.workflows.engines.local.sqlite import SqliteStore
+from somagent.workflows.engines.local.store import Db, Lease, Store
 from somagent.workflows.engines.local.writer import Crash, Name, survive
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
     Event,
     LogChunk,
+    RunHeld,
     RunSummary,
     RunView,
     StorageFull,
@@ -74,9 +76,11 @@ class LocalEngine:
         way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
         around: Callable[[Operator], Operator] = lambda operator: operator,
         lease_s: float = LENGTH_S,
+        store: Store | None = None,
     ) -> None:
         self._way_on = way_on
         self._directory = directory.absolute()
+        self.store: Store = store or SqliteStore(self._directory)
         every = {**operators, NAME: capsule_operator(self._run_inside)}
         self._operators = {name: around(operator) for name, operator in every.items()}
         self._clock = clock or Clock()
@@ -87,6 +91,7 @@ class LocalEngine:
         self._lease: Lease | None = None
         self._holding = asyncio.Lock()
         self._executions: dict[str, Execution] = {}
+        self._claimed: set[str] = set()
         self._listener: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> LocalEngine:
@@ -136,14 +141,14 @@ class LocalEngine:
         self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
     ) -> TakenOver:
         """What `retry_from` would keep, and why the rest would run again; nothing is started."""
-        with reading.opened(self._directory) as rows, rows.snapshot():
+        with reading.opened(self.store) as rows, rows.snapshot():
             old = OldRun(rows.run(run_id).run, rows.plan(run_id), rows.results(run_id), rows.decisions(run_id))
         submission.check_whole(old.run)
         return take_over(old, step, plan, inputs)
 
     async def rerun(self, run_id: str) -> str:
         """A new run of the same plan and inputs that takes nothing over."""
-        with reading.opened(self._directory) as rows, rows.snapshot():
+        with reading.opened(self.store) as rows, rows.snapshot():
             old, plan = rows.run(run_id).run, rows.plan(run_id)
         submission.check_whole(old)
         return await self._submit(plan, old.inputs, old.submitter, source=old.source)
@@ -154,7 +159,7 @@ class LocalEngine:
 
     def following(self, run_id: str) -> AbstractContextManager[Following]:
         """What happens from now on, when another process works on the run; raises `UnknownRun`."""
-        return following(self._directory, run_id, self._clock.now)
+        return following(self.store, run_id, self._clock.now)
 
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
@@ -181,19 +186,33 @@ class LocalEngine:
         async with self._holding:
             if self._lease is not None:
                 return
-            journal, lease = self._writable(), Lease(self._directory, self._lease_s, serves=serves)
-            check_free(self._directory)
+            journal, lease = self._writable(), self.store.lease(self._lease_s, serves=serves)
+            with storing(self._directory):
+                journal.rows.check_free(serves=serves)
             lost = partial(asyncio.get_running_loop().call_soon_threadsafe, self._lost)
             try:
                 with storing(self._directory):
-                    journal.writer.epoch = await journal.write("lease", lambda db: take_lease(db, lease))
+                    journal.writer.epoch = await journal.write("lease", lease.take)
                 lease.keep(lost)
-                await recover(journal, self._operators, self._directory, self._clock.now())
+                if not self.store.shared:
+                    await recover(journal, self._operators, self._directory, self._clock.now())
             except BaseException:
                 journal.writer.epoch = None
                 lease.release()
                 raise
             self._lease = lease
+
+    async def claim(self, runs: Sequence[str], limit: int) -> Sequence[str]:
+        """Those of the runs, at most so many, that this process alone works on from now on; `run` each of them."""
+        if self.store.shared:
+            journal, epoch = self._writable(), self._writable().writer.epoch or 0
+            claimed = await journal.write("claim", lambda db: self.store.claim(db, runs, epoch, limit))
+            if claimed:
+                await recover(journal, self._operators, self._directory, self._clock.now(), claimed)
+        else:  # whoever holds the lease works on all of them
+            claimed = list(runs[:limit])
+        self._claimed |= set(claimed)
+        return claimed
 
     async def run(self, run_id: str) -> RunView:
         """Works on the run until it has ended or only waits for people; ended runs are left as they are.
@@ -205,6 +224,9 @@ class LocalEngine:
         submission.check_whole(row.run)
         if row.ended_at is None:
             await self.hold()
+            if run_id not in self._claimed and not await self.claim([run_id], 1):
+                raise RunHeld(f"another process works on {run_id}")
+            self._claimed.discard(run_id)
             row = self._known(run_id)
         if run_id in self._executions:
             raise EngineError(f"this process is at work on {run_id} already")
@@ -224,11 +246,24 @@ class LocalEngine:
     def check_lease(self) -> None:
         """Raises `DataDirectoryHeld` when another process took over."""
         if self._lease is None or self._lease.is_lost():
-            raise taken_over(self._directory)
+            raise taken_over(self.store.where)
+
+    def server(self) -> int | None:
+        """The process that works on whatever is submitted, if there is one."""
+        return reading.server(self.store)
+
+    def holder(self) -> int | None:
+        """A process that is at work here, if one is."""
+        return reading.holder(self.store)
 
     def begin_nothing(self) -> None:
         """From now on no attempt begins; those at work go on, and `run` goes on waiting until it is cancelled."""
         self._slots.close()
+
+    @property
+    def places(self) -> int:
+        """How many attempts may be at work at once."""
+        return self._slots.places
 
     @property
     def at_work(self) -> int:
@@ -237,16 +272,16 @@ class LocalEngine:
 
     def view(self, run_id: str) -> RunView:
         """The run as it stands; raises `UnknownRun`."""
-        with reading.opened(self._directory) as rows:
+        with reading.opened(self.store) as rows:
             return reading.run_view(rows, run_id)
 
     def runs(self, *, children: bool = False) -> Sequence[RunSummary]:
         """All runs, newest first; with `children` also those that are part of another one."""
-        return reading.summaries(self._directory, children=children)
+        return reading.summaries(self.store, children=children)
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
         """What the attempts wrote, in the order of their starts."""
-        return reading.logs(self._directory, run_id, step)
+        return reading.logs(self.store, run_id, step)
 
     def artifacts(self, run_id: str) -> Mapping[str, Artifact]:
         """The files and folders that the run made, by name."""
@@ -328,7 +363,7 @@ class LocalEngine:
         end = (at, encode(outcome)) if outcome is not None else (None, None)
         epoch = journal.writer.epoch if phase == "Running" else 0
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Db) -> None:
             if name == "stop":
                 cut_off(db, now, "stopped before it was done", run_id)
             db.execute(
@@ -366,7 +401,7 @@ class LocalEngine:
     def _lost(self) -> None:
         """Ends everything at work: another process took over, and goes on with it."""
         for execution in self._executions.values():
-            execution.fail(taken_over(self._directory))
+            execution.fail(taken_over(self.store.where))
 
     def _store(self, plan: Plan, files: Mapping[str, bytes]) -> None:
         self.check(plan)
@@ -397,12 +432,12 @@ class LocalEngine:
         return await self._writable().write("submit", write)
 
     def _known(self, run_id: str) -> RunRow:
-        with reading.opened(self._directory) as rows:
+        with reading.opened(self.store) as rows:
             return rows.run(run_id)
 
     def _writable(self) -> Journal:
         if self._journal is None:
             with storing(self._directory):
                 submission.prepare(self._directory)
-                self._journal = Journal(self._directory, self._watches.tell, self._crash)
+                self._journal = Journal(self.store, self._watches.tell, self._crash)
         return self._journal

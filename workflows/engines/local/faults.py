@@ -46,11 +46,11 @@ def damaged(path: Path, why: str) -> JournalDamaged:
     )
 
 
-def unreadable(path: Path, run_id: str, why: str) -> JournalDamaged:
+def unreadable(where: str, run_id: str, why: str) -> JournalDamaged:
     """Says which run has a record that cannot be read; the others are as they were."""
     return JournalDamaged(
-        f"the journal {path} holds a record of run {run_id} that this SomaGent cannot read ({why}). Other runs are not "
-        "touched by it, so keep the journal, and run the capsule anew"
+        f"the journal of {where} holds a record of run {run_id} that this SomaGent cannot read ({why}). Other runs are "
+        "not touched by it, so keep the journal, and run the capsule anew"
     )
 
 

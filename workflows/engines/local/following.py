@@ -12,9 +12,9 @@ from time import monotonic
 
 from somagent.operators.runner.records import Phase, StepKey
 from somagent.workflows.engines import events
-from somagent.workflows.engines.lease import holder, server
 from somagent.workflows.engines.local import reading
 from somagent.workflows.engines.local.rows import Rows
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.parked import news
 from somagent.workflows.engines.protocol import Event
 
@@ -48,8 +48,7 @@ class Following:
             list(self._news())
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        directory = self._rows.path.parent
-        version, serving, alone_since = 0, server(directory) is not None, None
+        version, serving, alone_since = 0, self._rows.server() is not None, None
         while True:
             if version != (version := self._rows.version()) or not self.phase:
                 with self._rows.snapshot():
@@ -59,13 +58,19 @@ class Following:
                     yield event
             if self.phase is not None:
                 return
-            if holder(directory) is not None:
-                serving, alone_since = server(directory) is not None, None
+            if self._is_anybody_there():
+                serving, alone_since = self._rows.server() is not None, None
             else:
                 alone_since = alone_since or monotonic()
                 if not serving or monotonic() - alone_since > _STANDING_BY_S:
                     return
             await asyncio.sleep(_LOOK_S)
+
+    def _is_anybody_there(self) -> bool:
+        holders = self._rows.holders()
+        if not self._rows.store.shared:
+            return bool(holders)
+        return self._rows.server() is not None or self._rows.run(self._run).epoch in holders
 
     def _end(self) -> Phase | None:
         """The phase of the run when its onlookers are told no more: who works here has nothing left to do for it."""
@@ -112,7 +117,7 @@ class Following:
 
 
 @contextmanager
-def following(directory: Path, run_id: str, now: Callable[[], datetime]) -> Iterator[Following]:
+def following(place: Path | Store, run_id: str, now: Callable[[], datetime]) -> Iterator[Following]:
     """The run, from now on; raises `UnknownRun`."""
-    with reading.opened(directory) as rows:
+    with reading.opened(place) as rows:
         yield Following(rows, run_id, now)

@@ -6,7 +6,6 @@ statement about, and the disk gets it with the next commit that waits. What guar
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,8 @@ from somagent.operators.runner.records import Attempt, Decision, Failure, RunRec
 from somagent.workflows.engines import events
 from somagent.workflows.engines.local import budgets as budget_rows
 from somagent.workflows.engines.local.rows import Rows, decode_attempt, decode_result, encode
-from somagent.workflows.engines.local.schema import FILE_NAME
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.writer import Crash, Writer, survive
 from somagent.workflows.engines.protocol import Event, UnknownRun
 
@@ -28,12 +28,15 @@ from somagent.workflows.engines.protocol import Event, UnknownRun
 class Journal:
     """The journal of a data directory, open for writing; the `Ledger` of its runs, where its methods are described."""
 
-    def __init__(self, directory: Path, tell: Callable[[Event], None] = lambda _: None, crash: Crash = survive) -> None:
+    def __init__(
+        self, place: Path | Store, tell: Callable[[Event], None] = lambda _: None, crash: Crash = survive
+    ) -> None:
         """`tell` gets every event after it was committed."""
-        writer = Writer(directory / FILE_NAME, crash)
+        store = store_at(place)
+        writer = Writer(store, crash)
         self.writer, self.write = writer, writer.write
-        self.rows = Rows(directory)
-        self.contents = Contents(directory / "contents")
+        self.rows = Rows(store)
+        self.contents = Contents(store.directory / "contents")
         self._tell = tell
 
     def close(self) -> None:
@@ -94,7 +97,7 @@ class Journal:
         return await self.write("reserve", lambda db: budget_rows.reserve(db, key, amounts, accounts, beyond))
 
 
-def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None = None) -> None:
+def cut_off(db: Db, at: datetime, why: str, run_id: str | None = None) -> None:
     """Closes open attempts, of one run or of all, that nobody is at work on any more.
 
     This is all of recovery: what is recorded stays, nothing is replayed, and a step whose attempt was cut off gets a
@@ -102,7 +105,7 @@ def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None =
     """
     rows = db.execute(
         "SELECT attempts.record FROM runs JOIN attempts ON attempts.run = runs.id "
-        "WHERE runs.ended_at IS NULL AND attempts.open AND coalesce(?, runs.id) = runs.id",
+        "WHERE runs.ended_at IS NULL AND attempts.open = 1 AND coalesce(?, runs.id) = runs.id",
         (run_id,),
     ).fetchall()
     failure = Failure(failure_class="cut_off", message=why)
@@ -110,8 +113,10 @@ def cut_off(db: sqlite3.Connection, at: datetime, why: str, run_id: str | None =
         _close(db, replace(attempt, ended_at=max(at, attempt.started_at), phase="Failed", failure=failure))
 
 
-def _begin(db: sqlite3.Connection, key: StepKey, at: datetime) -> Attempt:
-    insert = "INSERT INTO attempts VALUES (NULL, ?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING"
+def _begin(db: Db, key: StepKey, at: datetime) -> Attempt:
+    insert = (
+        "INSERT INTO attempts (run, step, item, number, open, record) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING"
+    )
     attempt = Attempt(key=key, number=1, started_at=at)
     if db.execute(insert, (*key, 1, encode(attempt))).rowcount:
         return attempt
@@ -134,19 +139,19 @@ def _begin(db: sqlite3.Connection, key: StepKey, at: datetime) -> Attempt:
     return attempt
 
 
-def _close(db: sqlite3.Connection, attempt: Attempt) -> None:
+def _close(db: Db, attempt: Attempt) -> None:
     update = "UPDATE attempts SET open = 0, record = ? WHERE run = ? AND step = ? AND item = ? AND number = ?"
     db.execute(update, (encode(attempt), *attempt.key, attempt.number))
 
 
-def _end(db: sqlite3.Connection, attempt: Attempt) -> None:
+def _end(db: Db, attempt: Attempt) -> None:
     _close(db, attempt)
     budget_rows.settle(db, attempt.key, attempt.spent)
 
 
-def _record(db: sqlite3.Connection, attempt: Attempt | None, result: StepResult) -> StepResult:
+def _record(db: Db, attempt: Attempt | None, result: StepResult) -> StepResult:
     if attempt is None:
-        query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? AND open"
+        query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? AND open = 1"
         row = db.execute(query, result.key).fetchone()
         attempt = decode_attempt(row[0]) if row else None
     if result.given_up:

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from somagent.operators.runner.records import NO_ITEM, Phase, StepKey
-from somagent.workflows.engines.lease import holder
+from somagent.workflows.engines import lease as leases
 from somagent.workflows.engines.local.rows import Rows, RunRow
-from somagent.workflows.engines.local.schema import FILE_NAME
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import LogChunk, RunSummary, RunView, UnknownRun
 from somagent.workflows.engines.views import over_budget, step_views
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[Rows]:
+def opened(place: Path | Store) -> Iterator[Rows]:
     """The journal of the data directory; raises `UnknownRun` when there is none."""
-    if not (directory / FILE_NAME).exists():
-        raise UnknownRun(f"there are no runs in {directory}")
-    with closing(Rows(directory)) as rows:
+    store = store_at(place)
+    if not store.exists():
+        raise UnknownRun(f"there are no runs in {store.where}")
+    with closing(Rows(store)) as rows:
         yield rows
 
 
-def summaries(directory: Path, *, children: bool = False) -> list[RunSummary]:
+def server(store: Store) -> int | None:
+    """The process that works on whatever is submitted, if there is one."""
+    if not store.shared:
+        return leases.server(store.directory)
+    with opened(store) as rows:
+        return rows.server()
+
+
+def holder(store: Store) -> int | None:
+    """A process that is at work, if one is."""
+    if not store.shared:
+        return leases.holder(store.directory)
+    with opened(store) as rows:
+        return next(iter(rows.holders().values()), None)
+
+
+def summaries(place: Path | Store, *, children: bool = False) -> list[RunSummary]:
     """A line for every run, newest first; with `children` also for those that are part of another one."""
     try:
-        with opened(directory) as rows, rows.snapshot():
-            pid, epoch, found = holder(directory), rows.epoch(), rows.runs(children=children)
+        with opened(place) as rows, rows.snapshot():
+            holders, found = rows.holders(), rows.runs(children=children)
     except UnknownRun:
         return []
     return [
         RunSummary(
             id=row.run.id,
             capsule=row.run.capsule,
-            phase=_phase(row, _held_by(row, pid, epoch)),
+            phase=_phase(row, _held_by(row, holders)),
             submitter=row.run.submitter,
             created_at=row.run.created_at,
             ended_at=row.ended_at,
@@ -51,14 +69,14 @@ def run_view(rows: Rows, run_id: str) -> RunView:
 
 def view_now(rows: Rows, run_id: str) -> RunView:
     """The same, inside a snapshot that there is already."""
-    return _run_view(rows, run_id, holder(rows.path.parent))
+    return _run_view(rows, run_id, rows.holders())
 
 
-def _run_view(rows: Rows, run_id: str, holder_pid: int | None) -> RunView:
+def _run_view(rows: Rows, run_id: str, holders: Mapping[int, int]) -> RunView:
     row, plan, decisions = rows.run(run_id), rows.plan(run_id), rows.decisions(run_id)
-    held_by = _held_by(row, holder_pid, rows.epoch())
+    held_by = _held_by(row, holders)
     records = (rows.results(run_id), rows.attempts(run_id), rows.fan_outs(run_id))
-    inside = {key: _run_view(rows, child, holder_pid) for key, child in rows.children(run_id).items()}
+    inside = {key: _run_view(rows, child, holders) for key, child in rows.children(run_id).items()}
     steps = step_views(run_id, plan, *records, at_work=held_by is not None, inside=inside)
     return RunView(
         run=row.run,
@@ -75,9 +93,10 @@ def _run_view(rows: Rows, run_id: str, holder_pid: int | None) -> RunView:
     )
 
 
-def logs(directory: Path, run_id: str, step: str | None) -> Iterator[LogChunk]:
+def logs(place: Path | Store, run_id: str, step: str | None) -> Iterator[LogChunk]:
     """What the attempts of a run, or of one of its steps, wrote; one that wrote nothing is left out."""
-    with opened(directory) as rows:
+    with opened(place) as rows:
+        directory = rows.store.directory
         rows.run(run_id)
         attempts = [attempt for attempt in rows.attempts(run_id) if step is None or attempt.key.step == step]
     for attempt in attempts:
@@ -94,9 +113,9 @@ def log_path(directory: Path, key: StepKey, attempt: int) -> Path:
     return directory / f"logs/{key.run}/{name}.{attempt}.log"
 
 
-def _held_by(row: RunRow, holder_pid: int | None, epoch: int) -> int | None:
-    """The process at work on the run: it holds the lease, and it began the run under this very lease."""
-    return holder_pid if row.phase == "Running" and row.epoch == epoch else None
+def _held_by(row: RunRow, holders: Mapping[int, int]) -> int | None:
+    """The process at work on the run: it holds a lease, and it began the run under this very lease."""
+    return holders.get(row.epoch) if row.phase == "Running" else None
 
 
 def _phase(row: RunRow, held_by: int | None) -> Phase:

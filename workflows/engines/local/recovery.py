@@ -7,35 +7,36 @@ one with the same idempotency key.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from somagent.operators.operator import Operator
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.orphans import end_orphans
-from somagent.workflows.engines.lease import Lease
 from somagent.workflows.engines.local.journal import Journal, cut_off
+from somagent.workflows.engines.local.store import Db
 
 
-def take_lease(db: sqlite3.Connection, lease: Lease) -> int:
-    """Takes the lease and gives its epoch; from the commit on, the holder before writes nothing more."""
-    lease.take()
-    db.execute("UPDATE lease SET epoch = epoch + 1")
-    return int(db.execute("SELECT epoch FROM lease").fetchone()[0])
-
-
-async def recover(journal: Journal, operators: Mapping[str, Operator], directory: Path, now: datetime) -> None:
-    """Ends what attempts of other leases left running, then closes those attempts as cut off.
+async def recover(
+    journal: Journal, operators: Mapping[str, Operator], directory: Path, now: datetime, runs: Collection[str] = ()
+) -> None:
+    """Ends what attempts of other leases left running, then closes those attempts as cut off: of these runs, or of all.
 
     In this order: if this process dies too, the next one finds them again.
     """
-    orphans = journal.rows.open_keys()
+    orphans = [key for key in journal.rows.open_keys() if not runs or key.run.partition(".")[0] in runs]
     for run_id in {key.run for key in orphans}:
         keys, plan = (key for key in orphans if key.run == run_id), await journal.plan(run_id)
         await end_orphans(plan, keys, operators, directory / "work")
     # Without waiting for the disk: when the machine fails as well, the next one does it again.
-    await journal.write("recover", lambda db: cut_off(db, now, "the process that ran it ended"), flush=False)
+    await journal.write("recover", lambda db: _cut_off(db, now, {key.run for key in orphans}), flush=False)
+    if runs:
+        return  # others are at work beside this process
     with contextlib.suppress(OSError):  # what an operator that is not here any more left may write there
         remove_tree(directory / "work")
+
+
+def _cut_off(db: Db, now: datetime, runs: Collection[str]) -> None:
+    for run_id in runs:
+        cut_off(db, now, "the process that ran it ended", run_id)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +12,9 @@ import msgspec
 
 from somagent.capsule_compiler.plan import Amounts, Plan, decode_plan
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
-from somagent.workflows.engines.local.faults import translated, unreadable
-from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
+from somagent.workflows.engines.local.faults import unreadable
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.rules import Outcome
 
@@ -45,9 +45,9 @@ _RUNS = "SELECT id, record, phase, epoch, started_at, ended_at, outcome FROM run
 class Rows:
     """Questions to the journal, over a connection of their own. Lists are in the order of time; runs newest first."""
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / FILE_NAME
-        self._db = open_reader(self.path)
+    def __init__(self, place: Path | Store) -> None:
+        self.store = store_at(place)
+        self._db = self.store.reader()
 
     def close(self) -> None:
         self._db.close()
@@ -55,7 +55,8 @@ class Rows:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """What is read inside belongs to one moment."""
-        self._ask("BEGIN")
+        with self._translating():
+            self.store.snapshot(self._db)
         try:
             yield
         finally:
@@ -63,10 +64,23 @@ class Rows:
 
     def version(self) -> int:
         """Changes whenever another connection, of any process, has written."""
-        return int(self._ask("PRAGMA data_version")[0][0])
+        with self._translating():
+            return self.store.version(self._db)
 
-    def epoch(self) -> int:
-        return int(self._ask("SELECT epoch FROM lease")[0][0])
+    def check_free(self, *, serves: bool) -> None:
+        """Raises `DataDirectoryHeld` when another process is at work that must be left to it."""
+        with self._translating():
+            self.store.check_free(self._db, serves=serves)
+
+    def holders(self) -> Mapping[int, int]:
+        """The processes at work, by the epochs of their leases."""
+        with self._translating():
+            return self.store.holders(self._db)
+
+    def server(self) -> int | None:
+        """The process that works on whatever is submitted, if there is one."""
+        with self._translating():
+            return self.store.server(self._db)
 
     def run(self, run_id: str) -> RunRow:
         """The run; raises `UnknownRun`."""
@@ -156,14 +170,15 @@ class Rows:
     def unfinished(self, run_id: str) -> dict[StepKey, Attempt]:
         """The last attempt of every step and item that has been tried and has no result."""
         query = (
-            "SELECT record, max(number) FROM attempts AS a WHERE run = ? AND NOT EXISTS (SELECT 1 FROM results AS r "
-            "WHERE r.run = a.run AND r.step = a.step AND r.item = a.item) GROUP BY step, item"
+            "SELECT record FROM attempts AS a WHERE run = ? AND NOT EXISTS (SELECT 1 FROM results AS r "
+            "WHERE r.run = a.run AND r.step = a.step AND r.item = a.item) AND number = (SELECT max(number) "
+            "FROM attempts AS b WHERE b.run = a.run AND b.step = a.step AND b.item = a.item) ORDER BY step, item"
         )
         return {attempt.key: attempt for attempt in self._records(decode_attempt, query, (run_id,))}
 
     def open_keys(self) -> list[StepKey]:
         """What attempts of runs that have not ended are at work on, or were when their process died."""
-        query = "SELECT run, step, item FROM attempts JOIN runs ON id = run WHERE ended_at IS NULL AND open"
+        query = "SELECT run, step, item FROM attempts JOIN runs ON id = run WHERE ended_at IS NULL AND open = 1"
         return [StepKey(*row) for row in self._ask(query)]
 
     def times(self, run_id: str) -> Iterator[datetime | None]:
@@ -203,20 +218,25 @@ class Rows:
     def _one(self, run_id: str, query: str) -> tuple[Any, ...]:
         found = self._ask(query, (run_id,))
         if not found:
-            raise UnknownRun(f"there is no run `{run_id}` in {self.path.parent}")
+            raise UnknownRun(f"there is no run `{run_id}` in {self.store.where}")
         return found[0]
 
     def _records(self, decode: Callable[[bytes], T], query: str, values: tuple[Any, ...]) -> list[T]:
         return [self._decoded(values[0], decode, row[0]) for row in self._ask(query, values)]
 
     def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._translating():
+            return [tuple(row) for row in self._db.execute(query, values).fetchall()]
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
         try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+            yield
+        except self.store.errors as error:
+            raise self.store.translated(error) from error
 
     def _decoded(self, run_id: str, decode: Callable[[bytes], T], content: bytes) -> T:
         try:
             return decode(content)
         except msgspec.DecodeError as error:
-            raise unreadable(self.path, run_id, str(error)) from error
+            raise unreadable(self.store.where, run_id, str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from somagent.operators.runner.folders import make_lasting
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.rows import decode_attempt, decode_decision, encode
+from somagent.workflows.engines.local.store import Db
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
 
 
@@ -29,7 +29,7 @@ def prepare(directory: Path) -> None:
 
 
 def write_run(
-    db: sqlite3.Connection,
+    db: Db,
     run: RunRecord,
     plan: bytes,
     *,
@@ -45,7 +45,7 @@ def write_run(
 
 
 def _write(
-    db: sqlite3.Connection,
+    db: Db,
     run: RunRecord,
     plan: bytes,
     results: Sequence[StepResult],
@@ -64,7 +64,7 @@ def _write(
 
 
 def write_child(
-    db: sqlite3.Connection,
+    db: Db,
     run: RunRecord,
     plan: bytes,
     *,
@@ -73,7 +73,7 @@ def write_child(
 ) -> str:
     """Writes the run of a step's capsule, whose id is known; when it is there already nothing is changed."""
     assert run.parent is not None  # noqa: S101 - it is what makes it a child
-    link = "INSERT INTO children VALUES (NULL, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    link = "INSERT INTO children (run, parent, step, item) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
     if db.execute(link, (run.id, run.parent.run, run.parent.step, run.parent.item)).rowcount:
         _write(db, run, plan, results, decisions)
         copy = "INSERT INTO spends SELECT ?, step, tokens, cost FROM spends WHERE run = ?"
@@ -81,7 +81,7 @@ def write_child(
     return run.id
 
 
-def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision, show: str) -> None:
+def write_decision(db: Db, run: RunRecord, decision: Decision, show: str) -> None:
     """Checks and writes a decision in one transaction; raises `DecisionRefused`. `show` is how to look at the run."""
     key = StepKey(run.id, decision.step, decision.item)
     ended = db.execute("SELECT phase FROM results WHERE run = ? AND step = ? AND item = ?", key).fetchone()
@@ -111,7 +111,7 @@ def write_decision(db: sqlite3.Connection, run: RunRecord, decision: Decision, s
     audit.decided(db, run.id, decision)
 
 
-def _closed(db: sqlite3.Connection, key: StepKey, end: Outcome | None) -> str:
+def _closed(db: Db, key: StepKey, end: Outcome | None) -> str:
     """Why nobody can decide any more although nobody has gone on with the run yet; empty when somebody can."""
     top = key.run.partition(".")[0]
     stopped = db.execute("SELECT person FROM cancels WHERE run = ?", (top,)).fetchone()
@@ -129,7 +129,7 @@ def check_whole(run: RunRecord) -> None:
         raise EngineError(f"{run.id} is a part of {top}; name that run instead")
 
 
-def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> None:
+def write_cancel(db: Db, run_id: str, by: str, at: datetime) -> None:
     """Asks the run to stop; raises `EngineError` when it has ended."""
     phase, ended_at = db.execute("SELECT phase, ended_at FROM runs WHERE id = ?", (run_id,)).fetchone()
     if ended_at is not None:
@@ -139,13 +139,16 @@ def write_cancel(db: sqlite3.Connection, run_id: str, by: str, at: datetime) -> 
         audit.cancelled(db, run_id, by, at)
 
 
-def _insert(db: sqlite3.Connection, run_id: str, decision: Decision) -> bool:
-    insert = "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+def _insert(db: Db, run_id: str, decision: Decision) -> bool:
+    insert = (
+        "INSERT INTO decisions (run, step, item, question, person, record) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING"
+    )
     row = (run_id, decision.step, decision.item, decision.question, person(decision.by), encode(decision))
     return db.execute(insert, row).rowcount > 0
 
 
-def _free_id(db: sqlite3.Connection, at: datetime, token: Callable[[], str]) -> str:
+def _free_id(db: Db, at: datetime, token: Callable[[], str]) -> str:
     """Sorts by minute, is short enough to type, and is new."""
     while True:
         run_id = f"r-{at:%Y%m%d-%H%M}-{token()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from somagent.workflows.engines.local.engine import LocalEngine
 from somagent.workflows.engines.local.inbox import Inbox
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.rows import Rows
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.parked import questions
 from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, StorageFull
 
@@ -25,21 +27,22 @@ _AT_ONCE = 200  # runs; what is at work of each is limited by the engine
 
 
 class Worker:
-    """Works in `directory` with the engines of `make_engine`: one after another, as the lease comes and goes.
+    """Works on the runs of a store with the engines of `make_engine`: one after another, as its lease comes and goes.
 
-    While another process holds the lease it stands by. `say` gets a line for whatever people want to know.
+    Where one process works at a time, it stands by while another one does; workers that share a store each take runs of
+    their own. `say` gets a line for whatever people want to know.
     """
 
     def __init__(
         self,
-        directory: Path,
+        place: Path | Store,
         make_engine: Callable[[], LocalEngine],
         say: Callable[[str], None],
         *,
         grace_s: float = 10.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._directory, self._make_engine, self._say = directory.absolute(), make_engine, say
+        self._store, self._make_engine, self._say = store_at(place), make_engine, say
         self._grace_s, self._now = grace_s, now
         self._stopping, self._at_once = asyncio.Event(), asyncio.Event()
         self._refused: set[str] = set()
@@ -66,9 +69,9 @@ class Worker:
                     await self._pursue_all(engine)
 
     async def _pursue_all(self, engine: LocalEngine) -> None:
-        self._say(f"works in {self._directory} (process {os.getpid()})")
+        self._say(f"works in {self._store.where} (process {os.getpid()})")
         try:
-            with opened(self._directory) as rows:
+            with opened(self._store) as rows:
                 await self._work(engine, rows)
         except DataDirectoryHeld as error:
             self._say(str(error))
@@ -79,10 +82,10 @@ class Worker:
             await self._cut_off()
 
     async def _stand_by(self) -> None:
-        pid = holder(self._directory)
+        pid = None if self._store.shared else holder(self._store.directory)
         if pid is not None:
-            self._say(f"stands by: process {pid} works in {self._directory}")
-            while holder(self._directory) is not None and not self._stopping.is_set():
+            self._say(f"stands by: process {pid} works in {self._store.where}")
+            while holder(self._store.directory) is not None and not self._stopping.is_set():
                 await _first(_LOOK_S, self._stopping)
 
     async def _work(self, engine: LocalEngine, rows: Rows) -> None:
@@ -92,11 +95,7 @@ class Worker:
             ended = self._gather(inbox)
             due, now = inbox.next_due(), self._now()
             if ended or seen != (seen := rows.version()) or (due is not None and due <= now):
-                for run_id in inbox.ready(now):
-                    if run_id in self._tasks or len(self._tasks) >= _AT_ONCE:
-                        inbox.parked(run_id)
-                    elif run_id not in self._refused:
-                        self._begin(engine, rows, run_id)
+                await self._take(engine, rows, inbox, [one for one in inbox.ready(now) if one not in self._refused])
             await _first(_LOOK_S, self._stopping, *self._tasks.values())
         engine.begin_nothing()
         if engine.at_work:
@@ -107,6 +106,16 @@ class Worker:
             await _first(0.05, self._at_once)
         await self._cut_off()
         self._say("stopped; nothing recorded is lost")
+
+    async def _take(self, engine: LocalEngine, rows: Rows, inbox: Inbox, ready: Sequence[str]) -> None:
+        most = engine.places if self._store.shared else _AT_ONCE  # the others shall have some, too
+        free = [run_id for run_id in ready if run_id not in self._tasks]
+        taken = await engine.claim(free, most - len(self._tasks)) if free and len(self._tasks) < most else []
+        for run_id in ready:
+            if run_id in taken:
+                self._begin(engine, rows, run_id)
+            else:
+                inbox.parked(run_id)
 
     def _begin(self, engine: LocalEngine, rows: Rows, run_id: str) -> None:
         row = rows.run(run_id)

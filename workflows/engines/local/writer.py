@@ -10,23 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
-from somagent.workflows.engines.lease import taken_over
-from somagent.workflows.engines.local.faults import translated
-from somagent.workflows.engines.local.schema import open_writer
+from somagent.workflows.engines.local.store import Db, Store
 
 T = TypeVar("T")
 
 # The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
 # and when it is durable but nobody has been told.
 Crash = Callable[[str], None]
-Name = Literal["lease", "recover", "submit", "start", "open", "begin", "end", "record", "reserve", "spent", "child",
-               "signal", "cancel", "stop", "close"]  # fmt: skip
+Name = Literal["lease", "claim", "recover", "submit", "start", "open", "begin", "end", "record", "reserve", "spent",
+               "child", "signal", "cancel", "stop", "close"]  # fmt: skip
 WRITES: tuple[Name, ...] = get_args(Name)
 CRASH_POINTS = tuple(f"{write}.{moment}" for write in WRITES for moment in ("before", "written", "committed"))
 
@@ -37,17 +33,16 @@ def survive(_point: str) -> None:
 
 class _Write(NamedTuple):
     name: str
-    operation: Callable[[sqlite3.Connection], Any]
+    operation: Callable[[Db], Any]
     flush: bool
     done: asyncio.Future[Any]
 
 
 class Writer:
-    def __init__(self, path: Path, crash: Crash) -> None:
+    def __init__(self, store: Store, crash: Crash) -> None:
         self.epoch: int | None = None  # of the lease; once set, every transaction checks that it still holds
-        self._path, self._crash = path, crash
-        self._db = open_writer(path)
-        self._flushing = True
+        self._store, self._crash = store, crash
+        self._db = store.writer()
         self._broken: Exception | None = None
         self._turn: list[_Write] = []
         self._busy = False  # the thread has a batch
@@ -56,7 +51,7 @@ class Writer:
         self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
         self._thread.start()
 
-    async def write(self, name: Name, operation: Callable[[sqlite3.Connection], T], *, flush: bool = True) -> T:
+    async def write(self, name: Name, operation: Callable[[Db], T], *, flush: bool = True) -> T:
         """What the operation returned, after its commit.
 
         Without `flush` the commit outlives this process but perhaps not the machine: it reaches the disk with the next
@@ -77,7 +72,7 @@ class Writer:
         self._queue.put(self._turn)
         self._queue.put([])
         self._thread.join()
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*self._store.errors):
             self._db.close()
 
     def _hand_over(self) -> None:
@@ -104,22 +99,19 @@ class Writer:
                 self._busy = False
 
     def _commit(self, batch: list[_Write]) -> list[Any]:
+        if self._broken is not None:
+            return [self._broken] * len(batch)
+        flush = any(write.flush for write in batch)
         try:
-            if self._broken is not None:
-                raise self._broken
-            flush = any(write.flush for write in batch)
-            if flush != self._flushing:
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
-                self._flushing = flush
-            self._db.execute("BEGIN IMMEDIATE")
-            if self.epoch is not None and self._db.execute("SELECT epoch FROM lease").fetchone() != (self.epoch,):
-                raise taken_over(self._path.parent)
+            self._store.begin(self._db, [write.name for write in batch], self.epoch, flush=flush)
             outcomes = [self._apply(write) for write in batch]
             self._db.execute("COMMIT")
         except Exception as error:  # whatever it is, those who wait must hear of it
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*self._store.errors):
                 self._db.execute("ROLLBACK")
-            self._broken = translated(error, self._path) if isinstance(error, sqlite3.Error) else error
+            if self._store.again(error):
+                return self._commit(batch)
+            self._broken = self._store.translated(error) if isinstance(error, self._store.errors) else error
             return [self._broken] * len(batch)
         for write in batch:
             self._crash(f"{write.name}.committed")
@@ -129,7 +121,7 @@ class Writer:
         self._crash(f"{write.name}.before")
         try:
             outcome = write.operation(self._db)
-        except sqlite3.Error:
+        except self._store.errors:
             raise
         except Exception as refusal:
             return refusal

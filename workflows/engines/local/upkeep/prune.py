@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from somagent.operators.runner.folders import remove_tree
-from somagent.workflows.engines.lease import Lease
 from somagent.workflows.engines.local.faults import translated
-from somagent.workflows.engines.local.recovery import take_lease
 from somagent.workflows.engines.local.schema import FILE_NAME, open_writer
+from somagent.workflows.engines.local.sqlite import FileLease
 from somagent.workflows.engines.local.upkeep.references import referenced
 from somagent.workflows.engines.protocol import UnknownRun
 
@@ -50,12 +49,12 @@ def prune(directory: Path, before: datetime, keep: int = 0, *, dry_run: bool = F
     """
     if not (directory / FILE_NAME).exists():
         raise UnknownRun(f"there are no runs in {directory}")
-    lease = Lease(directory)
+    lease = FileLease(directory)
     try:
         with closing(open_writer(directory / FILE_NAME)) as db:
             if not dry_run:
                 db.execute("BEGIN IMMEDIATE")
-                take_lease(db, lease)
+                lease.take(db)
                 db.execute("COMMIT")
                 lease.keep(lambda: None)
             return _prune(db, directory, before, keep, dry_run=dry_run, may_remove=lambda: not lease.is_lost())

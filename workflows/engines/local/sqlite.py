@@ -1,0 +1,91 @@
+"""The store that needs no server: one SQLite file in the data directory, in which one process at a time works."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from somagent.workflows.engines import lease as leases
+from somagent.workflows.engines.local.faults import translated
+from somagent.workflows.engines.local.schema import FILE_NAME, open_reader, open_writer
+from somagent.workflows.engines.local.store import Store
+from somagent.workflows.engines.protocol import EngineError
+
+
+class FileLease(leases.Lease):
+    """A lease of the directory, and its epoch in the journal."""
+
+    def take(self, db: sqlite3.Connection) -> int:  # type: ignore[override]
+        super().take()
+        db.execute("UPDATE lease SET epoch = epoch + 1")
+        return _epoch(db)
+
+
+class SqliteStore:
+    """The journal of a data directory."""
+
+    shared = False
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.path = directory, directory / FILE_NAME
+        self.where = str(directory)
+        self._flushing: dict[int, bool] = {}  # by connection: what its commits wait for
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def reader(self) -> sqlite3.Connection:
+        return open_reader(self.path)
+
+    def writer(self) -> sqlite3.Connection:
+        return open_writer(self.path)
+
+    def begin(self, db: sqlite3.Connection, names: Sequence[str], epoch: int | None, *, flush: bool) -> None:  # noqa: ARG002
+        if flush != self._flushing.get(id(db), True):
+            db.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
+        self._flushing[id(db)] = flush
+        db.execute("BEGIN IMMEDIATE")
+        if epoch is not None and _epoch(db) != epoch:
+            raise leases.taken_over(self.directory)
+
+    def again(self, error: Exception) -> bool:  # noqa: ARG002
+        return False
+
+    def snapshot(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN")
+
+    def version(self, db: sqlite3.Connection) -> int:
+        """Changes whenever another connection, of any process, has written."""
+        return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+    def lease(self, length_s: float, *, serves: bool) -> FileLease:
+        return FileLease(self.directory, length_s, serves=serves)
+
+    def check_free(self, db: sqlite3.Connection, *, serves: bool) -> None:  # noqa: ARG002
+        leases.check_free(self.directory)
+
+    def claim(self, db: sqlite3.Connection, runs: Sequence[str], epoch: int, limit: int) -> list[str]:  # noqa: ARG002
+        """Whoever holds the lease works on all of them."""
+        return list(runs[:limit])
+
+    def holders(self, db: sqlite3.Connection) -> Mapping[int, int]:
+        pid = leases.holder(self.directory)
+        return {} if pid is None else {_epoch(db): pid}
+
+    def server(self, db: sqlite3.Connection) -> int | None:  # noqa: ARG002
+        return leases.server(self.directory)
+
+    def translated(self, error: Exception) -> EngineError:
+        assert isinstance(error, sqlite3.Error)  # noqa: S101 - `errors` says so
+        return translated(error, self.path)
+
+
+def _epoch(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT epoch FROM lease").fetchone()[0])
+
+
+def store_at(place: Path | Store) -> Store:
+    """The store, or that of a data directory."""
+    return SqliteStore(place) if isinstance(place, Path) else place

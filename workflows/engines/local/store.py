@@ -1,0 +1,125 @@
+"""Where the rows of runs are kept: in a file of the data directory, or in a database that several workers share.
+
+One set of SQL serves both; a store knows what differs: how a transaction begins, what makes a lease, who is at work.
+Logs, large values and artifacts are files in the data directory with either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from somagent.workflows.engines.protocol import EngineError
+
+
+class Cursor(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it changed."""
+        ...
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Db(Protocol):
+    """A connection; statements have `?` where values belong."""
+
+    def execute(self, query: str, values: Sequence[Any] = ..., /) -> Cursor:
+        """Executes one statement."""
+        ...
+
+    def close(self) -> None:
+        """Ends the connection."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to work, from `take` until `release`, unless it is taken over by somebody else."""
+
+    def take(self, db: Any) -> int:
+        """Takes it inside a write transaction, and gives its epoch; raises `DataDirectoryHeld`."""
+        ...
+
+    def keep(self, lost: Callable[[], object]) -> None:
+        """Gives signs from now on, in a thread; calls `lost` there, once, when somebody else took over."""
+        ...
+
+    def is_lost(self) -> bool:
+        """Whether somebody else took over, as far as is known without asking."""
+        ...
+
+    def release(self) -> None:
+        """Lets go of it."""
+        ...
+
+
+class Store(Protocol):
+    """The rows of the runs whose files are in `directory`; `where` is how people are told of it."""
+
+    directory: Path
+    where: str
+    errors: tuple[type[Exception], ...]
+    shared: bool  # several processes work on runs at once, each on its own
+
+    def exists(self) -> bool:
+        """Whether there has been a run."""
+        ...
+
+    def reader(self) -> Db:
+        """A connection that changes nothing; raises `UnknownRun` when there is nothing yet."""
+        ...
+
+    def writer(self) -> Db:
+        """A connection for writing; makes the tables when they are not there."""
+        ...
+
+    def begin(self, db: Any, names: Sequence[str], epoch: int | None, *, flush: bool) -> None:
+        """Begins a transaction of writes with these names; raises `DataDirectoryHeld` when the epoch has passed."""
+        ...
+
+    def again(self, error: Exception) -> bool:
+        """Whether a transaction that ended with this error is to be tried again."""
+        ...
+
+    def snapshot(self, db: Any) -> None:
+        """Begins a transaction that sees one moment."""
+        ...
+
+    def version(self, db: Any) -> int:
+        """Another number whenever others may have written something that is waited for."""
+        ...
+
+    def lease(self, length_s: float, *, serves: bool) -> Lease:
+        """A lease that ends when its holder gives no sign for so long."""
+        ...
+
+    def check_free(self, db: Any, *, serves: bool) -> None:
+        """Raises `DataDirectoryHeld` when another process is at work that must be left to it."""
+        ...
+
+    def claim(self, db: Any, runs: Sequence[str], epoch: int, limit: int) -> list[str]:
+        """Those of the runs, at most so many, that are this worker's alone from now on; inside a write transaction."""
+        ...
+
+    def holders(self, db: Any) -> Mapping[int, int]:
+        """The processes at work, by the epochs of their leases."""
+        ...
+
+    def server(self, db: Any) -> int | None:
+        """The process that works on whatever is submitted, if there is one."""
+        ...
+
+    def translated(self, error: Exception) -> EngineError:
+        """The error as people are told it."""
+        ...

@@ -116,8 +116,8 @@ class Readings:
         found = self._templates.get(text)
         if found is None:
             template, faults = read_template(text)
-            parts = tuple(part if isinstance(part, str) else _read(part.expr, part.text) for part in template.parts)
-            found = self._templates.keep(text, ReadTemplate(parts, tuple(faults)))
+            parts = [part if isinstance(part, str) else _read(part.expr, part.text) for part in template.parts]
+            found = self._templates.keep(text, ReadTemplate(tuple(parts), faults))
         return found
 
     def bare(self, text: str) -> Reading:

@@ -70,10 +70,11 @@ class SchemaCheck:
         if "type" not in schema:
             yield from self._typeless(path)
             return
-        yield from self._keywords(schema, path)
-        yield from self._pattern(schema, path)
-        if schema["type"] != "secret":  # what is said of its value has been refused
-            yield from self._values(schema, path)
+        if len(schema) > 1:
+            yield from self._keywords(schema, path)
+            yield from self._pattern(schema, path)
+            if schema["type"] != "secret":  # what is said of its value has been refused
+                yield from self._values(schema, path)
         if schema["type"] == "artifact" and inner:
             message, help_ = "an artifact cannot be part of another value", "make it an output of its own"
             yield Diagnostic("artifact-inside-value", message, self._span((*path, "type")), help=help_)

@@ -61,24 +61,24 @@ def read_template(text: str) -> tuple[Template, tuple[Diagnostic, ...]]:
     """The same, but for the mistakes, which come beside a template of the holes that have none."""
     parts: list[str | Hole] = []
     faults: list[Diagnostic] = []
-    plain: list[str] = []
+    plain = ""
     at = 0
     while (found := text.find(OPEN, at)) >= 0:
         if found > at and text[found - 1] == "$":
-            plain.append(text[at : found - 1] + OPEN)
+            plain += text[at : found - 1] + OPEN
             at = found + len(OPEN)
             continue
-        plain.append(text[at:found])
-        if any(plain):
-            parts.append("".join(plain))
-        plain = []
+        plain += text[at:found]
+        if plain:
+            parts.append(plain)
+        plain = ""
         hole, at, wrong = _read_hole(text, found)
-        faults.extend(wrong)
+        faults += wrong
         if hole is not None:
             parts.append(hole)
-    plain.append(text[at:])
-    if any(plain):
-        parts.append("".join(plain))
+    plain += text[at:]
+    if plain:
+        parts.append(plain)
     return Template(tuple(parts)), tuple(faults)
 
 
@@ -93,14 +93,15 @@ def _read_hole(text: str, start: int) -> tuple[Hole | None, int, tuple[Diagnosti
         return None, len(text), (fault,)  # nothing after it can be closed either
     after = end + len(CLOSE)
     span = Span(start, after)
-    if not text[inside:end].strip():
+    written = text[inside:end].strip()
+    if not written:
         help_ = f"write one between the braces; a plain `{OPEN}` is written `{ESCAPED}`"
         return None, after, (Diagnostic("empty-hole", "there is no expression in this hole", span, help=help_),)
     if end - inside > MAX_LENGTH:
         message = f"an expression has at most {MAX_LENGTH} characters; this one has {end - inside}"
         return None, after, (Diagnostic("expression-too-long", message, span, help=SPLIT),)
     try:
-        return Hole(parse_range(text, inside, end), text[inside:end].strip(), span), after, ()
+        return Hole(parse_range(text, inside, end), written, span), after, ()
     except SyntaxFault as fault:
         return None, after, fault.diagnostics
 

@@ -72,6 +72,7 @@ def read_beside(draft: Draft, path: str, at: Path, found: list[Diagnostic]) -> S
     except OSError as error:
         reason = error.strerror or str(error)
         message = f"cannot read `{path}`: {reason[:1].lower()}{reason[1:]}"
-        help_ = "paths are relative to the capsule's folder"
+        gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+        help_ = "paths are relative to the capsule's folder" if gone else ""
         found.append(Diagnostic("file-beside-missing", message, draft.span(at), help=help_))
         return ()

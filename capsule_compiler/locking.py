@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 from msgspec import Struct
 
+from somagent.capsule_compiler.beside import read_beside
 from somagent.capsule_compiler.chosen import USES, shown_fault
 from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.draft import Draft, Given
 from somagent.capsule_compiler.packages.choose import new_packages
 from somagent.capsule_compiler.packages.lock import CapsuleLock, Lock, with_capsule
-from somagent.capsule_compiler.packages.wanted import wanted_by
+from somagent.capsule_compiler.packages.wanted import Wanted, wanted_by
 from somagent.capsule_compiler.passes.check_shape import check_shape
 from somagent.capsule_compiler.passes.parse import parse
 from somagent.governance.documents import Diagnostic, Source, decode_source
@@ -40,6 +41,9 @@ def lock_capsule(name: str, content: bytes, given: Given, old: Lock, upgrade: Se
     if wrong:  # mistakes elsewhere keep nobody from locking
         return Locked(source, None, tuple(wrong))
     wanted = wanted_by(draft.file_name, draft.capsule.spec.uses, given.files)
+    unread = list(_unread(draft, wanted))
+    if unread:
+        return Locked(source, None, tuple(unread))
     section = old.capsules.get(draft.file_name, CapsuleLock())
     preferred = {name: version for name, version in section.packages.items() if not {name, ALL} & upgrade}
     kept = {key: one for key, one in old.packages.items() if not {key.partition(" ")[0], ALL} & upgrade}
@@ -50,3 +54,12 @@ def lock_capsule(name: str, content: bytes, given: Given, old: Lock, upgrade: Se
     contents = {package.key: package.pinned() for package in choice.packages.values()}
     new = CapsuleLock(requires=wanted.requires, packages=versions, files=wanted.files)
     return Locked(source, with_capsule(old, draft.file_name, new, contents))
+
+
+def _unread(draft: Draft, wanted: Wanted) -> Iterator[Diagnostic]:
+    """Why files that are used cannot be pinned."""
+    for path, use in wanted.unread:
+        found: list[Diagnostic] = []
+        read_beside(draft, path, (*USES, *use), found)
+        span = draft.span((*USES, *use))
+        yield from found or [Diagnostic("file-beside-missing", f"cannot read `{path}`: is a directory", span)]

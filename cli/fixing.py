@@ -7,6 +7,7 @@ import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 
+from somagent.capsule_compiler.diagnostics import is_error
 from somagent.capsule_compiler.diagnostics.fix import Applied, Checked, fix
 from somagent.cli.checking import Checker, Found
 from somagent.cli.files import replace_file
@@ -46,6 +47,18 @@ def told(name: str, applied: tuple[Applied, ...]) -> str:
         for one in applied
     ]
     return visible("".join(lines))
+
+
+def left(mended: Found) -> str:
+    """A line for a file with errors that were not mended: a diff alone, or none, would look like the whole truth."""
+    count = sum(map(is_error, mended.diagnostics))
+    if not count:
+        return ""
+    one = count == 1
+    return visible(
+        f"{mended.name}: {count} error{'s' * (not one)} {'is' if one else 'are'} left; "
+        f"`somagent check {mended.name}` shows {'it' if one else 'them'}\n"
+    )
 
 
 def diff(before: Found, after: Found) -> str:

@@ -7,9 +7,11 @@ import re
 from somagent.capsule_compiler.analysis.analysis import Analysis
 from somagent.capsule_compiler.analysis.navigation import occurrence_at
 from somagent.capsule_compiler.analysis.occurrences import Meant, Occurrence, occurrences
+from somagent.capsule_compiler.draft import index_name, item_name
 from somagent.capsule_compiler.environment import MEMBERS_OF_STEPS, RESERVED_NAMES
 from somagent.governance.cel.lexer import KEYWORDS, RESERVED
 from somagent.governance.documents import Edit
+from somagent.governance.documents.resolve import other_meaning, resolve
 
 _FORMS = {
     "step": ("[a-z][a-z0-9_]{0,62}", "a step id like `run_tests`: small letters, digits and `_`"),
@@ -46,7 +48,9 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
         return []
     if here.meant.kind != "type" and new in KEYWORDS | RESERVED:
         raise NotRenamable(f"`{new}` is a word of the expression language")
-    if here.meant.kind == "item" and new in RESERVED_NAMES:
+    if other_meaning(new) is not None or resolve(new) != new:
+        raise NotRenamable(f"`{new}` would have to be quoted everywhere: plain, it is no text in YAML")
+    if here.meant.kind == "item" and new in RESERVED_NAMES | _beside_item(analysis, here.meant):
         raise NotRenamable(f"`{new}` is taken: expressions use it for something else")
     if here.meant.kind == "output" and new in MEMBERS_OF_STEPS:
         raise NotRenamable(f"`{new}` is taken: every step has it")
@@ -58,6 +62,12 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
         _check_grants(known, named, new)
     title = f"rename to `{new}`"
     return [Edit(one.span, new, title) for one in named]
+
+
+def _beside_item(analysis: Analysis, item: Meant) -> set[str]:
+    """The other name that the arguments of a fan-out have."""
+    step = analysis.draft.steps.get(item.names[0])
+    return set() if step is None else {item_name(step), index_name(step)} - {item.name}
 
 
 def _check_grants(known: list[Occurrence], named: list[Occurrence], new: str) -> None:

@@ -25,6 +25,7 @@ class Wanted(Struct):
 
     requirements: list[Requirement] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    unread: list[tuple[str, tuple[str, str]]] = field(default_factory=list)  # paths, and the uses that lead to them
 
     @property
     def requires(self) -> dict[str, list[str]]:
@@ -38,7 +39,7 @@ class Wanted(Struct):
 def wanted_by(name: str, uses: Uses, files: FilesBeside) -> Wanted:
     """What a capsule of that name wants, with what capsules beside it want.
 
-    What cannot be read is left out; compiling says why.
+    What cannot be read is left out, and is found under `unread`.
     """
     wanted = Wanted()
     waiting: list[tuple[tuple[str, ...], str, Use, tuple[str, str]]] = [
@@ -51,7 +52,10 @@ def wanted_by(name: str, uses: Uses, files: FilesBeside) -> Wanted:
             continue
         path = normpath(join(folder, use.path))
         file = _file(files, path)
-        if file is None or path in wanted.files or len(wanted.files) >= MAX_FILES:
+        if file is None:
+            wanted.unread.append((path, origin))
+            continue
+        if path in wanted.files or len(wanted.files) >= MAX_FILES:
             continue
         wanted.files[path] = file_digest(file)
         if use.section == "capsules":

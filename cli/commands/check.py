@@ -64,12 +64,15 @@ def _show(named: Sequence[Found], unread: dict[str, str], arguments: Namespace) 
 def _diff(found: Sequence[Found], unread: dict[str, str], checker: Checker, arguments: Namespace) -> int:
     from somagent.cli import fixing  # noqa: PLC0415  only for those who mend
 
-    changed = False
+    changed, left = False, ""
     for one in found:
         mended, applied = fixing.mend(one, checker, unsafe=arguments.unsafe_fixes)
         if applied:
             changed = True
             sys.stdout.write(fixing.diff(one, mended))
+        left += fixing.left(mended)
+    sys.stdout.flush()  # where both go to one place, the diff comes first
+    sys.stderr.write(left)
     formats.tell_unread(unread)
     if unread:
         return Exit.USAGE

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Generator
+from concurrent.futures import Future
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
@@ -35,6 +36,15 @@ class _Protocol(LanguageServerProtocol):
                 general.position_encodings, key=lambda one: one != types.PositionEncodingKind.Utf8
             )
         return (yield from super().lsp_initialize(params))
+
+    def _send_handler_result(self, future: Future[Any], *, msg_id: str | int) -> None:
+        """Answers with a refusal as with any other answer: it is no fault to be logged."""
+        refusal = None if future.cancelled() else future.exception()
+        if isinstance(refusal, JsonRpcInvalidParams):
+            self._request_futures.pop(msg_id, None)
+            self._send_response(msg_id, error=refusal.to_response_error())
+        else:
+            super()._send_handler_result(future, msg_id=msg_id)
 
 
 class Server(LanguageServer):

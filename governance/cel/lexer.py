@@ -7,10 +7,12 @@ is already right.
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 from msgspec import Struct
 
 from somagent.governance.cel.faults import SyntaxFault
+from somagent.governance.cel.syntax import MacroName
 from somagent.governance.documents import Diagnostic, Edit, Span
 
 RESERVED = frozenset(
@@ -64,6 +66,10 @@ _WORD = re.compile(r"[A-Za-z0-9_]+")
 _INSTEAD = {"=": "==", "&": "&&", "|": "||", "“": '"', "”": '"', "‘": "'", "’": "'"}
 
 _TURNED = {"=>": ">=", "=<": "<=", "=!": "!="}
+_MACROS = frozenset(get_args(MacroName))
+_BEFORE_ARROW = re.compile(
+    r"\.(?P<macro>[A-Za-z_]\w*)\(\s*(?P<from>(?P<name>[A-Za-z_]\w*)|\(\s*(?P<inner>[A-Za-z_]\w*)\s*\))\s*\Z", re.ASCII
+)
 _OPERATOR = frozenset("<>=!&|")
 
 
@@ -113,6 +119,15 @@ def _unreadable(text: str, start: int, end: int) -> Diagnostic:
         )
         return Diagnostic("expression-syntax", message, span, help=help_)
     two = text[start : start + 2]
+    arrow = _BEFORE_ARROW.search(text, 0, start) if two == "=>" else None
+    if arrow is not None:
+        name = arrow["name"] or arrow["inner"]
+        edit = Edit(Span(arrow.start("from"), start + 2), f"{name},", "write a comma", safe=arrow["macro"] in _MACROS)
+        message, help_ = (
+            "`=>` is not an operator",
+            f"a macro takes the name, a comma and the rest: {arrow['macro']}({name}, ...)",
+        )
+        return Diagnostic("expression-syntax", message, Span(start, start + 2), note="use `,`", help=help_, edit=edit)
     if two in _TURNED:
         span, right = Span(start, start + 2), _TURNED[two]
         edit = Edit(span, right, f"write `{right}`", safe=True)

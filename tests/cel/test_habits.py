@@ -58,6 +58,8 @@ def diagnose(text: str) -> tuple[Diagnostic, ...]:
         ('ratio > "1"', "ratio > 1.0"),
         ("flag == 'true'", "flag == true"),
         ("ratio => 0.7", "ratio >= 0.7"),
+        ("texts.filter(x => x != 'a')", "texts.filter(x, x != 'a')"),
+        ("texts.map((x) => x + 'a')", "texts.map(x, x + 'a')"),
         ("ratio =< 0.7", "ratio <= 0.7"),
         ("count === 1", "count == 1"),
         ("count !== 1", "count != 1"),

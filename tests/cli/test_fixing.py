@@ -65,7 +65,17 @@ def test_diff_writes_nothing_and_can_be_applied(somagent: Shell) -> None:
     assert done.returncode == 0
     assert somagent("check", name).out == "ok: a.capsule.yaml (capsule, 3 steps)\n"
     after = somagent("check", "--diff", name)
-    assert (after.code, after.out) == (0, "")
+    assert (after.code, after.out, after.err) == (0, "", "")
+
+
+def test_diff_says_when_errors_are_left_that_no_edit_mends(somagent: Shell) -> None:
+    name = somagent.capsule("a", STEPS + GUESS)
+    shown = somagent("check", "--diff", name)
+    assert shown.err == "a.capsule.yaml: 1 error is left; `somagent check a.capsule.yaml` shows it\n"
+    somagent.write("b.capsule.yaml", "[")
+    shown = somagent("check", "--diff", "b.capsule.yaml")
+    assert (shown.code, shown.out) == (0, "")
+    assert "b.capsule.yaml: 1 error is left" in shown.err
 
 
 def test_windows_line_ends_and_a_byte_order_mark_stay(somagent: Shell) -> None:

@@ -142,3 +142,16 @@ def test_a_number_in_quotes_is_offered_without_them_and_text_without_quotes_with
 
 def test_the_same_id_in_steps_and_finally_is_two_steps(mistakes: Mistakes) -> None:
     assert mistakes(STEP + "  finally: { a: { script: { run: b } } }\n") == [("duplicate-step", "a")]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("a", []), ("a/b", ["not-in-form"]), ("a-${{ run.id }}", []), ("${{ string(4 / 2) }}", [])],
+)
+def test_the_name_of_a_bundle_is_no_path(name: str, found: list[str], mistakes: Mistakes) -> None:
+    spec = """\
+  steps:
+    make: { script: { run: a }, outputs: { file: { type: artifact, path: f } } }
+    pack: { bundle: { name: "NAME", include: ["${{ steps.make.file }}"] } }
+"""
+    assert [name for name, _ in mistakes(spec.replace("NAME", name))] == found

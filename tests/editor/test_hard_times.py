@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,25 @@ def test_a_bad_request_is_an_error_of_that_request(tmp_path: Path) -> None:
         assert await editor.diagnostics() == []
 
     in_editor(tmp_path, session)
+
+
+def test_a_name_that_is_refused_is_an_answer_and_nothing_for_the_log(tmp_path: Path) -> None:
+    uri = (tmp_path / "demo.capsule.yaml").as_uri()
+    document = {"uri": uri, "languageId": "yaml", "version": 1, "text": CAPSULE}
+    place = {"textDocument": {"uri": uri}, "position": {"line": 0, "character": 1}, "newName": "new"}
+    sent = [
+        {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": {}}},
+        {"method": "initialized", "params": {}},
+        {"method": "textDocument/didOpen", "params": {"textDocument": document}},
+        {"id": 2, "method": "textDocument/rename", "params": place},
+        {"id": 3, "method": "shutdown"},
+        {"method": "exit"},
+    ]
+    bodies = [json.dumps({"jsonrpc": "2.0", **one}) for one in sent]
+    text = "".join(f"Content-Length: {len(body.encode())}\r\n\r\n{body}" for body in bodies).encode()
+    done = subprocess.run([str(COMMAND), "lsp"], input=text, capture_output=True, cwd=tmp_path, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"there is no name here that the capsule defines" in done.stdout
 
 
 def test_a_client_that_goes_without_a_word_ends_the_server(tmp_path: Path) -> None:

@@ -65,3 +65,27 @@ def test_a_name_that_would_move_a_secret_is_refused(place, new, why):
     with pytest.raises(NotRenamable) as caught:
         renamed(CAPSULE, place, new)
     assert str(caught.value) == why
+
+
+FANNED = """apiVersion: somagent.io/v1alpha1
+kind: Capsule
+metadata: { name: a }
+spec:
+  steps:
+    each: { forEach: "${{ [1, 2] }}", as: one, script: { run: "true", env: { A: "${{ one }}" } } }
+    next: { needs: [each], script: { run: "true" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "new", "why"),
+    [
+        ("    next", "no", "`no` would have to be quoted everywhere: plain, it is no text in YAML"),
+        ("    each", "on", "`on` would have to be quoted everywhere: plain, it is no text in YAML"),
+        ("as: one", "index", "`index` is taken: expressions use it for something else"),
+    ],
+)
+def test_a_name_that_would_be_a_mistake_is_refused(place, new, why):
+    with pytest.raises(NotRenamable) as caught:
+        renamed(FANNED, place, new)
+    assert str(caught.value) == why

@@ -153,6 +153,19 @@ def test_a_conflict_locks_nothing(somagent: Shell, packages: Packages) -> None:
     assert not (somagent.folder / "capsule.lock").exists()
 
 
+def test_a_used_file_that_cannot_be_read_is_said_and_nothing_is_locked(somagent: Shell) -> None:
+    somagent.capsule("it", f"  uses: {{ policies: {{ release: ./gone.yaml }} }}\n{GATE}")
+    locked = somagent("lock")
+    assert (locked.code, locked.out) == (1, "")
+    assert "error[CAP502]: cannot read `gone.yaml`: no such file or directory\n --> it.capsule.yaml:5:" in locked.err
+    (somagent.folder / "gone.yaml").mkdir()
+    assert "cannot read `gone.yaml`: is a directory" in somagent("lock").err
+    somagent.capsule("it", f"  uses: {{ capsules: {{ inner: ./inner.capsule.yaml }} }}\n{GATE}")
+    somagent.capsule("inner", f"  uses: {{ policies: {{ release: ./lost.yaml }} }}\n{GATE}")
+    assert "cannot read `lost.yaml`" in somagent("lock", "it.capsule.yaml").err
+    assert not (somagent.folder / "capsule.lock").exists()
+
+
 def test_mistakes_elsewhere_in_the_capsule_keep_nobody_from_locking(somagent: Shell, packages: Packages) -> None:
     packages.add("acme/release", "1.0.0")
     somagent.capsule("it", f"  uses: {{ policies: {{ release: acme/release }} }}\n{GATE}    b: {{ scrpt: 1 }}\n")

@@ -67,18 +67,27 @@ def solve(
     requirements: Sequence[Requirement], source: PackageSource, preferred: Mapping[str, Version]
 ) -> dict[str, Chosen]:
     """The chosen versions by package; `preferred` are taken where they fit. Raises `Unsolvable`."""
-    from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver  # noqa: PLC0415 - 15 ms
+    from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep  # noqa: PLC0415 - 15 ms
+    from resolvelib.resolvers import Resolution  # noqa: PLC0415
 
     provider: Any = _Provider(source, preferred)
     try:
-        result = Resolver(provider, BaseReporter()).resolve(requirements, max_rounds=MAX_ROUNDS)
+        state = Resolution(provider, BaseReporter()).resolve(requirements, max_rounds=MAX_ROUNDS)
     except ResolutionImpossible as impossible:
         raise provider.explained(impossible.causes) from None
     except ResolutionTooDeep:
         message = f"no choice of versions was found in {MAX_ROUNDS:,} attempts"
         help_ = "narrow the ranges of the packages that the capsule uses"
         raise Unsolvable("version-conflict", message, help_, [requirements[0].origin]) from None
-    return {name: Chosen(provider.manifest(one), one.origin) for name, one in sorted(result.mapping.items())}
+    found: dict[str, Chosen] = {}
+    left = [one.package for one in requirements]
+    while left:  # what was tried on the way is in the mapping too; packages may require each other, or themselves
+        name = left.pop()
+        if name not in found:
+            candidate = state.mapping[name]
+            found[name] = Chosen(provider.manifest(candidate), candidate.origin)
+            left += found[name].manifest.requires
+    return dict(sorted(found.items()))
 
 
 class _Provider:

@@ -22,9 +22,8 @@ class BundleArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         Meta(
             min_length=1,
             max_length=200,
-            pattern=_NAME,
             description="File name, letters that can be seen; `.zip` is added",
-            extra_json_schema={HINTS: {"noun": "a file name, which has no `/` and no `\\`"}},
+            extra_json_schema={"pattern": _NAME, HINTS: {"noun": "a file name, which has no `/` and no `\\`"}},
         ),
     ]
     include: Annotated[list[Artifact], Meta(min_length=1, description="Artifacts; each is found under its own name")]

@@ -54,6 +54,19 @@ def chosen(index: Index, preferred: Mapping[str, str] | None = None, **ranges: s
     return {name: str(one.manifest.version) for name, one in found.items()}
 
 
+def test_what_was_tried_and_requires_itself_is_left_out() -> None:
+    index = {
+        "a/v": {"1.1.0": {"a/v": ""}},
+        "a/w": {},
+        "a/x": {},
+        "a/y": {"1.1.0": {"a/y": "~1.0", "a/v": "^1"}, "1.0.0": {}},
+        "a/z": {"2.1.0": {"a/v": "=1.1.0", "a/w": "^2"}, "1.0.0": {}},
+    }
+    assert chosen(index, y="") == {"a/y": "1.0.0"}
+    assert chosen(index, z="") == {"a/z": "1.0.0"}
+    assert chosen(index, z="", v="^1") == {"a/v": "1.1.0", "a/z": "1.0.0"}
+
+
 def test_the_newest_version_that_fits_everybody_is_chosen() -> None:
     index = {"a/x": {"1.0.0": {}, "1.5.0": {"a/y": "~1.1"}}, "a/y": {"1.1.4": {}, "1.1.9": {}, "1.2.0": {}}}
     assert chosen(index, x="^1", y="^1") == {"a/x": "1.5.0", "a/y": "1.1.9"}

@@ -176,6 +176,12 @@ def _run(add: _Adder) -> None:
         metavar="DURATION",
         help="when it gives no sign for so long, another one takes over (default: 10s)",
     )
+    serve.add_argument(
+        "--remind",
+        default="1d",
+        metavar="DURATION",
+        help="how often it says whom runs wait for, since when and until when (default: 1d)",
+    )
     _data(serve)
     _parallel(serve)
 
@@ -198,6 +204,7 @@ def _inputs(command: argparse.ArgumentParser, what: str) -> None:
 def _look(add: _Adder) -> None:
     runs = add("runs", help="list the runs, newest first")
     runs.add_argument("--all", action="store_true", help="list the runs inside runs as well: those of used capsules")
+    runs.add_argument("--waiting", action="store_true", help="list what people are asked: who, since when, until when")
     runs.add_argument("--limit", type=int, default=0, metavar="N", help="at most N (default: all)")
     _data(runs)
     _output(runs)

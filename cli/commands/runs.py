@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import datetime
 
-from somagent.cli.printing import MARKS, between, print_json, visible
-from somagent.cli.runs import open_engine
+from somagent.cli.printing import MARKS, between, print_json, printable, visible
+from somagent.cli.runs import data_directory, open_engine
+from somagent.workflows.engines.local.reading import waiting_for_people
 
 
 def run(arguments: Namespace) -> int:
     """Prints a table, or a list of objects."""
+    if arguments.waiting:
+        return _waiting(arguments)
     runs = list(open_engine(arguments).runs(children=arguments.all))
     if arguments.limit > 0:
         runs = runs[: arguments.limit]
@@ -39,3 +43,44 @@ def run(arguments: Namespace) -> int:
         )
         print(visible(line.rstrip()))
     return 0
+
+
+def _waiting(arguments: Namespace) -> int:
+    """Prints the questions that people have not answered, the oldest first."""
+    asked = waiting_for_people(data_directory(arguments))
+    if arguments.limit > 0:
+        asked = asked[: arguments.limit]
+    if arguments.output == "json":
+        shown = [
+            {
+                "run": one.run.id,
+                "capsule": one.run.capsule,
+                "submitter": one.run.submitter,
+                "step": one.step,
+                "title": one.waiting.title,
+                "users": one.waiting.users,
+                "groups": one.waiting.groups,
+                "count": one.waiting.count,
+                "approvedBy": list(one.approved),
+                "since": one.since,
+                "due": one.waiting.due,
+                "onTimeout": one.waiting.on_timeout,
+            }
+            for one in asked
+        ]
+        print_json(shown)
+        return 0
+    if not asked:
+        print("nobody is waited for")
+    for one in asked:
+        waiting = one.waiting
+        until = f", until {_time(waiting.due)} (then: {waiting.on_timeout})" if waiting.due is not None else ""
+        given = f"; {len(one.approved)} of {waiting.count} approvals" if waiting.count > 1 else ""
+        by = f" ({', '.join(one.approved)})" if one.approved else ""
+        print(f"? {one.run.id} {one.step}: {printable(waiting.title)}")
+        print(f"    since {_time(one.since)}{until}: {printable(one.who + given + by, 300)}")
+    return 0
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -26,12 +26,19 @@ def run(arguments: Namespace) -> int:
     endure()
     operators = installed().operators
     grace_s, lease_s = seconds(arguments.grace, "--grace"), seconds(arguments.lease, "--lease")
+    remind_s = seconds(arguments.remind, "--remind")
     if lease_s < _SHORTEST_LEASE_S:
         raise UserError(f"`--lease {arguments.lease}` is too short for a busy machine; from 1s on")
 
     async def main() -> None:
         directory = data_directory(arguments)
-        worker = Worker(directory, lambda: open_engine(arguments, operators, lease_s=lease_s), _say, grace_s=grace_s)
+        worker = Worker(
+            directory,
+            lambda: open_engine(arguments, operators, lease_s=lease_s),
+            _say,
+            grace_s=grace_s,
+            remind_s=remind_s,
+        )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
         await worker.serve()

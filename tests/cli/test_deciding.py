@@ -96,6 +96,37 @@ def test_in_a_terminal_the_evidence_is_shown_and_asked_whether_it_is_meant(somag
     assert "[y/N]" not in screen.text
 
 
+WAITING = """\
+  steps:
+    ask:
+      forEach: "${{ ['first', 'second'] }}"
+      review:
+        title: "${{ item }}?"
+        reviewers: { users: [ana, bo], groups: [leads], count: 2, notSubmitter: true }
+        due: 31d
+"""
+
+
+def test_whom_runs_wait_for_is_listed(somagent: Shell, levels: str) -> None:
+    assert somagent("run", somagent.capsule("waiting", WAITING), "--as", "dan").code == 3
+    assert somagent("approve", "last", "ask/1", "--as", "bo", "--no-resume").code == 0
+    listed = somagent("runs", "--waiting", "--output", "json").json
+    assert [(one["step"], one["title"], one["approvedBy"]) for one in listed] == [
+        ("ask", "How far?", []),
+        ("ask/0", "first?", []),
+        ("ask/1", "second?", ["bo"]),
+    ]
+    assert [one["due"] is not None for one in listed] == [False, True, True]
+    text = somagent("runs", "--waiting").out.splitlines()
+    assert text[4].endswith(" ask/1: second?")
+    assert text[1].startswith("    since 20")
+    assert text[1].endswith(": anyone")
+    assert text[5].endswith(" (then: reject): ana, bo, members of leads, not dan; 1 of 2 approvals (bo)")
+    assert somagent("approve", levels, "ask/1", "--as", "ana", "--yes").code == 3
+    assert somagent("cancel", levels).code == 0
+    assert len(somagent("runs", "--waiting").out.splitlines()) == 2
+
+
 def test_of_people_who_decide_at_once_each_counts_once_and_the_first_who_ends_it_holds(somagent: Shell) -> None:
     """Four processes at once: on `ask/0` one person twice, on `one` an approval and a rejection."""
     assert somagent("run", somagent.capsule("pairs", PAIRS), "--as", "dan").code == 3

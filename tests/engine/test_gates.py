@@ -229,6 +229,29 @@ def test_a_due_date_that_passed_meanwhile_is_noticed_when_the_run_goes_on(parked
     assert view.steps[1].failure.message == "timed_out by nobody"
 
 
+@pytest.mark.parametrize(("days", "why"), [(30, None), (31, "the time to decide ended at 2026-12-25 07:12:00 UTC")])
+def test_a_run_waits_for_a_month_and_not_a_minute_longer(
+    run_plan, make_plan, make_node, make_engine, go, clock, days, why
+):
+    arguments = {"title": "Release?", "due": "31d"}
+    review = make_node("gate", operator="review", gate=True, outputs=REVIEW.entry.outputs, arguments=arguments)
+    run = run_plan(make_plan(review), clock=clock).run.id
+    clock.wall += timedelta(days=days)
+
+    async def main():
+        async with make_engine(clock) as engine:  # another process, a month later
+            late = Decision(step="gate", by="bob", approve=True, at=clock.now())
+            if why:
+                with pytest.raises(DecisionRefused, match=why):
+                    await engine.signal(run, late)
+            else:
+                await engine.signal(run, late)
+            return await engine.run(run)
+
+    view = go(main())
+    assert (view.phase, view.steps[0].attempts) == ("Failed" if why else "Succeeded", 2)
+
+
 def test_each_item_of_a_fan_out_is_decided_for_itself(run_plan, make_plan, make_node, decide, clock):
     fan = FanOut(items=Template(value=["x", "y"]), name="one", item_schema={"type": "string"})
     view = run_plan(make_plan(make_node("gate", operator="ask", gate=True, fan_out=fan)), clock=clock)

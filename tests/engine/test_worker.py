@@ -120,6 +120,30 @@ def test_a_decision_inside_a_capsule_wakes_the_whole(serving, make_plan, make_no
     assert go(main()).phase == "Succeeded"
 
 
+def test_whom_runs_wait_for_is_said_again_and_again(serving, make_plan, make_node, go):
+    inside = make_plan(
+        gate(make_node, "ask", reviewers={"users": ["bob"], "notSubmitter": True}, due="31d"), outputs={}
+    )
+    capsule = make_node("scan", operator="capsule", capsule=plan_digest(inside), arguments={"use": "scan"})
+    plan = make_plan(capsule, capsules={plan_digest(inside): inside})
+
+    async def main():
+        async with serving(remind_s=0.2) as (_, other, said):
+            run = await submitted(other, plan)
+            await until(other, run, "Waiting")
+            async with asyncio.timeout(20):
+                while len([line for line in said if " waits since " in line]) < 2:
+                    await asyncio.sleep(0.02)
+            return run, said[:]
+
+    run, said = go(main())
+    first, second, *_ = [line for line in said if " waits since " in line]
+    assert first == second
+    assert first.startswith(f"{run} waits since 20")
+    assert first.endswith(" for bob, not ada: scan/ask")
+    assert ", until 20" in first
+
+
 def test_a_due_date_passes_although_nobody_writes_anything(serving, make_plan, make_node, go):
     plan = make_plan(gate(make_node, "ask", due="1s", onTimeout="approve"))
 

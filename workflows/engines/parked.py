@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from somagent.operators.deciding import outcome
+from somagent.operators.deciding import approvals_of, outcome, question_of
+from somagent.operators.runner.records import RunRecord, StepKey, Waiting
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.sub_capsules import Question
 from somagent.workflows.engines.written import Rows
@@ -38,14 +39,47 @@ def news(rows: Rows, run_id: str, now: datetime) -> News:
     return News(ready, tuple(seen))
 
 
-def questions(rows: Rows, run_id: str, top: str = "") -> Iterator[Question]:
+def questions(rows: Rows, run_id: str) -> Iterator[Question]:
     """What people are asked inside a run."""
-    top = top or run_id
+    return (Question(path_below(run_id, key), waiting) for key, waiting in _asked(rows, run_id))
+
+
+class OpenQuestion(NamedTuple):
+    """A question that people have not answered yet, and who waits for whom since when."""
+
+    run: RunRecord
+    step: str  # `agree`, `agree/2` of a fan-out, `scan/agree` inside a capsule
+    waiting: Waiting
+    since: datetime
+    approved: tuple[str, ...]
+
+    @property
+    def who(self) -> str:
+        """Whose answer is waited for."""
+        able = [*self.waiting.users, *(f"members of {group}" for group in self.waiting.groups)]
+        who = ", ".join(able) or "anyone"
+        return f"{who}, not {self.run.submitter}" if self.waiting.not_submitter else who
+
+
+def open_questions(rows: Rows, run_id: str) -> Iterator[OpenQuestion]:
+    """What people are asked inside a run that is parked or at work, in no order."""
+    run = rows.run(run_id).run
+    for key, waiting in _asked(rows, run_id):
+        question = question_of(waiting)
+        tries = (one for one in rows.attempts_of(key) if one.waiting is not None and one.ended_at is not None)
+        since = next(one.ended_at for one in tries if one.waiting is not None and question_of(one.waiting) == question)
+        given = approvals_of(waiting, rows.decisions_on(key), run.submitter)
+        if since is not None:
+            approved = tuple(one.by for one in given)
+            yield OpenQuestion(run, path_below(run_id, key), waiting, since, approved)
+
+
+def _asked(rows: Rows, run_id: str) -> Iterator[tuple[StepKey, Waiting]]:
     for key, attempt in rows.unfinished(run_id).items():
         if attempt.waiting is not None and attempt.waiting.child:
-            yield from questions(rows, attempt.waiting.child, top)
+            yield from _asked(rows, attempt.waiting.child)
         elif attempt.waiting is not None:
-            yield Question(path_below(top, key), attempt.waiting)
+            yield key, attempt.waiting
 
 
 def dues(rows: Rows, run_id: str) -> Iterator[datetime]:

@@ -86,8 +86,10 @@ def _lines(db: Db) -> Iterator[bytes]:
 
 
 def _append(db: Db, fields: dict[str, Any]) -> None:
-    last = db.execute("SELECT entry FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-    db.execute("INSERT INTO audit (entry) VALUES (?)", (chained(last[0] if last else None, fields),))
+    """The next entry; its number is its key, so of two transactions that follow the same entry one fails."""
+    last = db.execute("SELECT seq, entry FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    seq, entry = last or (0, None)
+    db.execute("INSERT INTO audit (seq, entry) VALUES (?, ?)", (seq + 1, chained(entry, fields)))
 
 
 _WHOLE_RUNS = "SELECT record FROM runs WHERE id NOT IN (SELECT run FROM children) ORDER BY seq"

@@ -11,6 +11,7 @@ from somagent.workflows.engines import lease as leases
 from somagent.workflows.engines.local.rows import Rows, RunRow
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
+from somagent.workflows.engines.parked import OpenQuestion, open_questions
 from somagent.workflows.engines.protocol import LogChunk, RunSummary, RunView, UnknownRun
 from somagent.workflows.engines.views import over_budget, step_views
 
@@ -59,6 +60,17 @@ def summaries(place: Path | Store, *, children: bool = False) -> list[RunSummary
         )
         for row in found
     ]
+
+
+def waiting_for_people(place: Path | Store) -> list[OpenQuestion]:
+    """Every question that runs which have not ended ask people, the oldest first."""
+    try:
+        with opened(place) as rows, rows.snapshot():
+            runs = [*rows.left(parked=True), *rows.left(parked=False)]
+            found = [question for run in runs for question in open_questions(rows, run)]
+    except UnknownRun:
+        return []
+    return sorted(found, key=lambda one: (one.since, one.run.id, one.step))
 
 
 def run_view(rows: Rows, run_id: str) -> RunView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
-from somagent.workflows.engines.parked import questions
+from somagent.workflows.engines.parked import open_questions, questions
 from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, StorageFull
 
 _LOOK_S = 0.15  # how often it looks whether somebody wrote, or gave the lease back
@@ -30,7 +30,8 @@ class Worker:
     """Works on the runs of a store with the engines of `make_engine`: one after another, as its lease comes and goes.
 
     Where one process works at a time, it stands by while another one does; workers that share a store each take runs of
-    their own. `say` gets a line for whatever people want to know.
+    their own. `say` gets a line for whatever people want to know; whom runs wait for is said
+    again every `remind_s` seconds.
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class Worker:
         say: Callable[[str], None],
         *,
         grace_s: float = 10.0,
+        remind_s: float = 86_400.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store, self._make_engine, self._say = store_at(place), make_engine, say
-        self._grace_s, self._now = grace_s, now
+        self._grace_s, self._remind_s, self._now = grace_s, remind_s, now
         self._stopping, self._at_once = asyncio.Event(), asyncio.Event()
         self._refused: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -90,8 +92,14 @@ class Worker:
 
     async def _work(self, engine: LocalEngine, rows: Rows) -> None:
         inbox, seen = Inbox(rows), -1
+        loop = asyncio.get_running_loop()
+        remind_at = loop.time() + self._remind_s
         while not self._stopping.is_set():
             engine.check_lease()
+            if loop.time() >= remind_at:
+                remind_at = loop.time() + self._remind_s
+                for line in _reminders(rows):
+                    self._say(line)
             ended = self._gather(inbox)
             due, now = inbox.next_due(), self._now()
             if ended or seen != (seen := rows.version()) or (due is not None and due <= now):
@@ -157,6 +165,13 @@ class Worker:
                 await task
             if task.cancelled():
                 self._say(f"{run_id} is left as it is; who works here next goes on with it")
+
+
+def _reminders(rows: Rows) -> Iterator[str]:
+    for run_id in rows.left(parked=True):
+        for one in open_questions(rows, run_id):
+            until = f", until {one.waiting.due:%Y-%m-%d %H:%M %Z}" if one.waiting.due is not None else ""
+            yield f"{run_id} waits since {one.since:%Y-%m-%d %H:%M %Z}{until} for {one.who}: {one.step}"
 
 
 def _told(run: RunRecord) -> str:

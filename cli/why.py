@@ -61,7 +61,7 @@ def _headline(found: Named) -> str:
     step = found.step
     of = f", attempt {step.attempts}" if step.attempts > 1 else ""
     took = between(step.started_at, step.ended_at)
-    after = f", after {took}" if took not in {"", "0.0s"} else ""
+    after = f", after {took}" if took else ""
     assert step.failure is not None  # noqa: S101 - only asked of steps that failed
     return f"✗ {found.name} failed: {step.failure.failure_class}{of}{after}"
 

@@ -117,7 +117,8 @@ def test_a_failure_in_a_capsule_is_told_with_its_chain_and_its_log(somagent: She
     failed = somagent("run", whole)
     run_id = somagent("runs", "--output", "json").json[0]["id"]
     assert failed.code == 1
-    assert "✗ scan/look failed: error\n  said     exit code 3\n" in failed.out
+    assert "✗ scan/look failed: error, after " in failed.out
+    assert "\n  said     exit code 3\n" in failed.out
     assert f"logs: somagent logs {run_id} scan/look" in failed.out
     assert f"again: somagent retry {run_id} " in failed.out
     assert "looks at bad" in (somagent.folder / f".somagent/reports/{run_id}.html").read_text()

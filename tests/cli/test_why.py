@@ -19,7 +19,6 @@ SPEC = """\
 """
 
 SHOWN = """\
-✗ weigh/1 failed: error
   said     exit code 1
   where    scales.capsule.yaml:8
   input    env.FILE  file f (6 bytes)
@@ -41,7 +40,8 @@ def test_show_begins_with_the_failure(somagent: Shell) -> None:
     ran = somagent("run", name)
     shown = somagent("show", "last")
     assert (ran.code, shown.code) == (1, 0)
-    assert shown.out.startswith(SHOWN)
+    assert shown.out.startswith("✗ weigh/1 failed: error, after ")
+    assert shown.out.partition("\n")[2].startswith(SHOWN)
     assert AFTER in shown.out
     assert SHOWN in ran.out, "where it was watched, the end says it"
     way_on = shown.out.rpartition(": Failed in ")[2]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
 from somagent.capsule_compiler.diagnostics import Code, render_all

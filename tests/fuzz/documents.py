@@ -9,8 +9,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.compile import Compilation
 from somagent.capsule_compiler.diagnostics.examples import FOLDER

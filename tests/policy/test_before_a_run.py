@@ -1,12 +1,12 @@
 """What is said of a step before the run holds in every run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from somagent.governance.constitution import (
     Circumstances,

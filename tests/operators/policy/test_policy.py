@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import RuleBook
 from somagent.governance.constitution import default_constitution

@@ -29,7 +29,11 @@ CODES: tuple[Code, ...] = (
     Code("CAP001", "document-too-large", "A document is read up to 1 MiB."),
     Code("CAP002", "not-utf-8", "Documents are UTF-8."),
     Code("CAP003", "control-character", "Control characters are invisible and change what a text means."),
-    Code("CAP004", "yaml-syntax", "The text is not YAML. The reader stops at the first such place."),
+    Code(
+        "CAP004",
+        "yaml-syntax",
+        "The text is not YAML. The reader stops at the first place where more than quotes is missing.",
+    ),
     Code("CAP005", "empty-document", "There is nothing in the file. `somagent new` writes a small capsule."),
     Code("CAP006", "several-documents", "A file holds one document, so that a place in it has one meaning."),
     Code("CAP007", "yaml-too-deep", "Documents are read up to 64 levels deep."),

@@ -141,6 +141,8 @@ def _to_blame(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> list
     left = Counter(map(_said, after.diagnostics))
     known = Counter(map(_said, before.diagnostics))
     new = [one for one in after.diagnostics if is_error(one) and _said(one) not in known]
+    if _were_unreadable(chosen):
+        new = []
     places = _places(chosen)
     found = []
     for offer, (start, end) in zip(chosen, places, strict=True):
@@ -157,12 +159,19 @@ def _better(before: Checked, after: Checked, chosen: Sequence[_Offer]) -> bool:
     if all_known and not all(counts[_said(one.diagnostic)] > 0 for one in chosen):
         return False
     said_before = Counter(map(_said, before.diagnostics))
-    if any(_said(one) not in said_before for one in after.diagnostics if is_error(one) and _is_at(one, chosen)):
+    if not _were_unreadable(chosen) and any(
+        _said(one) not in said_before for one in after.diagnostics if is_error(one) and _is_at(one, chosen)
+    ):
         return False
     if before.meaning is not None:
         safe = all(one.edit.safe for one in chosen)
         return after.meaning == before.meaning if safe else not any(map(is_error, after.diagnostics))
     return read_yaml(after.source)[0] is not None or read_yaml(before.source)[0] is None
+
+
+def _were_unreadable(chosen: Sequence[_Offer]) -> bool:
+    """Whether the text was no YAML: then nothing else was known of it, and mistakes in what can be read now are old."""
+    return any(one.diagnostic.name == "yaml-syntax" for one in chosen)
 
 
 def _is_at(one: Diagnostic, chosen: Sequence[_Offer]) -> bool:

@@ -33,6 +33,8 @@ from somagent.governance.documents.yaml_syntax import syntax_diagnostic
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 64
+_PATCHES = 100  # unquoted values behind which reading goes on, and the characters that are read again for them
+_PATCHED = 500_000
 _PROPERTY = re.compile(r"!<[^>\s]*>|[&!][^\s,\[\]{}]*")
 _PROPERTIES = re.compile(rf"(?:(?:{_PROPERTY.pattern})(?:\s|#[^\n]*\n)*)*")
 MAX_EXACT_INT = 2**53 - 1  # canonical JSON writes numbers as doubles (RFC 8785, section 3.2.2.3)
@@ -106,9 +108,10 @@ class _Unreadable(Exception):
 
 
 class _Reader:
-    def __init__(self, source: Source, levels: int) -> None:
+    def __init__(self, source: Source, levels: int, patches: int | None = None) -> None:
         self._source = source
         self._levels = levels
+        self._patches = min(_PATCHES, _PATCHED // (len(source.text) + 1)) if patches is None else patches
         self._diagnostics: list[Diagnostic] = []
         self._flow = 0  # how many `[ ]` and `{ }` are open
         self._plain: dict[str, Any] = {}  # what plain scalars mean that were read before and are sound
@@ -127,13 +130,22 @@ class _Reader:
                 self._report("empty-document", "the document is empty", Span(0, 0), help="write something into it")
         except yaml.YAMLError as error:
             root = None
-            self._diagnostics.append(syntax_diagnostic(self._source, error))
+            self._diagnostics = self._behind(syntax_diagnostic(self._source, error))
         except _Unreadable:
             root = None
         if root is not None and any(one.name == "yaml-ambiguous" for one in self._diagnostics):
             keys = set(_keys(root))
             return root, [_of_key(one) if one.span in keys else one for one in self._diagnostics]
         return root, self._diagnostics
+
+    def _behind(self, found: Diagnostic) -> list[Diagnostic]:
+        """With a mistake of YAML what else there is; where only quotes are missing, reading goes on behind them."""
+        if found.edit is None or not self._patches:
+            return [*self._diagnostics, found]
+        span, text = found.edit.span, self._source.text
+        patched = text[: span.start] + "x" * (span.end - span.start) + text[span.end :]
+        _, others = _Reader(Source(self._source.name, patched), self._levels, self._patches - 1).read()
+        return sorted([found, *others], key=lambda one: one.span)[:MAX_MISTAKES]
 
     def _node(self, event: Any, levels_left: int) -> Node:
         kind: type = type(event)

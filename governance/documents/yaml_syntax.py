@@ -9,6 +9,7 @@ import yaml
 
 from somagent.governance.documents.diagnostic import Diagnostic, Label
 from somagent.governance.documents.source import Source, Span
+from somagent.governance.documents.unquoted import unquoted_in_flow, unquoted_on_line
 
 
 class _Fault(NamedTuple):
@@ -19,10 +20,9 @@ class _Fault(NamedTuple):
 
 _QUOTES = 'in double quotes `\\\\` is a backslash and `\\"` a quote; single quotes take text as it is'
 _ALIGN = "align it with the lines that it belongs to, or indent it below one of them"
+_COLON = "mapping values are not allowed in this context"
 _FAULTS = {
-    "mapping values are not allowed in this context": _Fault(
-        "a `:` where no key can be", "quote a text that has `: ` in it; check the indentation of this line"
-    ),
+    _COLON: _Fault("a `:` where no key can be", "quote a text that has `: ` in it; check the indentation of this line"),
     "did not find expected key": _Fault("this line does not continue the mapping", _ALIGN),
     "did not find expected '-' indicator": _Fault("this line does not continue the list", _ALIGN),
     "did not find expected ',' or ']'": _Fault(
@@ -30,6 +30,9 @@ _FAULTS = {
     ),
     "did not find expected ',' or '}'": _Fault(
         "`,` or `}` is missing in this mapping", "close the mapping, and quote values that have `, [ ] { }` in them"
+    ),
+    "did not find expected node content": _Fault(
+        "something is missing between these braces or brackets", "write what belongs there, and close them"
     ),
     "found unexpected end of stream": _Fault(
         "this text is never closed", "end it with the same quote", at_opening=True
@@ -71,6 +74,13 @@ def syntax_diagnostic(source: Source, error: yaml.YAMLError) -> Diagnostic:
     elif here in {"}", "]"} and problem == "did not find expected key":
         fault = _Fault(f"`{here}` closes nothing", "take it out, or quote the text that it is in")
         opening = at
+    unquoted = None
+    if problem in _UNCLOSED:
+        unquoted = unquoted_in_flow(source, opening, at)
+    elif problem == _COLON:
+        unquoted = unquoted_on_line(source, at)
+    if unquoted is not None:
+        return unquoted
     swallowed = _SWALLOWED.search(source.text, opening, at) if problem in _UNCLOSED else None
     if swallowed is not None:
         message, help_ = "an unquoted `#` begins a comment, and what would close this is in it", "quote the text"
@@ -92,5 +102,8 @@ def _index(source: Source, mark: Any) -> int:
 def _character(character: str) -> _Fault:
     if character == "\t":
         return _Fault("a tab where YAML wants spaces", "indent with spaces")
+    if character in {"|", ">"}:
+        message = f"a text of several lines (`{character}`) cannot stand between `{{ }}` or `[ ]`"
+        return _Fault(message, "write what is around it as a block, one key a line, or quote the text")
     shown = "a backquote" if character == "`" else f"`{character}`"
     return _Fault(f"plain text cannot begin with {shown}", "quote it")

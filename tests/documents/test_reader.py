@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from somagent.governance.documents import MAX_MISTAKES, Diagnostic, decode_source, read_yaml, scalars
+from somagent.governance.documents import MAX_MISTAKES, Diagnostic, Source, decode_source, read_yaml, scalars
 from somagent.governance.documents.yaml_reader import MAX_BYTES, MAX_DEPTH
 
 Fault = tuple[str, str]
@@ -179,3 +179,49 @@ def test_no_text_that_looks_like_yaml_makes_it_fail(text: str) -> None:
     assert root is not None or found
     for node in scalars(root) if root is not None else ():
         assert 0 <= node.span.start <= node.span.end <= len(source.text)
+
+
+UNQUOTED = """\
+a: { b: ${{ inputs.x }}, c: "${{ y }}", d: pre-${{ z }}-post, e: ['${{ v }}', ${{ ["w", 'x'] }}] } # ${{ u }}
+if: a == "x" ? b : c # why
+f: ${{ a ? 'b' : 'c' }}
+g: "${{ a ? 'b' : 'c' }}"
+"""
+
+
+def test_values_that_lack_only_quotes_are_all_said_and_their_edits_make_it_yaml() -> None:
+    source = Source("a.yaml", UNQUOTED)
+    root, found = read_yaml(source)
+    assert root is None
+    assert [UNQUOTED[one.span.start : one.span.end] for one in found] == [
+        "${{ inputs.x }}",
+        "pre-${{ z }}-post",
+        """${{ ["w", 'x'] }}""",
+        'a == "x" ? b : c',
+        "${{ a ? 'b' : 'c' }}",
+    ]
+    text = UNQUOTED
+    for one in reversed(found):
+        assert one.edit is not None
+        assert one.edit.safe
+        text = text[: one.edit.span.start] + one.edit.text + text[one.edit.span.end :]
+    root, found = read_yaml(Source("a.yaml", text))
+    assert found == []
+    assert root is not None
+    assert root.plain() == {
+        "a": {
+            "b": "${{ inputs.x }}",
+            "c": "${{ y }}",
+            "d": "pre-${{ z }}-post",
+            "e": ["${{ v }}", """${{ ["w", 'x'] }}"""],
+        },
+        "if": 'a == "x" ? b : c',
+        "f": "${{ a ? 'b' : 'c' }}",
+        "g": "${{ a ? 'b' : 'c' }}",
+    }
+
+
+@pytest.mark.parametrize("text", ["a: b: c\n", "a: [b: c: d]\n", "a: { b: 'x: ${{ y }}' c }\n", "a: { b c: [ }\n"])
+def test_what_lacks_more_than_quotes_has_no_edit(text: str) -> None:
+    root, found = read_yaml(Source("a.yaml", text))
+    assert (root, [one.edit for one in found]) == (None, [None])

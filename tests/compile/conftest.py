@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from somagent.capsule_compiler.compile import Compilation, compile_capsule
 from somagent.capsule_compiler.diagnostics import Code, render_all
@@ -79,7 +78,7 @@ def check_example(language: Language) -> CheckExample:
             return source, found or load_constitution(source)[1]
         if example.kind == "test":
             read = read_test(example.folder / name, content, this_installation(), default_constitution())
-            return replace(read.source, name=name), read.diagnostics
+            return Source(name, read.source.text), read.diagnostics
         governing = default_constitution()
         path = example.folder / "governing.constitution.yaml"
         if path.exists():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Span(Struct, frozen=True, order=True, gc=False):
@@ -32,13 +31,18 @@ class Position(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, eq=False):
     """A named text, as it was read."""
 
     name: str
     text: str
-    _line_starts: list[int] = field(default_factory=list, repr=False, compare=False)
+    _line_starts: list[int] = field(default_factory=list)  # found when somebody looks
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and (self.name, self.text) == (other.name, other.text)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.text))
 
     def position(self, offset: int) -> Position:
         """Line and column of an offset; an offset past the end is the end."""

@@ -67,7 +67,7 @@ class Documents:
         if kind == "test":
             path = place or ROOT / "docs/examples/a.test.yaml"
             read = read_test(path, content, self.installation, self.constitution)
-            return self.shown(replace(read.source, name="a.test.yaml"), read.diagnostics)
+            return self.shown(Source("a.test.yaml", read.source.text), read.diagnostics)
         if kind == "lock":
             return self._lock(content)
         if kind == "package":

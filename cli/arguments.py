@@ -145,6 +145,7 @@ def _run(add: _Adder) -> None:
     _parallel(resume)
     retry = add("retry", help="run again what failed or changed, in a new run that takes over the rest")
     _run_id(retry)
+    retry.add_argument("--as", dest="person", metavar="NAME", help="who starts it (default: who started the old run)")
     retry.add_argument("--from", dest="step", default="", metavar="STEP", help="this step too, and what comes after it")
     retry.add_argument(
         "--with-plan",
@@ -159,6 +160,7 @@ def _run(add: _Adder) -> None:
     _parallel(retry)
     rerun = add("rerun", help="run again from the beginning: the same plan and inputs, nothing taken over")
     _run_id(rerun)
+    rerun.add_argument("--as", dest="person", metavar="NAME", help="who starts it (default: who started the old run)")
     _detach(rerun)
     _working(rerun)
     _parallel(rerun)

@@ -19,6 +19,12 @@ def acting(arguments: Namespace) -> Person:
     )
 
 
+def starting(arguments: Namespace) -> str:
+    """Who starts a run anew; empty when nobody is named, and the data directory does not say who is at the keyboard."""
+    known = (data_directory(arguments) / FOLDER).is_dir() or arguments.person or arguments.token_file
+    return acting(arguments).name if known else ""
+
+
 def as_name(arguments: Namespace) -> tuple[str, ...]:
     """What a command that is shown must have so that somebody else can give it; nothing where a name is not said."""
     return () if (data_directory(arguments) / FOLDER).is_dir() else ("--as", "NAME")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from somagent.cli.compiling import installed
+from somagent.cli.identity import starting
 from somagent.cli.runs import find_run, open_engine
 from somagent.cli.working import begin
 
@@ -14,7 +15,9 @@ def run(arguments: Namespace) -> int:
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
 
+    submitter = starting(arguments)
+
     async def start() -> str:
-        return await engine.rerun(run_id)
+        return await engine.rerun(run_id, submitter=submitter)
 
     return begin(engine, start, arguments)

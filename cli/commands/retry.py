@@ -12,6 +12,7 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed, planned
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.given import given_inputs
+from somagent.cli.identity import starting
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import find_run, open_engine
 from somagent.cli.way_on import way_on
@@ -42,8 +43,12 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "text":
         _show(new, run_id, arguments)
 
+    submitter = starting(arguments)
+
     async def start() -> str:
-        return await engine.retry_from(run_id, arguments.step, plan=plan, inputs=inputs, files=files)
+        return await engine.retry_from(
+            run_id, arguments.step, plan=plan, inputs=inputs, files=files, submitter=submitter
+        )
 
     return begin(engine, start, arguments)
 

@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
-import shutil
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from in_process import plan_of, reviewing
 from msgspec import json
 from somagent_shell import Shell
 
+from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.local import audit
 
-GATED = """\
-  steps:
-    ask: { review: { title: "Go on?", reviewers: { count: 2 } } }
-    after: { needs: [ask], script: { run: echo after } }
-"""
+GATED = '  steps: { ask: { review: { title: "Go on?", reviewers: { count: 2 } } } }\n'
 
 
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a run that was rejected and retried, half an approval, and a run that was cancelled."""
-    shell = Shell(tmp_path_factory.mktemp("lived"))
-    name = shell.capsule("gated", GATED)
-    assert shell("run", name, "--as", "ana").code == 3
-    assert shell("reject", "last", "ask", "--as", "bo", "--comment", "not yet").code == 0
-    assert shell("retry", "last").code == 3
-    assert shell("approve", "last", "ask", "--as", "cy", "--no-resume").code == 0
-    assert shell("run", name, "--as", "ana").code == 3
-    assert shell("cancel", "last", "--as", "ana").code == 0
-    return shell.folder / ".somagent"
+def decide(by: str, *, approve: bool, comment: str = "") -> Decision:
+    return Decision(step="ask", by=by, approve=approve, comment=comment, at=datetime.now(UTC))
+
+
+async def live(directory: Path) -> None:
+    """A run that was rejected and retried, half an approval, and a run that was cancelled."""
+    async with reviewing(directory) as engine:
+        first = await engine.submit(plan_of("gated", GATED), {}, submitter="ana", files={})
+        await engine.run(first)
+        await engine.signal(first, decide("bo", approve=False, comment="not yet"))
+        await engine.run(first)
+        second = await engine.retry_from(first)
+        await engine.run(second)
+        await engine.signal(second, decide("cy", approve=True))
+        third = await engine.submit(plan_of("gated", GATED), {}, submitter="ana", files={})
+        await engine.cancel(third, by="ana")
+        await engine.run(third)
 
 
 @pytest.fixture
-def decided(somagent: Shell, lived: Path) -> Iterator[sqlite3.Connection]:
-    """A copy of it, opened past the program."""
-    shutil.copytree(lived, somagent.folder / ".somagent")
-    with closing(sqlite3.connect(somagent.folder / ".somagent" / "journal.sqlite3", isolation_level=None)) as db:
+def directory(somagent: Shell) -> Path:
+    """The data directory in which all that happened."""
+    asyncio.run(live(somagent.folder / ".somagent"))
+    return somagent.folder / ".somagent"
+
+
+@pytest.fixture
+def past(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Its journal, opened past the program."""
+    with closing(sqlite3.connect(directory / "journal.sqlite3", isolation_level=None)) as db:
         yield db
 
 
-def test_everything_that_people_did_is_in_the_log(somagent: Shell, decided: sqlite3.Connection) -> None:
-    entries = [json.decode(line) for line in somagent("audit").out.splitlines()]
-    assert [entry["kind"] for entry in entries] == ["submit", "decision", "submit", "decision", "submit", "cancel"]
-    assert [entry["seq"] for entry in entries] == [1, 2, 3, 4, 5, 6]
-    assert entries[0]["submitter"] == "ana"
-    assert (entries[1]["by"], entries[1]["approve"], entries[1]["comment"]) == ("bo", False, "not yet")
-    assert entries[1]["run"] == entries[0]["run"] == entries[2]["retryOf"]
-    assert entries[5]["by"] == "ana"
-    verified = somagent("audit", "verify", "--output", "json")
-    assert (verified.code, verified.json) == (0, {"entries": 6, "head": entries[5]["hash"], "fault": None})
-    assert somagent("audit", "verify", "--head", entries[2]["hash"]).code == 0
-    assert "✓ audit log: 6 entries" in somagent("doctor").out
+def entries(directory: Path) -> list[dict[str, Any]]:
+    return [json.decode(line) for line in audit.lines(directory)]
+
+
+def test_everything_that_people_did_is_in_the_log(directory: Path) -> None:
+    found = entries(directory)
+    assert [entry["kind"] for entry in found] == ["submit", "decision", "submit", "decision", "submit", "cancel"]
+    assert [entry["seq"] for entry in found] == [1, 2, 3, 4, 5, 6]
+    assert found[0]["submitter"] == "ana"
+    assert (found[1]["by"], found[1]["approve"], found[1]["comment"]) == ("bo", False, "not yet")
+    assert found[1]["run"] == found[0]["run"] == found[2]["retryOf"]
+    assert found[5]["by"] == "ana"
+    assert audit.check(directory) == (6, found[5]["hash"], "")
+    assert not audit.check(directory, found[2]["hash"]).fault
 
 
 @pytest.mark.parametrize(
@@ -71,36 +84,26 @@ def test_everything_that_people_did_is_in_the_log(somagent: Shell, decided: sqli
     ],
 )
 def test_what_was_changed_past_the_program_is_named(
-    somagent: Shell, decided: sqlite3.Connection, statement: str, said: str
+    directory: Path, past: sqlite3.Connection, statement: str, said: str
 ) -> None:
-    assert decided.execute(statement).rowcount
-    assert said in audit.check(somagent.folder / ".somagent").fault
+    assert past.execute(statement).rowcount
+    assert said in audit.check(directory).fault
 
 
-def test_a_broken_log_is_an_error_of_the_commands(somagent: Shell, decided: sqlite3.Connection) -> None:
-    assert decided.execute("DELETE FROM audit WHERE seq = 3").rowcount
+def test_a_log_that_was_written_anew_has_not_the_hash_that_was_noted(directory: Path, past: sqlite3.Connection) -> None:
+    noted = entries(directory)[-1]["hash"]
+    past.executescript("DELETE FROM audit; DELETE FROM runs; DELETE FROM decisions; DELETE FROM cancels")
+    assert not audit.check(directory).fault  # nothing is there, and it agrees with itself
+    assert f"no entry has the hash {noted}" in audit.check(directory, noted).fault
+
+
+def test_a_broken_log_is_an_error_of_the_commands(somagent: Shell, directory: Path, past: sqlite3.Connection) -> None:
+    somagent.write(
+        "kept.jsonl", "".join(f"{line.decode()}\n" for line in audit.lines(directory)).replace("not yet", "go")
+    )
+    kept = somagent("audit", "verify", "--file", "kept.jsonl", "--output", "json")
+    assert (kept.code, kept.json["entries"], "entry 2: it was changed" in kept.json["fault"]) == (1, 1, True)
+    assert past.execute("DELETE FROM audit WHERE seq = 3").rowcount
     verified, doctor = somagent("audit", "verify"), somagent("doctor")
     assert (verified.code, verified.out.startswith("✗ entry 3: it is number 4")) == (1, True)
     assert (doctor.code, "✗ audit log: entry 3" in doctor.out) == (1, True)
-
-
-def test_a_log_that_was_written_anew_has_not_the_hash_that_was_noted(
-    somagent: Shell, decided: sqlite3.Connection
-) -> None:
-    noted = somagent("audit", "verify", "--output", "json").json["head"]
-    somagent.write("kept.jsonl", somagent("audit").out)
-    decided.executescript("DELETE FROM audit; DELETE FROM runs; DELETE FROM decisions; DELETE FROM cancels")
-    assert somagent("audit", "verify").code == 0  # nothing is there, and it agrees with itself
-    again = somagent("audit", "verify", "--head", noted)
-    assert (again.code, f"no entry has the hash {noted}" in again.out) == (1, True)
-    assert somagent("audit", "verify", "--file", "kept.jsonl", "--head", noted).code == 0
-    somagent.write("kept.jsonl", (somagent.folder / "kept.jsonl").read_text().replace("not yet", "go on"))
-    altered = somagent("audit", "verify", "--file", "kept.jsonl")
-    assert (altered.code, "entry 2: it was changed" in altered.out) == (1, True)
-
-
-def test_mistakes_on_the_command_line_are_said(somagent: Shell) -> None:
-    assert "there are no runs in" in somagent("audit").err
-    assert somagent("audit", "--head", "x").code == 2
-    missing = somagent("audit", "verify", "--file", "none.jsonl")
-    assert (missing.code, "none.jsonl" in missing.err) == (2, True)

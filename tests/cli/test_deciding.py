@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
+import re
+from argparse import Namespace
+
 import pytest
+from in_process import plan_of, reviewing
 from msgspec import json
 from somagent_shell import Shell
 from terminal import Terminal
+
+from somagent.cli.exits import UserError
+from somagent.cli.given import given_answers
+from somagent.operators.runner.records import NO_ITEM, Waiting
+from somagent.workflows.engines.local import audit
+from somagent.workflows.engines.protocol import RunView
 
 LEVELS = """\
   steps:
@@ -33,40 +45,48 @@ PAIRS = """\
 """
 
 
-@pytest.fixture
-def levels(somagent: Shell) -> str:
-    """A parked run whose gate asks for values."""
+def test_answers_reach_the_steps_after_with_their_types(somagent: Shell) -> None:
     assert somagent("run", somagent.capsule("levels", LEVELS), "--as", "ana").code == 3
-    return "last"
-
-
-def test_answers_are_held_against_their_types_and_reach_the_steps_after(somagent: Shell, levels: str) -> None:
-    shown = somagent("show", levels).out
-    assert "approve r-" in shown
+    shown = somagent("show").out
     assert "ask --as NAME --answer level=... --answer note=...   (or reject)" in shown
     assert "    file notes.txt (8 bytes)\n      | one\n      | two\n      copy: somagent artifacts r-" in shown
-    assert "    forty-two\n    asks for level (integer: How risky)\n    asks for note (string)\n" in shown
-    approve = ("approve", levels, "ask", "--as", "bo")
-    for answers, why in (
-        ((), "`level` is missing (integer: How risky); `note` is missing (string)"),
-        (("level=9", "note=x"), "`level`: 9 is greater than the maximum of 5"),
-        (("level=x", "note=x"), "`--answer level=x`: `level` is of type integer, written as JSON"),
-        (("level",), "`--answer level` has no `=`; write `--answer NAME=VALUE`"),
-        (("level=1", "note=x", "levle=1"), "`levle` is not asked for; did you mean `level`?"),
-    ):
-        refused = somagent(*approve, *(part for one in answers for part in ("--answer", one)))
-        assert (refused.code, why in refused.err) == (2, True), refused.err
-    done = somagent(*approve, "--answer", "level=4", "--answer", "note=it's = so", "--output", "json")
+    answers = ("--answer", "level=4", "--answer", "note=it's = so")
+    done = somagent("approve", "last", "ask", "--as", "bo", *answers, "--output", "json")
     assert (done.code, done.json["outputs"]) == (0, {"said": "it's = so 5"})
     assert done.json["decisions"][0]["outputs"] == {"level": 4, "note": "it's = so"}
-    entry = json.decode(somagent("audit").out.splitlines()[-1])
-    assert entry["outputs"] == {"level": 4, "note": "it's = so"}
+    assert "note: it's = so" in html.unescape((somagent.folder / done.json["report"]).read_text())
 
 
-def test_in_a_terminal_they_are_asked_for_until_they_are_right(somagent: Shell, levels: str) -> None:
-    with Terminal(somagent, "resume", levels) as screen:
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("level=x", "`--answer level=x`: `level` is of type integer, written as JSON"),
+        ("level", "`--answer level` has no `=`; write `--answer NAME=VALUE`"),
+        ('move={"to": 1, "to": 2}', "`--answer move=...`: the key `to` is given twice"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_said(answer: str, why: str) -> None:
+    types = {"Move": {"type": "object"}}
+    waiting = Waiting(title="?", outputs={"level": {"type": "integer"}, "move": {"$ref": "#/types/Move"}}, types=types)
+    with pytest.raises(UserError, match=re.escape(why)):
+        given_answers(Namespace(answer=[answer]), waiting)
+
+
+def test_in_a_terminal_the_evidence_is_shown_and_answers_are_asked_for_until_they_are_right(somagent: Shell) -> None:
+    with Terminal(somagent, "run", somagent.capsule("levels", LEVELS), "--as", "ana") as screen:
         screen.until("? How far?  (step ask)\n    asked 20")
         screen.until("      | two\n")
+        screen.until("  approve, reject or later? [a/r/L] ")
+        screen.type("l\n")
+        assert screen.ended() == 3
+    answers = ("--answer", "level=1", "--answer", "note=x")
+    with Terminal(somagent, "approve", "last", "ask", "--as", "bo", *answers) as screen:
+        screen.until("      | two\n")
+        screen.until("  approve? [y/N] ")
+        screen.type("\n")
+        assert screen.ended() == 2
+    assert "nothing was written down" in screen.text
+    with Terminal(somagent, "resume", "last") as screen:
         screen.until("  approve, reject or later? [a/r/L] ")
         screen.type("a looked at it\n")
         screen.until("  level (integer: How risky): ")
@@ -79,57 +99,20 @@ def test_in_a_terminal_they_are_asked_for_until_they_are_right(somagent: Shell, 
         screen.type("go on\n")
         assert screen.ended() == 0
     assert "said = go on 3\n" in screen.text
-    assert somagent("show", "last", "--output", "json").json["decisions"][0]["comment"] == "looked at it"
-
-
-def test_in_a_terminal_the_evidence_is_shown_and_asked_whether_it_is_meant(somagent: Shell, levels: str) -> None:
-    answers = ("--answer", "level=1", "--answer", "note=x")
-    with Terminal(somagent, "approve", levels, "ask", "--as", "bo", *answers) as screen:
-        screen.until("      | two\n")
-        screen.until("  approve? [y/N] ")
-        screen.type("\n")
-        assert screen.ended() == 2
-    assert "nothing was written down" in screen.text
-    assert somagent("show", "last", "--output", "json").json["decisions"] == []
-    with Terminal(somagent, "approve", levels, "ask", "--as", "bo", *answers, "--yes") as screen:
-        assert screen.ended() == 0
-    assert "[y/N]" not in screen.text
-
-
-WAITING = """\
-  steps:
-    ask:
-      forEach: "${{ ['first', 'second'] }}"
-      review:
-        title: "${{ item }}?"
-        reviewers: { users: [ana, bo], groups: [leads], count: 2, notSubmitter: true }
-        due: 31d
-"""
-
-
-def test_whom_runs_wait_for_is_listed(somagent: Shell, levels: str) -> None:
-    assert somagent("run", somagent.capsule("waiting", WAITING), "--as", "dan").code == 3
-    assert somagent("approve", "last", "ask/1", "--as", "bo", "--no-resume").code == 0
-    listed = somagent("runs", "--waiting", "--output", "json").json
-    assert [(one["step"], one["title"], one["approvedBy"]) for one in listed] == [
-        ("ask", "How far?", []),
-        ("ask/0", "first?", []),
-        ("ask/1", "second?", ["bo"]),
-    ]
-    assert [one["due"] is not None for one in listed] == [False, True, True]
-    text = somagent("runs", "--waiting").out.splitlines()
-    assert text[4].endswith(" ask/1: second?")
-    assert text[1].startswith("    since 20")
-    assert text[1].endswith(": anyone")
-    assert text[5].endswith(" (then: reject): ana, bo, members of leads, not dan; 1 of 2 approvals (bo)")
-    assert somagent("approve", levels, "ask/1", "--as", "ana", "--yes").code == 3
-    assert somagent("cancel", levels).code == 0
-    assert len(somagent("runs", "--waiting").out.splitlines()) == 2
+    entry = json.decode(list(audit.lines(somagent.folder / ".somagent"))[-1])
+    assert (entry["comment"], entry["outputs"]) == ("looked at it", {"level": 2, "note": "go on"})
 
 
 def test_of_people_who_decide_at_once_each_counts_once_and_the_first_who_ends_it_holds(somagent: Shell) -> None:
     """Four processes at once: on `ask/0` one person twice, on `one` an approval and a rejection."""
-    assert somagent("run", somagent.capsule("pairs", PAIRS), "--as", "dan").code == 3
+    directory = somagent.folder / ".somagent"
+
+    async def work(run: str = "") -> RunView:
+        async with reviewing(directory) as engine:
+            plan = plan_of("pairs", PAIRS)
+            return await engine.run(run or await engine.submit(plan, {}, submitter="dan", files={}))
+
+    run = asyncio.run(work()).run.id
     commands = [
         ("approve", "last", "ask/0", "--as", "ana"),
         ("approve", "last", "ask/0", "--as", "ANA"),
@@ -143,10 +126,8 @@ def test_of_people_who_decide_at_once_each_counts_once_and_the_first_who_ends_it
     said = "".join(error for error, _ in ended)
     assert "has decided on step `ask` already" in said
     assert "step `one` is decided: " in said
-    decisions = somagent("show", "last", "--output", "json").json["decisions"]
-    assert sorted((one["step"], one["item"]) for one in decisions) == [("ask", 0), ("one", None)]
-    approved = next(one["approve"] for one in decisions if one["step"] == "one")
-    on = somagent("resume", "last", "--output", "json").json
-    assert on["steps"]["one"]["phase"] == ("Succeeded" if approved else "Failed")
-    assert on["steps"]["ask"]["phase"] == "Waiting"
-    assert somagent("audit", "verify").code == 0
+    view = asyncio.run(work(run))
+    assert sorted((one.step, one.item) for one in view.decisions) == [("ask", 0), ("one", NO_ITEM)]
+    approved = next(one.approve for one in view.decisions if one.step == "one")
+    assert [step.phase for step in view.steps] == ["Waiting", "Succeeded" if approved else "Failed"]
+    assert not audit.check(directory).fault

@@ -12,6 +12,7 @@ from somagent.capsule_compiler.plan import FanOut, Template
 from somagent.operators.deciding import question_of
 from somagent.operators.review import OPERATOR as REVIEW
 from somagent.operators.runner.records import Decision
+from somagent.workflows.engines.local.reading import waiting_for_people
 from somagent.workflows.engines.protocol import DecisionRefused, UnknownRun
 
 SUBMITTED = datetime(2026, 11, 24, 7, 12, tzinfo=UTC)
@@ -169,6 +170,43 @@ def test_a_run_that_was_cancelled_takes_no_decision_even_before_it_has_stopped(p
                 await engine.signal(run, decision())
 
     go(main())
+
+
+@pytest.mark.parametrize("again", ["retry_from", "rerun"])
+def test_who_starts_a_run_again_is_its_submitter(parked, make_engine, go, again):
+    """Else somebody could change what another one started, and then approve it."""
+    run = parked(not_submitter=True).run.id
+
+    async def main():
+        async with make_engine() as engine:
+            new = await getattr(engine, again)(run, submitter="bob")
+            await engine.run(new)
+            with pytest.raises(DecisionRefused, match="bob started the run"):
+                await engine.signal(new, decision())
+            await engine.signal(new, decision(by="ada"))
+            return await engine.run(new), await engine.run(await getattr(engine, again)(run))
+
+    new, same = go(main())
+    assert (new.run.submitter, new.phase) == ("bob", "Succeeded")
+    assert (same.run.submitter, same.phase) == ("ada", "Waiting")
+
+
+def test_whom_runs_wait_for_is_listed_with_who_has_approved(parked, make_engine, go, clock, tmp_path):
+    first = parked(users=["bob", "eve"], count=2, not_submitter=True).run.id
+    clock.wall += timedelta(days=3)
+    second = parked().run.id
+
+    async def main():
+        async with make_engine() as engine:
+            await engine.signal(first, decision())
+
+    go(main())
+    listed = waiting_for_people(tmp_path / "data")
+    assert [(one.run.id, one.step, one.who, one.approved) for one in listed] == [
+        (first, "gate", "bob, eve, not ada", ("bob",)),
+        (second, "gate", "anyone", ()),
+    ]
+    assert [one.since - SUBMITTED for one in listed] == [timedelta(), timedelta(days=3)]
 
 
 def test_a_decision_on_an_unknown_run_makes_no_directory(make_engine, go, tmp_path):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_process import reviewing
 from provider import TOKENS, signed
 
 from somagent.workflows.accounts import account
+from somagent.workflows.engines.local.upkeep import examine
+from somagent.workflows.engines.local.upkeep.backup import back_up
 from somagent.workflows.identity import IdentityRefused, Person, who_acts
 
 Trusting = Callable[..., Path]
@@ -63,6 +67,20 @@ def test_what_others_may_write_says_nothing(trusting: Trusting, what: str) -> No
     (directory / "identity" / what).chmod(0o775)
     with pytest.raises(IdentityRefused, match="may be written by others, so it says nothing; mend it: chmod go-w"):
         who_acts(directory, token=signed())
+
+
+def test_a_backup_trusts_what_its_original_trusted_and_the_doctor_says_what(trusting: Trusting, tmp_path: Path) -> None:
+    directory, copy = trusting(TOKENS + GROUPS), tmp_path / "copy"
+    asyncio.run(reviewing(directory).hold())
+    back_up(directory, copy)
+    assert who_acts(copy, token=signed()) == who_acts(directory, token=signed())
+    said = {one.about: one for one in examine(copy)}["identity"]
+    assert (said.state, said.said) == (
+        "good",
+        "people are known by tokens of https://login.acme.example; 2 groups here",
+    )
+    (copy / "identity" / "identity.yaml").chmod(0o666)
+    assert [one.about for one in examine(copy) if one.state == "broken"] == ["identity"]
 
 
 def test_what_is_missing_is_no_permission(trusting: Trusting) -> None:

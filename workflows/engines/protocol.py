@@ -167,8 +167,11 @@ class Engine(Protocol):
         plan: Plan | None = None,
         inputs: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
+        submitter: str = "",
     ) -> str:
         """Stores a new run of the same plan and inputs, or of those given, and returns its id.
+
+        `submitter` starts it, and may not decide in it where `notSubmitter` says so; without, who started the old one.
 
         It takes over what succeeded or was skipped, has not changed, and is not `step` nor after anything that runs
         again (`somagent.workflows.engines.taking_over`), with the decisions of people on those steps; all else is
@@ -177,8 +180,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def rerun(self, run_id: str) -> str:
-        """Stores a new run of the same plan and inputs that takes nothing over, and returns its id."""
+    async def rerun(self, run_id: str, *, submitter: str = "") -> str:
+        """Stores a new run of the same plan and inputs that takes nothing over, and returns its id.
+
+        `submitter` as in `retry_from`.
+        """
         ...
 
     def view(self, run_id: str) -> RunView:

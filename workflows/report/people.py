@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -118,6 +119,7 @@ def _who(asked: Waiting) -> str:
 def _decisions(decisions: Sequence[Decision]) -> Html:
     if not decisions:
         return tag("p", "No decision was written down.", class_="note")
+    gave = any(one.outputs for one in decisions)
     rows = [
         tag(
             "tr",
@@ -126,15 +128,28 @@ def _decisions(decisions: Sequence[Decision]) -> Html:
             ),
             tag("td", said(one.by, 200)),
             tag("td", said(", ".join(one.groups), 300) if one.groups else tag("span", "none", class_="note")),
-            tag("td", f"verified by {one.issuer}" if one.verified else "asserted"),
+            tag("td", said(f"verified by {one.issuer}", 300) if one.verified else "asserted"),
             tag("td", code(one.account) if one.account else tag("span", "unknown", class_="note")),
             tag("td", moment(one.at)),
             tag("td", block(one.comment) if one.comment else tag("span", "none", class_="note")),
+            *(
+                [tag("td", block(_given(one)) if one.outputs else tag("span", "nothing", class_="note"))]
+                if gave
+                else []
+            ),
         )
         for one in decisions
     ]
-    heads = ("Decision", "By", "Groups", "Identity", "Account", "When", "Comment")
+    heads = ("Decision", "By", "Groups", "Identity", "Account", "When", "Comment", *(["Gave"] if gave else []))
     return table(counted(len(decisions), "decision"), heads, rows, "data decisions")
+
+
+def _given(decision: Decision) -> str:
+    """A line for each value that came with a decision."""
+    return "\n".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in decision.outputs.items()
+    )
 
 
 def _ways_on(asked_of: Asked, top: RunView) -> Html:

@@ -128,14 +128,15 @@ class LocalEngine:
         plan: Plan | None = None,
         inputs: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
+        submitter: str = "",
     ) -> str:
         """A new run that takes over what can be kept (`taken_over` says what)."""
         new = self.taken_over(run_id, step, plan=plan, inputs=inputs)
         if plan is not None:
             self._store(plan, files or {})
         rows = {"results": new.results, "decisions": new.decisions}
-        submitter, source = new.old.submitter, new.old.source
-        return await self._submit(new.plan, new.inputs, submitter, source=source, retry_of=run_id, **rows)
+        who, source = submitter or new.old.submitter, new.old.source
+        return await self._submit(new.plan, new.inputs, who, source=source, retry_of=run_id, **rows)
 
     def taken_over(
         self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
@@ -146,12 +147,12 @@ class LocalEngine:
         submission.check_whole(old.run)
         return take_over(old, step, plan, inputs)
 
-    async def rerun(self, run_id: str) -> str:
+    async def rerun(self, run_id: str, *, submitter: str = "") -> str:
         """A new run of the same plan and inputs that takes nothing over."""
         with reading.opened(self.store) as rows, rows.snapshot():
             old, plan = rows.run(run_id).run, rows.plan(run_id)
         submission.check_whole(old)
-        return await self._submit(plan, old.inputs, old.submitter, source=old.source)
+        return await self._submit(plan, old.inputs, submitter or old.submitter, source=old.source)
 
     def watch(self, run_id: str) -> Watch:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""

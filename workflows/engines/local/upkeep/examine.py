@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from somagent.capsule_compiler.plan import decode_plan, digest_of
 from somagent.operators.runner.objects import ContentError, ObjectStore
@@ -22,6 +23,7 @@ from somagent.workflows.engines.local.rows import decode_attempt, decode_result
 from somagent.workflows.engines.local.schema import FILE_NAME, VERSION, open_reader
 from somagent.workflows.engines.local.upkeep.references import DIGEST, digests_in, manifest
 from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.identity import IdentityRefused, read_trust
 
 _LITTLE_ROOM = 256 * 1024**2
 _STALE_S = 3600.0
@@ -47,6 +49,7 @@ def examine(directory: Path, *, contents: bool = True) -> Iterator[Finding]:
     )
     pid = holder(directory)
     yield Finding("lease", "good", "nobody is at work" if pid is None else f"process {pid} is at work")
+    yield _identity(directory)
     try:
         db = open_reader(directory / FILE_NAME)
     except EngineError as error:
@@ -58,6 +61,18 @@ def examine(directory: Path, *, contents: bool = True) -> Iterator[Finding]:
         yield _audit(directory)
         yield from _contents(db, directory, whole=contents)
     yield from _leftovers(directory)
+
+
+def _identity(directory: Path) -> Finding:
+    try:
+        trust = read_trust(directory)
+    except IdentityRefused as refused:
+        return Finding("identity", "broken", str(refused), "until then nobody can start, decide or cancel anything")
+    if trust is None:
+        return Finding("identity", "good", "people are who they say they are: there is no folder `identity`")
+    tokens, groups = trust.spec.tokens, len(trust.spec.groups)
+    known = "the account of the system" if tokens is UNSET else f"tokens of {tokens.issuer}"
+    return Finding("identity", "good", f"people are known by {known}; {groups} group{'s' * (groups != 1)} here")
 
 
 def _journal(db: sqlite3.Connection, directory: Path) -> Iterator[Finding]:

@@ -1,0 +1,26 @@
+"""Capsules compiled and run in the test's own process, where a command of its own would only cost time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from somagent_shell import HEAD
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.governance.constitution import default_constitution
+from somagent.operators.review import OPERATOR as REVIEW
+from somagent.workflows.capsules import compile_content, this_installation
+from somagent.workflows.engines.local import LocalEngine
+
+
+def plan_of(name: str, spec: str) -> Plan:
+    """The plan of a capsule whose `spec:` is this text, indented by two."""
+    content = (HEAD.replace("NAME", name) + spec).encode()
+    compiled = compile_content(Path(f"{name}.capsule.yaml"), content, this_installation(), default_constitution())
+    assert compiled.plan is not None
+    return compiled.plan
+
+
+def reviewing(directory: Path) -> LocalEngine:
+    """An engine that can ask people."""
+    return LocalEngine(directory, {"review": REVIEW})

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, StepDraft
 from somagent.capsule_compiler.github_actions import from_github_actions
+from somagent.capsule_compiler.head import another_kind, with_one_beginning
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import Capsule, Operation, Step
 from somagent.capsule_compiler.schema import OPERATOR_KEY
@@ -49,6 +50,9 @@ def check_shape(draft: Draft) -> Draft:
     checker = ShapeCheck(draft.source, templates=True, wrong_names=True, elsewhere=from_github_actions, known=unchanged)
     value = checker.check(root, draft.given.language.capsule, ())
     found = [*listed, *checker.diagnostics]
+    other = another_kind(root, found)
+    if other:
+        return replace(draft, root=root).reporting(other)
     if value is BAD:  # the head is wrong; what the steps say is looked at all the same
         value = {**_SOUND_HEAD, **checker.partial.get((), {})}
     if "spec" not in value:
@@ -79,7 +83,7 @@ def check_shape(draft: Draft) -> Draft:
     capsule = msgspec.convert(value, Capsule)
     broken = frozenset(ids - set(steps))
     misnamed = frozenset(str(path[-1]) for path in checker.misnamed)
-    said = _without_echoes(draft, found, checker)
+    said = with_one_beginning(root, _without_echoes(draft, found, checker))
     draft = replace(draft, root=root, capsule=capsule, steps=steps, broken=broken, misnamed=misnamed)
     return _without_quotes_for_no_field(draft, found).reporting(said)
 

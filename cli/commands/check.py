@@ -43,9 +43,11 @@ def _fails(one: Found, arguments: Namespace) -> bool:
 def _with_used(found: Sequence[Found]) -> list[Found]:
     """The named files, and after them the capsules that they use and that have mistakes, each once."""
     known = {one.source.name: one for one in found}
+    said = {diagnostic.message for one in found for diagnostic in one.diagnostics}
     for one in found:
         for used in one.used:
-            known.setdefault(used.source.name, used)
+            if not said.issuperset(diagnostic.message for diagnostic in used.diagnostics):  # a circle is said once
+                known.setdefault(used.source.name, used)
     return list(known.values())
 
 

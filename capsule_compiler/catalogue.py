@@ -49,6 +49,10 @@ class OperatorEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     core: Annotated[bool, Meta(description="Written by a key of its own; only SomaGent's own operators are")] = False
 
 
+UNKNOWN = OperatorEntry(name="", summary="", arguments={}, declares_outputs=True, artifacts_by_path=False)
+"""Of a step that does not say what it does: nothing is known of its arguments and outputs."""
+
+
 class Catalogue(Struct, frozen=True):
     """The operators of an installation, by name."""
 

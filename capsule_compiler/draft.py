@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.catalogue import OperatorEntry
+from somagent.capsule_compiler.catalogue import UNKNOWN, OperatorEntry
 from somagent.capsule_compiler.diagnostics.codes import is_error
 from somagent.capsule_compiler.language import Language
 from somagent.capsule_compiler.model.capsule import DEFAULT_INDEX, DEFAULT_ITEM, Capsule, Operation, Step
@@ -189,7 +189,7 @@ class Draft(Struct, frozen=True):
     root: Node | None = None
     capsule: Capsule | None = None
     steps: Mapping[str, StepDraft] = field(default_factory=dict)
-    broken: frozenset[str] = frozenset()  # ids of steps whose form is wrong; references to them are not reported
+    broken: frozenset[str] = frozenset()  # ids of steps whose form is wrong; what they give is not known
     misnamed: frozenset[str] = frozenset()  # names of the wrong form; they are never suggested
     outputs: Mapping[str, Template] = field(default_factory=dict)
     output_expressions: tuple[Expression, ...] = ()
@@ -229,12 +229,12 @@ class Draft(Struct, frozen=True):
 
     def entry(self, step: StepDraft) -> OperatorEntry:
         """What the catalogue says of a step's operator."""
-        return self.given.language.catalogue.operators[step.operation.operator]
+        return self.given.language.catalogue.operators.get(step.operation.operator, UNKNOWN)
 
     def hinted(self, step: StepDraft, hint: str) -> Sequence[tuple[str, Any]]:
         """The arguments of a step whose schema has a hint, and what the hint says; none when they are no mapping."""
         operation = step.operation
-        found = self.given.language.hints[operation.operator].get(hint, ())
+        found = self.given.language.hints.get(operation.operator, {}).get(hint, ())
         return found if found and isinstance(operation.arguments, dict) else ()
 
     def written(self, path: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from somagent.capsule_compiler.catalogue import UNKNOWN
 from somagent.capsule_compiler.draft import FINALLY, STEPS, Draft, StepDraft
 from somagent.capsule_compiler.github_actions import from_github_actions
 from somagent.capsule_compiler.head import another_kind, with_one_beginning
@@ -73,15 +74,17 @@ def check_shape(draft: Draft) -> Draft:
             node = nodes[step_id].value
             keys = list(node.entries) if isinstance(node, MappingNode) else []
             operation = _operation(reading, path, fields, keys)
-            if operation is not None:
-                spec = msgspec.convert(fields, Step)
-                steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, frozenset(keys))
-    _keep_sound(draft, texts, steps, found)
+            if operation is None:  # what else it says is looked at all the same
+                operation = Operation(operator=UNKNOWN.name, arguments={}, at=("",))
+            spec = msgspec.convert(fields, Step)
+            steps[step_id] = StepDraft(step_id, path, spec, operation, section is FINALLY, frozenset(keys))
+    unclear = {step.id for step in steps.values() if step.operation.operator == UNKNOWN.name}
+    _keep_sound(draft, texts, {name: step for name, step in steps.items() if name not in unclear}, found)
     found += _count(root)
     ids = {str(key) for section in (STEPS, FINALLY) for key in _keys(root, section)}
     value["spec"] |= {"steps": {}, "finally": {}}  # they have become drafts of their own
     capsule = msgspec.convert(value, Capsule)
-    broken = frozenset(ids - set(steps))
+    broken = frozenset(ids - set(steps) | unclear)
     misnamed = frozenset(str(path[-1]) for path in checker.misnamed)
     said = with_one_beginning(root, _without_echoes(draft, found, checker))
     draft = replace(draft, root=root, capsule=capsule, steps=steps, broken=broken, misnamed=misnamed)

@@ -94,10 +94,9 @@ def _scope(draft: Draft, types: ValueTypes) -> dict[str, Type]:
     spec = draft.capsule.spec if draft.capsule is not None else None
     inputs: dict[str, JsonSchema] = {name: {} for name in draft.written(("spec", "inputs"))}
     inputs |= {name: msgspec.to_builtins(schema) for name, schema in spec.inputs.items()} if spec else {}
-    steps: dict[str, Type] = dict.fromkeys(sorted(draft.broken), DYN)
     secrets = secrets_type(draft.written(("spec", "uses", "secrets")))
-    steps |= {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
-    steps |= dict.fromkeys(_written_twice(draft), DYN)
+    steps = {step.id: _step_type(draft, step, types) for step in draft.steps.values()}
+    steps |= dict.fromkeys([*_written_twice(draft), *sorted(draft.broken)], DYN)
     known = steps_type(steps) if draft.written(STEPS) else DYN  # that there are none has been said
     return {"inputs": inputs_type(inputs, types), "steps": known, "run": run_type(final=False), "secrets": secrets}
 

@@ -212,11 +212,15 @@ def _look(add: _Adder) -> None:
     _output(runs)
     show = add("show", help="show a run: its steps, what they gave, and why they failed")
     _run_or_last(show)
+    show.add_argument(
+        "--watch", action="store_true", help="follow it until it ends or waits for people; exit by its phase"
+    )
     _data(show)
     _output(show)
     logs = add("logs", help="print what steps wrote")
     _run_or_last(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="of this step only; `scan/build` is inside a capsule")
+    logs.add_argument("--follow", action="store_true", help="go on until the run ends or waits for people")
     _data(logs)
     _output(logs)
     artifacts = add("artifacts", help="list the files and folders that a run made, or copy one")

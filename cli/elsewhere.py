@@ -34,8 +34,8 @@ async def is_held_here(engine: LocalEngine) -> bool:
 
 async def follow(engine: LocalEngine, run_id: str, arguments: Namespace) -> RunView | None:
     """Shows a run until it ends or waits for people: the run then. None: nobody works here any more."""
-    pid = engine.server()
-    if pid is None and (pid := engine.holder()) is not None:
+    pid = None if engine.server() is not None or engine.view(run_id).held_by is not None else engine.holder()
+    if pid is not None:
         sys.stderr.write(f"note: process {pid} runs a capsule here; {run_id} begins when it has ended\n")
     with engine.following(run_id) as events, (progress := progress_for(events.view, arguments.output)):
         async for event in events:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from somagent.cli.exits import Exit
 from somagent.cli.inside import Named, named_step, steps_of
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import find_run, open_engine
 from somagent.operators.runner.records import NO_ITEM
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.following import Following
 from somagent.workflows.engines.protocol import LogChunk, RunView
+from somagent.workflows.engines.run_names import path_below
 
+_LOOK_S = 0.2
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
 
 
@@ -32,30 +38,81 @@ def run(arguments: Namespace) -> int:
     engine = open_engine(arguments)
     run_id = find_run(engine, arguments.run)
     view = engine.view(run_id)
+    if arguments.follow:
+        return _follow(engine, view, arguments)
     lines = _of_step(engine, named_step(view, arguments.step)) if arguments.step else _of_run(engine, view)
     chunks = [(name, chunk) for _, name, chunk in sorted(lines, key=lambda line: line[0])]
     if arguments.output == "json":
-        print_json(
-            [
-                {
-                    "run": one.key.run,
-                    "step": one.key.step,
-                    "item": None if one.key.item == NO_ITEM else one.key.item,
-                    "attempt": one.attempt,
-                    "text": one.text,
-                }
-                for _, one in chunks
-            ]
-        )
+        print_json([_object(one) for _, one in chunks])
         return 0
     if not chunks:
         who = f"step `{arguments.step}`" if arguments.step else "the run"
         sys.stderr.write(f"{who} wrote nothing\n")
     for name, one in chunks:
-        prefix = name + (f" #{one.attempt}" if one.attempt > 1 else "")
-        for line in one.text.splitlines():
-            sys.stdout.write(f"{prefix} | {visible(_ESCAPES.sub('', line))}\n")
+        _print(name, one)
     return 0
+
+
+def _print(name: str, one: LogChunk) -> None:
+    prefix = name + (f" #{one.attempt}" if one.attempt > 1 else "")
+    for line in one.text.splitlines():
+        sys.stdout.write(f"{prefix} | {visible(_ESCAPES.sub('', line))}\n")
+
+
+def _object(one: LogChunk) -> dict[str, Any]:
+    return {
+        "run": one.key.run,
+        "step": one.key.step,
+        "item": None if one.key.item == NO_ITEM else one.key.item,
+        "attempt": one.attempt,
+        "text": one.text,
+    }
+
+
+def _follow(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
+    """Prints lines as they are written, those of before first; as JSON, an object in each line."""
+    if arguments.step and not _may_have(view, arguments.step):
+        named_step(view, arguments.step)  # says which there are
+
+    def show(chunk: LogChunk) -> None:
+        name = path_below(view.run.id, chunk.key)
+        if arguments.step and name != arguments.step and not name.startswith(f"{arguments.step}/"):
+            return
+        if arguments.output == "json":
+            sys.stdout.write(json.dumps(_object(chunk), ensure_ascii=False) + "\n")
+        else:
+            _print(name, chunk)
+        sys.stdout.flush()
+
+    async def main() -> None:
+        with engine.following(view.run.id) as events:
+            over = asyncio.create_task(_drained(events))
+            while True:
+                last = over.done()
+                for chunk in events.written():
+                    show(chunk)
+                if last:
+                    break
+                await asyncio.wait([over], timeout=_LOOK_S)
+
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    phase = engine.view(view.run.id).phase
+    if phase in {"Pending", "Running"}:
+        sys.stderr.write(f"nobody works on {view.run.id} now\n")
+    return Exit.OK
+
+
+async def _drained(events: Following) -> None:
+    async for _ in events:
+        pass
+
+
+def _may_have(view: RunView, name: str) -> bool:
+    """Whether a step has this name, or will have: items, and what is inside capsules, come while a run goes on."""
+    return any(step.id == name.partition("/")[0] for step in view.steps)
 
 
 def _of_run(engine: LocalEngine, view: RunView, above: str = "") -> Iterator[_Line]:

@@ -1,24 +1,31 @@
-"""`somagent show`: a run as it stands."""
+"""`somagent show`: a run as it stands, or as it goes on."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from argparse import Namespace
 
-from somagent.cli.asking import waiting_steps
-from somagent.cli.evidence import evidence
+from somagent.cli.elsewhere import follow
+from somagent.cli.exits import Exit, exit_of
 from somagent.cli.printing import print_json
 from somagent.cli.runs import find_run, open_engine, run_object
 from somagent.cli.summary import print_summary
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the run; exit 0 whatever its phase."""
+    """Prints the run; exit 0 whatever its phase, and by its phase where it was watched."""
     engine = open_engine(arguments)
-    view = engine.view(find_run(engine, arguments.run))
+    run_id = find_run(engine, arguments.run)
+    if arguments.watch:
+        try:
+            asyncio.run(follow(engine, run_id, arguments))
+        except KeyboardInterrupt:
+            sys.stderr.write("not watched any more; the run goes on as before\n")
+            return Exit.INTERRUPTED
+    view = engine.view(run_id)
     if arguments.output == "json":
         print_json(run_object(view))
     else:
         print_summary(engine, view, arguments)
-        for asked in waiting_steps(view):
-            print("\n" + "\n".join(evidence(asked, view, arguments)))
-    return 0
+    return exit_of(view.phase) if arguments.watch else Exit.OK

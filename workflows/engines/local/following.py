@@ -15,8 +15,9 @@ from somagent.workflows.engines import events
 from somagent.workflows.engines.local import reading
 from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.store import Store
+from somagent.workflows.engines.local.tail import Tail
 from somagent.workflows.engines.parked import news
-from somagent.workflows.engines.protocol import Event
+from somagent.workflows.engines.protocol import Event, LogChunk
 
 _LOOK_S = 0.15
 _STANDING_BY_S = 3.0  # another process that serves has taken over by then, if there is one
@@ -46,6 +47,11 @@ class Following:
         with rows.snapshot():
             self.view = reading.view_now(rows, run_id)
             list(self._news())
+        self._tail = Tail(rows, run_id)
+
+    def written(self) -> Iterator[LogChunk]:
+        """What the attempts wrote since this was last asked, from the beginning of the run."""
+        return self._tail.more()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         version, serving, alone_since = 0, self._rows.server() is not None, None

@@ -12,6 +12,7 @@ from somagent.capsule_compiler.packages.manifest import PackageFile
 from somagent.capsule_compiler.schema import capsule_schema
 from somagent.governance.documents import model_schema
 from somagent.operators.registry import load_operators
+from somagent.workflows.identity.document import IdentityFile
 
 CAPSULE = "capsule.md"
 SHARED = {"Metadata", "ValueSchema"}  # the other documents use them, and the page of capsules describes them
@@ -32,7 +33,12 @@ def of_what_capsules_use() -> FieldTables:
 
 
 @pytest.mark.parametrize(
-    ("page", "tables"), [(CAPSULE, of_capsules()), ("personas-tools-packages.md", of_what_capsules_use())]
+    ("page", "tables"),
+    [
+        (CAPSULE, of_capsules()),
+        ("personas-tools-packages.md", of_what_capsules_use()),
+        ("identity.md", FieldTables(model_schema(IdentityFile)["$defs"])),
+    ],
 )
 def test_every_field_is_listed_with_its_type_and_default(
     page: str, tables: FieldTables, request: pytest.FixtureRequest

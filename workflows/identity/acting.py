@@ -61,8 +61,8 @@ def _groups(trust: Trust, name: str) -> tuple[str, ...]:
 def _token_in(file: str) -> str:
     path = Path(file)
     try:
-        found = path.stat()
-        content = path.read_text(encoding="ascii").strip()
+        with path.open(encoding="ascii") as opened:
+            found, content = os.fstat(opened.fileno()), opened.read().strip()
     except UnicodeDecodeError:
         raise IdentityRefused(f"{file} holds no token: it is not text in ASCII") from None
     except OSError as error:

@@ -6,6 +6,7 @@ directory or to root, and nobody else may write it.
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Annotated, Literal
@@ -87,7 +88,7 @@ def read_trust(directory: Path) -> Trust | None:
     if not folder.is_dir():
         return None
     owners = {0, directory.stat().st_uid}
-    _check_owner(folder, owners)
+    _check_owner(folder, folder.stat(), owners)
     source, _, read, found = read_document(str(folder / FILE), _content(folder / FILE, owners), IdentityFile)
     if read is None:
         raise IdentityRefused(first_mistake(source, found))
@@ -98,15 +99,14 @@ def read_trust(directory: Path) -> Trust | None:
 
 def _content(path: Path, owners: set[int]) -> bytes:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            _check_owner(path, os.fstat(file.fileno()), owners)  # of the very file that is read
+            return file.read()
     except OSError as error:
         raise IdentityRefused(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    _check_owner(path, owners)
-    return content
 
 
-def _check_owner(path: Path, owners: set[int]) -> None:
-    found = path.stat()
+def _check_owner(path: Path, found: os.stat_result, owners: set[int]) -> None:
     if found.st_uid not in owners:
         raise IdentityRefused(f"{path} belongs neither to root nor to the owner of the data directory: it says nothing")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -5,6 +5,7 @@ All choices come from one `random.Random`, so that an input is known by the numb
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import re
@@ -202,7 +203,7 @@ class Mutator:
         if way == 0:
             del holder[key]
         elif way == 1:
-            holder[key] = rng.choice(NASTY)
+            holder[key] = copy.deepcopy(rng.choice(NASTY))  # it may be changed in its turn
         elif way == 2:
             other, at, _ = rng.choice(places)
             holder[key], other[at] = json.loads(json.dumps(other[at])), json.loads(json.dumps(holder[key]))
@@ -212,7 +213,7 @@ class Mutator:
             other, at, _ = rng.choice(_places(rng.choice(self.trees).tree) or [(holder, key, "")])
             holder[key] = json.loads(json.dumps(other[at]))
         elif way == 5:
-            self._put(rng, holder, rng.choice(NASTY))
+            self._put(rng, holder, copy.deepcopy(rng.choice(NASTY)))
         elif way == 6:
             holder[key] = self._wrapped(rng, holder[key])
         else:

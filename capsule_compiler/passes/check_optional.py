@@ -62,8 +62,11 @@ def _mistake(draft: Draft, one: Expression, found: OptionalRead) -> Diagnostic:
         return Diagnostic("read-of-optional", message, read.field_span, help=help_)
     if read.field == ERROR_MEMBER:
         message = "an item that did not fail has no `error`; say what happens then"
-        help_ = f"ask first: `.filter({owner}, has({whole}))`, or `has({whole}) ? ... : ...`"
+        help_ = f"take those that failed: `.filter({owner}, has({whole}))`"
     else:
         message = f"an item that failed has no `{read.field}`; say what happens then"
-        help_ = f"take those that succeeded, `.filter({owner}, has({whole}))`, or write `has({whole}) ? ... : ...`"
+        written = with_default(draft, one, read.span, whole, found.member.type)
+        help_ = f"take those that succeeded: `.filter({owner}, has({whole}))`" + (
+            f", or write `{written}`" if written else ""
+        )
     return Diagnostic("read-of-collected", message, read.field_span, help=help_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
 
@@ -190,6 +190,9 @@ def unknown_field(type_: ObjectType, name: str, span: Span, *, quoted: bool = Fa
 def no_fields(expr: Select, type_: Type) -> Diagnostic:
     """A field of something that has none."""
     message = f"{show(type_)} has no field `{expr.field}`"
+    if _ELSEWHERE.get(expr.field) == "size" and (isinstance(type_, ListType | MapType) or type_ == STRING):
+        edit = Edit(expr.span, f"size({write(expr.operand)})", "write `size`")
+        return Diagnostic("unknown-member", message, expr.field_span, help=f"write {edit.text}", edit=edit)
     if isinstance(type_, ListType) and (type_.item == DYN or isinstance(type_.item, ObjectType | MapType)):
         better = f"{write_target(expr.operand)}.map(x, x.{expr.field})"
         help_ = f"the fields are those of its items: [0].{expr.field} for one, {better} for all"
@@ -208,9 +211,31 @@ def unknown_name(expr: Name, known: Iterable[str], functions: Iterable[str]) -> 
     return _suggest("unknown-name", f"there is no `{expr.name}` here", expr.span, expr.name, known)
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(("len", "length", "count"), "size"),
+    **dict.fromkeys(("any", "some"), "exists"),
+    **dict.fromkeys(("str", "toString"), "string"),
+    **dict.fromkeys(("match", "test"), "matches"),
+    "every": "all",
+    "float": "double",
+    "includes": "contains",
+    "parseInt": "int",
+}
+"""What functions are called in other languages."""
+
+
 def unknown_function(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
     """A function that does not exist."""
-    return _suggest("unknown-function", f"there is no function `{name}`", span, name, known)
+    known = tuple(known)
+    return _suggest(
+        "unknown-function", f"there is no function `{name}`", span, meant_function(name, known) or name, known
+    )
+
+
+def meant_function(name: str, known: Collection[str]) -> str | None:
+    """The function that is meant by a name, if one is likely."""
+    elsewhere = _ELSEWHERE.get(name)
+    return elsewhere if elsewhere in known else nearest(name, known)
 
 
 def other_form(expr: Call, form: str) -> Diagnostic:

@@ -386,8 +386,11 @@ class _Checker:
             help_ = _INSTEAD.get(name, "times written alike (RFC 3339, UTC) order as strings")
             self.report(Diagnostic("expression-unsupported", message, expr.function_span, help=help_))
         else:
-            self.check_parts(expr)
             known = {*FUNCTIONS, "has"} if expr.target is None else {*METHODS, *MACROS}
+            if expr.target is not None and advice.meant_function(name, known) in MACROS:
+                self.check(expr.target)  # what is meant as a macro's variable is declared by nothing
+            else:
+                self.check_parts(expr)
             self.report_unknown(advice.unknown_function(name, expr.function_span, known), name, known)
         return ERROR
 

@@ -137,16 +137,23 @@ def closed_parts(type_: Type) -> Hashable:
             return None
 
 
-def show(type_: Type) -> str:
-    """The type as people write it: `list(map(string, int))`, `object(name, goal)`, `artifact`."""
+def show(type_: Type, depth: int = 1) -> str:
+    """The type in a message: `list(map(string, int))`, `{name: string, goal?: string}`, `artifact`, or its name."""
     match type_:
         case ListType(item):
-            return f"list({show(item)})"
+            return f"list({show(item, depth)})"
         case MapType(key, value):
-            return f"map({show(key)}, {show(value)})"
-        case ObjectType(fields):
-            names = list(fields)[:_FIELDS_SHOWN] + ["..."] * (len(fields) > _FIELDS_SHOWN)
-            return f"object({', '.join(names)})"
+            return f"map({show(key, depth)}, {show(value, depth)})"
+        case ObjectType(Members(name=name)):
+            return name
+        case ObjectType(fields) if depth:
+            shown = [
+                f"{name}{'' if field.required else '?'}: {show(field.type, depth - 1)}"
+                for name, field in list(fields.items())[:_FIELDS_SHOWN]
+            ]
+            return "{" + ", ".join([*shown, *["..."] * (len(fields) > _FIELDS_SHOWN)]) + "}"
+        case ObjectType():
+            return "{...}"
         case TypeVariable():
             return "dyn"
         case _:

@@ -87,14 +87,14 @@ def show_faults(text: str, wanted: cel.Type | None = None) -> list[str]:
         ("m.filter(k, m[k] > 1)", "list(string)"),
         ("m.map(k, m[k])", "list(int)"),
         ("steps.modules.map(e, e.name)", "list(string)"),
-        ("steps.modules.filter(e, has(e.lines))", "list(object(name, goal, lines))"),
+        ("steps.modules.filter(e, has(e.lines))", "list({name: string, goal: string, lines?: int})"),
         ("module.map(k, k)", "list(string)"),
         ('module["name"]', "string"),
         ("module[s]", "dyn"),
         ('"name" in module', "bool"),
         ("module == steps.modules[0]", "bool"),
         ('module == {"name": "a", "lines": 1}', "bool"),
-        ("[module] + steps.modules", "list(object(name, goal, lines))"),
+        ("[module] + steps.modules", "list({name: string, goal: string, lines?: int})"),
         ('b ? module : {"name": s, "lines": i}', "map(string, dyn)"),
         ("[a, steps.test.report]", "list(artifact)"),
         ("a == steps.test.report && a in la", "bool"),
@@ -164,7 +164,7 @@ WANTED = {
 WANTED |= {cel.show(type_): type_ for type_ in (INT, DOUBLE, STRING, BOOL, ListType(STRING))}
 WANTED |= {cel.show(type_): type_ for type_ in (MapType(STRING, value) for value in (INT, STRING, DYN))}
 WANTED |= {
-    f"object({name})": ObjectType({name: Field(type_)})
+    f"{{{name}: {cel.show(type_)}}}": ObjectType({name: Field(type_)})
     for name, type_ in (("k", INT), ("coverage", DOUBLE), ("nope", DOUBLE))
 }
 
@@ -221,7 +221,7 @@ def test_types_are_values():
 
 
 def test_many_types_have_a_short_name():
-    assert cel.show(ObjectType({name: Field(INT) for name in "abcdef"})) == "object(a, b, c, d, ...)"
+    assert cel.show(ObjectType({name: Field(INT) for name in "abcdef"})) == "{a: int, b: int, c: int, d: int, ...}"
     assert cel.show(MapType(STRING, ListType(ARTIFACT))) == "map(string, list(artifact))"
 
 

@@ -55,7 +55,9 @@ def _beyond(draft: Draft, step: StepDraft, wanted: str, path: Path, limit: str) 
         f"capsule `{alias}` may spend {wanted}, and here there are {limit}",
         draft.key_span((*step.path, *step.operation.at)),
         labels=(Label(draft.span(path), f"at most {limit}"),),
-        help=f"raise `{path[-1]}` here, or lower it in the budget of `{alias}`",
+        help="say both in one currency: costs are added up, never converted"
+        if path[-1] == "cost" and wanted.rsplit(maxsplit=1)[-1] != limit.rsplit(maxsplit=1)[-1]
+        else f"raise `{path[-1]}` here, or lower it in the budget of `{alias}`",
     )
 
 

@@ -118,7 +118,9 @@ class SchemaCheck:
         for keyword, kinds in _FITS.items():
             if keyword in schema and kind not in kinds:
                 message = f"`{keyword}` says nothing about a value of type {kind}"
-                help_ = f"it is for {' and '.join(sorted(kinds))}"
+                help_ = f"it is for {', '.join(sorted(kinds))}"
+                if kind == "secret":
+                    help_ = "who starts a run names the secret, and nothing can be said here of its value"
                 yield Diagnostic("keyword-of-other-type", message, self._key((*path, keyword)), help=help_)
         for low, high in _PAIRS:
             if low in schema and high in schema and schema[low] > schema[high]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -28,7 +29,16 @@ class _Parser(argparse.ArgumentParser):
         """Ends with exit code 2."""
         from somagent.cli.printing import visible  # noqa: PLC0415  a mistake may show what was typed
 
-        self.exit(2, f"error: {visible(message)}\n  try: {self.prog} --help\n")
+        self.exit(2, f"error: {visible(_with_nearest(message))}\n  try: {self.prog} --help\n")
+
+
+def _with_nearest(message: str) -> str:
+    """The message about a word that is none of a list, with the one that is near to it in place of the list."""
+    from somagent.governance.documents import nearest  # noqa: PLC0415
+
+    match = re.fullmatch(r"(.*invalid choice: '(.*)') \(choose from (.*)\)", message, re.DOTALL)
+    near = nearest(match[2], re.findall(r"[\w-]+", match[3])) if match is not None else None
+    return f"{match[1]}; did you mean `{near}`?" if match is not None and near else message
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ def run(arguments: Namespace) -> int:
     checker = Checker(installed(locked=arguments.locked), governing(arguments))
     found: list[Found] = []
     unread: dict[str, str] = {}
-    for name in dict.fromkeys(arguments.files):
+    for name in _each_once(arguments.files):
         try:
             found.append(checker.file(name))
         except NotReadable as error:
@@ -34,6 +35,14 @@ def run(arguments: Namespace) -> int:
     if unread:
         return Exit.USAGE
     return Exit.FAILED if any(_fails(one, arguments) for one in found) else Exit.OK
+
+
+def _each_once(names: Sequence[str]) -> list[str]:
+    """The files in their order, however often and in whatever way they are named."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(os.path.normpath(name), name)
+    return list(found.values())
 
 
 def _fails(one: Found, arguments: Namespace) -> bool:

@@ -53,7 +53,8 @@ def _forms(text: str) -> Iterator[str]:
     for separator in ("-", "_"):
         yield re.sub(r"[\s_.-]+", separator, words).lower().strip(separator)
         yield re.sub(r"[\s_.-]+", separator, text).lower().strip(separator)
-    yield f"./{text}"
+    if ".." not in text.split("/"):
+        yield f"./{text}"
 
 
 def _with_range(package: str, written: str) -> str:

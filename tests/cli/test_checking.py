@@ -138,3 +138,17 @@ def test_check_takes_a_document_for_what_it_says_it_is(kind: str, somagent: Shel
     assert "error[CAP101]: `stepz` is not a field of" in checked.out
     assert checked.out.endswith("a.yaml: 1 error\n")
     assert checked.code == 1
+
+
+def test_a_file_that_is_named_in_two_ways_is_checked_once(somagent: Shell) -> None:
+    name = somagent.capsule("a", "  steps: { a: { script: { run: x } }, b: { needs: [a, a], script: { run: x } } }\n")
+    checked = somagent("check", name, f"./{name}", name)
+    assert checked.out.count("warning[CAP214]") == 1
+    assert checked.out.endswith("\n1 can be fixed with `--fix`\n")
+
+
+def test_a_circle_of_capsules_is_shown_once(somagent: Shell) -> None:
+    for one, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        uses = f"  uses: {{ capsules: {{ next: ./{other}.capsule.yaml }} }}\n"
+        somagent.capsule(one, f"{uses}  steps: {{ s: {{ capsule: {{ use: next }} }} }}\n")
+    assert somagent("check", "a.capsule.yaml").out.count("error[CAP518]") == 1

@@ -33,7 +33,9 @@ def test_no_command_prints_the_help_and_a_wrong_one_says_which_there_are(somagen
     assert "run a capsule" in nothing.out
     wrong = somagent("rnu", "x")
     assert wrong.code == 2
-    assert wrong.err.startswith("error: argument COMMAND: invalid choice: 'rnu'")
+    assert wrong.err.startswith("error: argument COMMAND: invalid choice: 'rnu'; did you mean `run`?\n")
+    far = somagent("nothingnear")
+    assert far.err.startswith("error: argument COMMAND: invalid choice: 'nothingnear' (choose from ")
     assert "somagent --help" in wrong.err
 
 

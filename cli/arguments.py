@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from somagent.cli.exits import UserError
+from somagent.workflows.directories import DATA_DIRECTORY
 
-DATA_DIRECTORY = ".somagent"
 TEMPLATES = ("minimal", "repository-job", "review-flow", "fan-out")  # files in `templates`
 _TEXTS = ("input", "answer", "person", "comment")  # kept with runs; all else are names of files, runs and steps
 _Adder = Callable[..., argparse.ArgumentParser]

@@ -14,19 +14,18 @@ from somagent.cli.evidence import approvals_so_far, evidence
 from somagent.cli.exits import UserError
 from somagent.cli.given import value_of
 from somagent.cli.identity import acting
-from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import printable, visible
 from somagent.cli.prompting import Idle, is_terminal, read_line_unless
 from somagent.operators.answers import described, faults_of, given_by
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
 from somagent.operators.runner.records import Decision, Waiting
-from somagent.workflows.accounts import account
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
-from somagent.workflows.identity import IdentityRefused, Person
+from somagent.workflows.identity import IdentityRefused, on_whose_word
+from somagent.workflows.named_steps import Named, waiting_steps
 
 _ANSWERS = {"a": True, "approve": True, "r": False, "reject": False}
 
@@ -78,21 +77,6 @@ async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -
         else:
             decided = True
     return decided
-
-
-def on_whose_word(who: Person) -> dict[str, Any]:
-    """What a decision of this person says of the person."""
-    known = {"by": who.name, "groups": list(who.groups), "account": account()}
-    return known | {"verified": bool(who.issuer), "issuer": who.issuer, "token": who.token}
-
-
-def waiting_steps(view: RunView) -> list[Named]:
-    """The steps and items that people are asked about, in the run and in those inside it."""
-    return [
-        one
-        for one in steps_of(view)
-        if one.step.phase == "Waiting" and one.step.waiting is not None and not one.step.waiting.child
-    ]
 
 
 def approvals(view: RunView, step: StepView) -> list[str]:

@@ -7,24 +7,24 @@ import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from somagent.cli.asking import on_whose_word, waiting_steps
 from somagent.cli.compiling import installed
 from somagent.cli.evidence import evidence
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.given import given_answers
 from somagent.cli.identity import acting
-from somagent.cli.inside import Named, find_step
 from somagent.cli.printing import print_json, visible
 from somagent.cli.prompting import is_terminal, read_line
-from somagent.cli.runs import data_directory, find_run, open_engine, run_object, top_of
+from somagent.cli.runs import data_directory, open_engine, run_object
 from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.deciding import question_of
-from somagent.operators.runner.records import NO_ITEM, Decision
+from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
-from somagent.workflows.identity import FOLDER, Person
+from somagent.workflows.engines.run_names import find_run, top_of
+from somagent.workflows.identity import FOLDER, Person, on_whose_word
+from somagent.workflows.named_steps import Named, asked_step
 
 
 def decide(arguments: Namespace, *, approve: bool) -> int:
@@ -35,7 +35,7 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
     who = acting(arguments)
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
-    asked = _asked(arguments, engine.view(run_id))
+    asked = asked_step(engine.view(run_id), arguments.step)
     waiting = asked.step.waiting
     if (
         arguments.output == "text"
@@ -111,22 +111,3 @@ def _way_out(arguments: Namespace, asked: Named, who: Person) -> str:
     if waiting is None or not waiting.groups or who.groups or file.exists():
         return ""
     return f"; who is in which group is said by {file}, which is not there"
-
-
-def _asked(arguments: Namespace, view: RunView) -> Named:
-    """The step or item that the command names; raises `UserError` when the run has no such step."""
-    names = [one.name for one in waiting_steps(view)]
-    waiting = f"these wait for a decision: {', '.join(names)}" if names else "none waits for a decision"
-    found = find_step(view, arguments.step)
-    if found is None:
-        above, slash, last = arguments.step.rpartition("/")
-        upper = find_step(view, above) if slash else None
-        if upper is not None and last.isascii() and last.isdigit() and upper.step.item == NO_ITEM:
-            raise UserError(f"step `{above}` has no item {int(last[:9])}; {waiting}")
-        raise UserError(f"{view.run.id} has no step `{arguments.step}`; {waiting}")
-    if found.step.items:
-        raise UserError(f"step `{arguments.step}` is a fan-out: write STEP/ITEM; {waiting}")
-    waits = found.step.waiting
-    if waits is not None and waits.child and found.step.phase == "Waiting":
-        raise UserError(f"step `{arguments.step}` waits for a step inside its capsule; {waiting}")
-    return found

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from somagent.capsule_compiler.language import Language
-from somagent.cli.arguments import DATA_DIRECTORY
 from somagent.cli.exits import UserError
+from somagent.workflows.directories import DATA_DIRECTORY
 from somagent.workflows.testing.schema import test_schema
 
 CAPSULE, TEST = "capsule.schema.json", "test.schema.json"

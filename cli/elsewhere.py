@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from somagent.cli.exits import Exit
-from somagent.cli.printing import print_json
+from somagent.cli.printing import print_json, visible
 from somagent.cli.progress import progress_for
 from somagent.cli.runs import run_object
 from somagent.cli.way_on import way_on
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import DataDirectoryHeld, RunView
+from somagent.workflows.engines.protocol import DataDirectoryHeld, Event, RunView
 
 
 @dataclass(slots=True)
@@ -23,24 +25,27 @@ class Course:
     elsewhere: bool = False  # it is only followed here
 
 
-async def is_held_here(engine: LocalEngine) -> bool:
-    """Whether this process works in the data directory from now on; else another one does."""
-    try:
-        await engine.hold()
-    except DataDirectoryHeld:
-        return False
-    return True
+class Watching:
+    """The onlooker of a command: shows the run as it goes on, and says who works on it."""
 
+    def __init__(self, engine: LocalEngine, course: Course, arguments: Namespace) -> None:
+        self._engine, self._course, self._arguments = engine, course, arguments
 
-async def follow(engine: LocalEngine, run_id: str, arguments: Namespace) -> RunView | None:
-    """Shows a run until it ends or waits for people: the run then. None: nobody works here any more."""
-    pid = None if engine.server() is not None or engine.view(run_id).held_by is not None else engine.holder()
-    if pid is not None:
-        sys.stderr.write(f"note: process {pid} runs a capsule here; {run_id} begins when it has ended\n")
-    with engine.following(run_id) as events, (progress := progress_for(events.view, arguments.output)):
-        async for event in events:
-            progress.tell(event)
-        return engine.view(run_id) if events.phase is not None else None
+    @contextmanager
+    def begins(self, view: RunView, *, elsewhere: bool) -> Iterator[Callable[[Event], None]]:
+        """Shows the events; beside another process, says when the run begins later."""
+        self._course.elsewhere = elsewhere
+        engine, run_id = self._engine, view.run.id
+        is_there = not elsewhere or engine.server() is not None or engine.view(run_id).held_by is not None
+        pid = None if is_there else engine.holder()
+        if pid is not None:
+            sys.stderr.write(f"note: process {pid} runs a capsule here; {run_id} begins when it has ended\n")
+        with (progress := progress_for(view, self._arguments.output)):
+            yield progress.tell
+
+    def taken_over(self, why: DataDirectoryHeld) -> None:
+        """Says so."""
+        sys.stderr.write(f"note: {visible(str(why))}\n")
 
 
 def detached(engine: LocalEngine, run_id: str, arguments: Namespace) -> int:

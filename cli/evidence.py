@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from somagent.cli.inside import Named
 from somagent.cli.printing import printable
-from somagent.cli.runs import contents_of, top_of
+from somagent.cli.runs import contents_of
 from somagent.cli.way_on import way_on
 from somagent.operators.answers import described, given_by
 from somagent.operators.deciding import approvals_of, question_of
@@ -18,6 +17,8 @@ from somagent.operators.runner.contents import ContentError
 from somagent.operators.runner.records import Artifact, Decision, Waiting, artifact_of
 from somagent.workflows.engines.artifacts import artifacts_of
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.named_steps import Named
 
 _LINES = 8  # of a file's text
 _READ_BYTES = 65_536

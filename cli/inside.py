@@ -1,52 +1,11 @@
-"""Steps as people name them: STEP, STEP/ITEM, and through the capsules that steps are, `scan/3/approval`."""
+"""The step that a command names, or what there is instead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 from somagent.cli.exits import UserError
 from somagent.operators.runner.records import NO_ITEM
-from somagent.workflows.engines.protocol import RunView, StepView
-
-
-class Named(NamedTuple):
-    """A step or an item, the run that it is of, and its name seen from the run at the top."""
-
-    name: str
-    view: RunView
-    step: StepView
-
-
-def steps_of(view: RunView, above: str = "", *, deeper: bool = True) -> Iterator[Named]:
-    """Every step in the order of the plan, each item after its step; `deeper`, what is in their capsules as well."""
-    for step in view.steps:
-        for one in (step, *step.items):
-            name = f"{above}{step.id}" if one.item == NO_ITEM else f"{above}{step.id}/{one.item}"
-            yield Named(name, view, one)
-            if deeper and one.inner is not None:
-                yield from steps_of(one.inner, f"{name}/")
-
-
-def find_step(view: RunView, text: str) -> Named | None:
-    """The step or item of that name, wherever it is inside the run; None when there is none."""
-    above, parts = "", text.split("/")
-    while True:
-        step = next((one for one in view.steps if one.id == parts[0]), None)
-        if step is None:
-            return None
-        used = 1
-        if len(parts) > 1 and parts[1].isascii() and parts[1].isdigit():
-            step = next((one for one in step.items if one.item == int(parts[1][:9])), None)
-            used = 2
-        if step is None:
-            return None
-        name = above + "/".join(parts[:used])
-        if len(parts) == used:
-            return Named(name, view, step)
-        if step.inner is None:
-            return None
-        view, above, parts = step.inner, f"{name}/", parts[used:]
+from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.named_steps import Named, find_step, steps_of
 
 
 def named_step(view: RunView, text: str) -> Named:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from msgspec import Struct, field
 
-from somagent.cli.inside import steps_of
 from somagent.cli.printing import MARKS, console_for, duration, printable
 from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
 from somagent.workflows.engines.protocol import Event, RunView
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.views import items_words
+from somagent.workflows.named_steps import steps_of
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from somagent.cli.arguments import DATA_DIRECTORY
-from somagent.cli.exits import UserError
 from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waiting
+from somagent.workflows import directories
 from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import RunView, StepView
@@ -23,7 +21,7 @@ from somagent.workflows.engines.protocol import RunView, StepView
 
 def data_directory(arguments: Namespace) -> Path:
     """Where runs are kept."""
-    return Path(arguments.data_dir or os.environ.get("SOMAGENT_DATA_DIR") or DATA_DIRECTORY)
+    return directories.data_directory(arguments.data_dir)
 
 
 def open_engine(
@@ -42,28 +40,6 @@ def open_engine(
 def contents_of(arguments: Namespace) -> Contents:
     """Where large values and artifacts of the data directory are."""
     return Contents(data_directory(arguments) / "contents")
-
-
-def top_of(run_id: str) -> str:
-    """The run that is gone on with when this one shall be: itself, or the one that it is a part of."""
-    return run_id.partition(".")[0]
-
-
-def find_run(engine: LocalEngine, name: str) -> str:
-    """The id of a run named by id, by the beginning of it, or by `last`."""
-    ids = [run.id for run in engine.runs(children="." in name)]  # a dot is in the names of runs inside runs only
-    if not ids:
-        raise UserError("there are no runs here yet; `somagent run CAPSULE` starts one")
-    if name == "last":
-        return ids[0]
-    if name in ids:
-        return name
-    matching = [one for one in ids if one.startswith(name)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        raise UserError(f"`{name}` is the beginning of {len(matching)} runs: {', '.join(matching[:5])}")
-    raise UserError(f"there is no run `{name}` here; `somagent runs` lists them")
 
 
 def run_object(view: RunView) -> dict[str, Any]:

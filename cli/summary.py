@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from argparse import Namespace
@@ -10,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from somagent.cli.asking import approvals, waiting_steps
+from somagent.cli.asking import approvals
 from somagent.cli.evidence import approvals_so_far
 from somagent.cli.identity import as_name
-from somagent.cli.inside import Named, steps_of
 from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
-from somagent.cli.runs import top_of
+from somagent.cli.runs import contents_of
 from somagent.cli.way_on import way_on
-from somagent.cli.why import next_steps, why_failed
 from somagent.operators.answers import given_by
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
 from somagent.operators.runner.records import NO_ITEM, Artifact
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.views import items_words
+from somagent.workflows.named_steps import Named, steps_of, waiting_steps
+from somagent.workflows.why import failed_step, why_failed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +58,7 @@ def print_summary(engine: LocalEngine, view: RunView, arguments: Namespace, repo
             step.verdict.effect if step.verdict else "",
             Text(_note(step)),
         )
-    why = why_failed(engine, view, arguments)
+    why = asyncio.run(why_failed(engine, view, contents_of(arguments)))
     if report is None:
         _explain(console, why)
     console.print()
@@ -105,11 +107,23 @@ def _next(view: RunView, arguments: Namespace) -> list[str]:
     if view.phase == "Waiting":
         return [hint for asked in waiting_steps(view) for hint in _decide(view, asked, arguments)]
     if view.phase in {"Failed", "Cancelled"}:
-        return next_steps(view, arguments)
+        return _again(view, arguments)
     if view.phase in {"Pending", "Running"} and view.held_by is None:
         return [f"go on: {way_on(arguments, 'resume', top_of(view.run.id))}"]
     made = [name for name, _ in artifacts_in(view.plan, view.outputs)]
     return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
+
+
+def _again(view: RunView, arguments: Namespace) -> list[str]:
+    """What to type after a run that failed or was cancelled."""
+    name = failed_step(view)
+    if not name:
+        return []
+    run = view.run.id
+    hints = [f"logs: {way_on(arguments, 'logs', run, name)}"]
+    if view.run.parent is None:
+        hints.append(f"again: {way_on(arguments, 'retry', run)}   (mended: add `--with-plan new`)")
+    return hints
 
 
 def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:

@@ -10,17 +10,17 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 
 from somagent.cli.asking import ask_people
-from somagent.cli.elsewhere import Course, detached, follow, is_held_here, left
+from somagent.cli.elsewhere import Course, Watching, detached, left
 from somagent.cli.exits import Exit, exit_of
-from somagent.cli.inside import steps_of
 from somagent.cli.printing import print_json, visible
-from somagent.cli.progress import Progress, progress_for
 from somagent.cli.runs import contents_of, data_directory, run_object
 from somagent.cli.streams import endure, kept_clean
 from somagent.cli.summary import print_summary
 from somagent.cli.way_on import way_on
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import DataDirectoryHeld, LogChunk, RunView
+from somagent.workflows.engines.protocol import LogChunk, RunView
+from somagent.workflows.named_steps import steps_of
+from somagent.workflows.pursuing import pursue
 
 
 def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
@@ -31,6 +31,7 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
     gc.enable()
     endure()
     course = Course()
+    onlooker = Watching(engine, course, arguments)
     stopped_by: list[signal.Signals] = []
 
     async def main() -> RunView:
@@ -41,7 +42,7 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
         async with engine:
             course.run = await start()
             while True:
-                view = await _pursued(engine, course, arguments)
+                view = await pursue(engine, course.run, onlooker)
                 if view.phase != "Waiting" or not await ask_people(engine, view, arguments):
                     return view
 
@@ -99,38 +100,6 @@ def _logs(engine: LocalEngine, view: RunView) -> Iterator[LogChunk]:
     for one in steps_of(view, deeper=False):
         if one.step.inner is not None:
             yield from _logs(engine, one.step.inner)
-
-
-async def _pursued(engine: LocalEngine, course: Course, arguments: Namespace) -> RunView:
-    """Works on the run until it ends or parks; as long as another process works here, follows it."""
-    while engine.view(course.run).ended_at is None and not await is_held_here(engine):
-        course.elsewhere = True
-        view = await follow(engine, course.run, arguments)
-        if view is not None:
-            return view
-    course.elsewhere = False
-    try:
-        return await _watched(engine, course.run, progress_for(engine.view(course.run), arguments.output))
-    except DataDirectoryHeld as taken_over:
-        sys.stderr.write(f"note: {visible(str(taken_over))}\n")
-        return await _pursued(engine, course, arguments)
-
-
-async def _watched(engine: LocalEngine, run_id: str, progress: Progress) -> RunView:
-    events = engine.watch(run_id)
-
-    async def follow() -> None:
-        async for event in events:
-            progress.tell(event)
-
-    follower = asyncio.create_task(follow())
-    with progress:
-        try:
-            return await engine.run(run_id)
-        finally:
-            await asyncio.sleep(0)
-            follower.cancel()
-            await asyncio.gather(follower, return_exceptions=True)
 
 
 def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by: list[signal.Signals]) -> None:

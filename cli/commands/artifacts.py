@@ -8,10 +8,11 @@ from pathlib import Path
 
 from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.runs import open_engine
 from somagent.governance.documents import nearest
 from somagent.operators.runner.records import Artifact
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.run_names import find_run
 
 
 def run(arguments: Namespace) -> int:

@@ -9,10 +9,11 @@ from somagent.cli.compiling import installed
 from somagent.cli.deciding import written_down
 from somagent.cli.exits import Exit
 from somagent.cli.identity import acting
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.runs import open_engine
 from somagent.cli.streams import endure
 from somagent.cli.working import work
 from somagent.workflows.engines.protocol import DataDirectoryHeld
+from somagent.workflows.engines.run_names import find_run
 
 
 def run(arguments: Namespace) -> int:

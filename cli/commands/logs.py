@@ -12,14 +12,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from somagent.cli.exits import Exit
-from somagent.cli.inside import Named, named_step, steps_of
+from somagent.cli.inside import named_step
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.runs import open_engine
 from somagent.operators.runner.records import NO_ITEM
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.following import Following
 from somagent.workflows.engines.protocol import LogChunk, RunView
-from somagent.workflows.engines.run_names import path_below
+from somagent.workflows.engines.run_names import find_run, path_below
+from somagent.workflows.named_steps import Named, steps_of
 
 _LOOK_S = 0.2
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")

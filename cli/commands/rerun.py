@@ -6,8 +6,9 @@ from argparse import Namespace
 
 from somagent.cli.compiling import installed
 from somagent.cli.identity import starting
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.runs import open_engine
 from somagent.cli.working import begin
+from somagent.workflows.engines.run_names import find_run
 
 
 def run(arguments: Namespace) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 from somagent.cli.compiling import installed
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.runs import open_engine
 from somagent.cli.working import work
+from somagent.workflows.engines.run_names import find_run
 
 
 def run(arguments: Namespace) -> int:

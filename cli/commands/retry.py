@@ -14,10 +14,11 @@ from somagent.cli.exits import Exit, UserError
 from somagent.cli.given import given_inputs
 from somagent.cli.identity import starting
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import find_run, open_engine
+from somagent.cli.runs import open_engine
 from somagent.cli.way_on import way_on
 from somagent.cli.working import begin
 from somagent.workflows.capsules import Installation
+from somagent.workflows.engines.run_names import find_run
 from somagent.workflows.engines.taking_over import TakenOver
 from somagent.workflows.inputs import accept_inputs
 

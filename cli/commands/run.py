@@ -6,7 +6,6 @@ from argparse import Namespace
 from pathlib import Path
 
 from somagent.cli.compiling import installed, planned
-from somagent.cli.elsewhere import is_held_here
 from somagent.cli.given import given_inputs
 from somagent.cli.identity import acting
 from somagent.cli.interrupted import offered
@@ -14,6 +13,7 @@ from somagent.cli.runs import open_engine
 from somagent.cli.working import begin
 from somagent.workflows import capsules
 from somagent.workflows.inputs import accept_inputs
+from somagent.workflows.pursuing import is_held_here
 
 
 def run(arguments: Namespace) -> int:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from somagent.capsule_compiler.model.quantities import duration_ms
-from somagent.cli.inside import Named, find_step
 from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.inputs import accept_inputs
+from somagent.workflows.named_steps import Named, find_step
 
 from .adapter import Adapter
 from .cases import Case, compiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from somagent.operators.runner.records import NO_ITEM, StepKey
+from somagent.workflows.engines.protocol import Engine, UnknownRun
 
 _LONGEST = 160  # characters of an id; it is part of file names
 
@@ -26,3 +27,25 @@ def path_below(top: str, key: StepKey) -> str:
     own = key.step if key.item == NO_ITEM else f"{key.step}/{key.item}"
     above = [part.partition("-")[0] for part in key.run.removeprefix(top).split(".") if part]
     return "/".join([*above, own] if own else above)
+
+
+def top_of(run_id: str) -> str:
+    """The run that is gone on with when this one shall be: itself, or the one that it is a part of."""
+    return run_id.partition(".")[0]
+
+
+def find_run(engine: Engine, name: str) -> str:
+    """The id of a run named by id, by the beginning of it, or by `last`."""
+    ids = [run.id for run in engine.runs(children="." in name)]  # a dot is in the names of runs inside runs only
+    if not ids:
+        raise UnknownRun("there are no runs here yet; `somagent run CAPSULE` starts one")
+    if name == "last":
+        return ids[0]
+    if name in ids:
+        return name
+    matching = [one for one in ids if one.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise UnknownRun(f"`{name}` is the beginning of {len(matching)} runs: {', '.join(matching[:5])}")
+    raise UnknownRun(f"there is no run `{name}` here; `somagent runs` lists them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from msgspec import UNSET, Struct
 
@@ -20,6 +21,12 @@ class Person(Struct, frozen=True):
     groups: tuple[str, ...] = ()
     issuer: str = ""  # vouches for the name and the groups; empty: nobody does
     token: str = ""  # the token's id (`jti`), when it has one
+
+
+def on_whose_word(who: Person) -> dict[str, Any]:
+    """What a decision of this person says of the person."""
+    known = {"by": who.name, "groups": list(who.groups), "account": account()}
+    return known | {"verified": bool(who.issuer), "issuer": who.issuer, "token": who.token}
 
 
 def who_acts(

@@ -1,22 +1,21 @@
-"""Why a run failed: which step, what it was given, the last that it wrote, what came of it, and the way on."""
+"""Why a run failed: which step, what it was given, the last that it wrote, what came of it, and the way on.
+
+For the end of a command, and for the exception of a program.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from somagent.cli.inside import Named, find_step
-from somagent.cli.printing import between, printable, visible
-from somagent.cli.runs import contents_of
-from somagent.cli.way_on import way_on
+from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Artifact, FailureClass, artifact_of
 from somagent.workflows.engines.given import given_to
-from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.protocol import Engine, RunView, StepView
+from somagent.workflows.named_steps import Named, find_step
+from somagent.workflows.plain_text import between, printable, visible
 
 _LINES, _ARGUMENTS, _NAMES = 10, 12, 6
 _WIDTH = 160
@@ -30,7 +29,7 @@ _WHAT_HELPS: dict[FailureClass, str] = {
 }
 
 
-def why_failed(engine: LocalEngine, view: RunView, arguments: Namespace) -> list[str]:
+async def why_failed(engine: Engine, view: RunView, contents: Contents) -> list[str]:
     """The lines that say it, empty for a run that has not failed."""
     name = failed_step(view)
     found = find_step(view, name) if view.phase == "Failed" and name else None
@@ -38,7 +37,7 @@ def why_failed(engine: LocalEngine, view: RunView, arguments: Namespace) -> list
         return []
     return [
         _headline(found),
-        *(f"  {label:<9}{text}".rstrip() for label, text in _facts(engine, view, found, arguments)),
+        *[f"  {label:<9}{text}".rstrip() async for label, text in _facts(engine, view, found, contents)],
     ]
 
 
@@ -66,7 +65,7 @@ def _headline(found: Named) -> str:
     return f"✗ {found.name} failed: {step.failure.failure_class}{of}{after}"
 
 
-def _facts(engine: LocalEngine, view: RunView, found: Named, arguments: Namespace) -> Iterator[tuple[str, str]]:
+async def _facts(engine: Engine, view: RunView, found: Named, contents: Contents) -> AsyncIterator[tuple[str, str]]:
     from somagent.workflows.report.failures import kept_from_starting  # noqa: PLC0415 - only where something failed
 
     step, within = found.step, found.view
@@ -76,8 +75,8 @@ def _facts(engine: LocalEngine, view: RunView, found: Named, arguments: Namespac
     source = within.plan.source
     if source.file and step.id in source.lines:
         yield "where", visible(f"{source.file}:{source.lines[step.id]}")
-    yield from _input(within, step, arguments)
-    yield from _log(engine, within, step)
+    for fact in (*_input(await given_to(within, step, contents)), *_log(engine, within, step)):
+        yield fact
     omitted = kept_from_starting(within, step.id)
     if omitted:
         yield "omitted", _listed(omitted)
@@ -96,8 +95,7 @@ def _failed_too(view: RunView, found: Named) -> list[str]:
     return [name for name in items + [one.id for one in failed if not one.items] if name not in {found.name, first}]
 
 
-def _input(view: RunView, step: StepView, arguments: Namespace) -> Iterator[tuple[str, str]]:
-    given = asyncio.run(given_to(view, step, contents_of(arguments)))
+def _input(given: Any) -> Iterator[tuple[str, str]]:
     lines = list(_leaves(given, "")) if isinstance(given, dict) else []
     width = max((len(name) for name, _ in lines[:_ARGUMENTS]), default=0)
     for number, (name, value) in enumerate(lines[:_ARGUMENTS]):
@@ -119,7 +117,7 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
         yield name, printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _WIDTH)
 
 
-def _log(engine: LocalEngine, view: RunView, step: StepView) -> Iterator[tuple[str, str]]:
+def _log(engine: Engine, view: RunView, step: StepView) -> Iterator[tuple[str, str]]:
     if not step.history:
         return
     last = step.history[-1]
@@ -135,15 +133,3 @@ def _log(engine: LocalEngine, view: RunView, step: StepView) -> Iterator[tuple[s
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
-
-
-def next_steps(view: RunView, arguments: Namespace) -> list[str]:
-    """What to type after a run that failed or was cancelled."""
-    name = failed_step(view)
-    if not name:
-        return []
-    run = view.run.id
-    hints = [f"logs: {way_on(arguments, 'logs', run, name)}"]
-    if view.run.parent is None:
-        hints.append(f"again: {way_on(arguments, 'retry', run)}   (mended: add `--with-plan new`)")
-    return hints

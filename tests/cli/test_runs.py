@@ -283,7 +283,7 @@ def test_of_several_approvals_it_is_said_who_gave_one_and_who_may(somagent: Shel
     assert "          2 approvals needed, 1 given: ann\n          due 2" in half.out
     shown = somagent("show", "last", "--output", "json").json
     assert shown["steps"]["ask"]["waiting"].keys() == {
-        "title", "users", "groups", "count", "notSubmitter", "show", "due", "onTimeout",
+        "title", "users", "groups", "count", "notSubmitter", "show", "outputs", "due", "onTimeout",
     }  # fmt: skip
     (decision,) = shown["decisions"]
     assert (decision["step"], decision["item"], decision["by"], decision["approve"]) == ("ask", None, "ann", True)

@@ -262,3 +262,13 @@ def test_artifacts_are_answered_with_a_text_with_files_or_with_a_path(somagent: 
     ):
         somagent.write("tests/tree.yaml", HEAD + case.replace("ARTIFACT", wrong))
         assert codes(somagent("test").err) == [("CAP825", 7)], wrong
+
+
+def test_misspelt_names_in_a_file_of_tests_are_mended_as_guesses(somagent: Shell) -> None:
+    somagent.capsule("a", "  steps: { fetch: { script: { run: x }, outputs: { size: { type: integer } } } }\n")
+    case = (
+        "    - { name: a, answers: { NAME: { outputs: { OUT: 3 } } }, expect: { steps: { NAME: { attempts: 1 } } } }\n"
+    )
+    somagent.write("tests/a.yaml", HEAD + case.replace("NAME", "fetc").replace("OUT", "size"))
+    assert somagent("check", "--fix", "--unsafe-fixes", "tests/a.yaml").code == 0
+    assert (somagent.folder / "tests/a.yaml").read_text() == HEAD + case.replace("NAME", "fetch").replace("OUT", "size")

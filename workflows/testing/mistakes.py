@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from somagent.capsule_compiler.plan import Plan
-from somagent.governance.documents import Diagnostic, nearest
+from somagent.governance.documents import Diagnostic, Edit, nearest
 from somagent.governance.documents import Path as Place
 from somagent.workflows.testing.reading import Text
 from somagent.workflows.testing.subject import Subject
@@ -17,10 +17,12 @@ def unknown(text: Text, place: Place, name: str, known: Iterable[str], what: str
     near = nearest(name, known)
     kind, _, owner = what.partition(" ")
     listed = ", ".join(f"`{one}`" for one in known[:20])
+    span = text.key(place) if isinstance(place[-1], str) and place[-1] == name else text.span(place)
     return Diagnostic(
         f"test-unknown-{kind}",
         f"there is no {kind} `{name}`{owner and f' {owner}'}",
-        text.key(place) if isinstance(place[-1], str) and place[-1] == name else text.span(place),
+        span,
+        edit=Edit(span, near, f"write `{near}`") if near else None,
         note=f"did you mean `{near}`?" if near else "",
         help="" if near or kind == "code" else f"{kind}s: {listed}" if listed else f"it has no {kind}s",
     )

@@ -89,8 +89,8 @@ _SPEND = ObjectType(
 )
 WAYS_TO_END = ("Succeeded", "Failed", "Skipped", "Omitted", "Cancelled")
 FAILURE_CLASSES = (
-    *("transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget", "cancelled", "cut_off"),
-    "omitted",
+    *("transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget"),
+    *("resources", "cancelled", "cut_off", "omitted"),
 )
 _BEFORE_THE_END = ("Succeeded", "Skipped")
 _STATUS = "Succeeded or Skipped; in `finally` also Failed, Omitted or Cancelled"

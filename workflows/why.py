@@ -26,6 +26,7 @@ _WHAT_HELPS: dict[FailureClass, str] = {
     "invalid_output": "make it answer what its `outputs` declare, or declare what it answers",
     "denied": "a rule or a person said no: change what the step does, or ask those who own the rule",
     "budget": "raise the `budget`, or spend less",
+    "resources": "raise the step's `resources`, or have it use less",
 }
 
 

@@ -35,7 +35,7 @@ PackageUse = Annotated[
         "./release.yaml",
     ),
 ]
-FailureName = Literal["transient", "rate_limit", "timeout", "invalid_output", "error"]
+FailureName = Literal["transient", "rate_limit", "timeout", "invalid_output", "error", "resources"]
 Attempts = Annotated[int, Meta(ge=1, le=20)]
 Parallel = Annotated[int, Meta(ge=1, le=1000)]
 

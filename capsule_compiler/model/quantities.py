@@ -1,4 +1,4 @@
-"""Quantities as people write them: `15m`, `400k`, `6.00 USD`. One parser and one printer each.
+"""Quantities as people write them: `15m`, `400k`, `6.00 USD`, `512Mi`. One parser and one printer each.
 
 What a parser takes, its pattern describes, and what a printer writes, the parser reads back exactly. A quantity has one
 meaning at a glance: in a duration the units go from large to small, each once, and only the first number may be more
@@ -17,8 +17,12 @@ _LEADING = (f"[0-9]{{1,5}}d{_H}{_M}{_S}{_MS}", *(f"[0-9]{{1,6}}{rest}" for rest 
 DURATION = f"^({'|'.join(_LEADING)}|[0-9]{{1,6}}s{_MS}|[0-9]{{1,6}}ms)$"
 COUNT = r"^([0-9]{1,15}|[0-9]{1,12}(\.[0-9]{1,3})?k|[0-9]{1,9}(\.[0-9]{1,6})?M)$"
 MONEY = r"^[0-9]{1,9}(\.[0-9]{1,6})? [A-Z]{3}$"
+# As Kubernetes reads them, less what it reads and nobody means: `512m` of memory is half a byte there.
+SIZE = r"^[1-9][0-9]{0,5}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)$"
+CORES = r"^([1-9][0-9]{0,6}m|[1-9][0-9]{0,3}(\.[0-9]{1,3})?|0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$"
 
 _SIZES = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_BINARY = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 _SCALE = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
@@ -81,3 +85,19 @@ def show_money(amount: Money) -> str:
     whole, fraction = divmod(amount.micros, 1_000_000)
     digits = f"{fraction:06d}".rstrip("0").ljust(2, "0")
     return f"{whole}.{digits} {amount.currency}"
+
+
+def size_bytes(text: str) -> int:
+    """Bytes of `512Mi`, `1.5Gi`; raises `ValueError` for what is no size."""
+    _check(SIZE, text, "a size like `512Mi`")
+    whole, _, fraction = text[:-2].partition(".")
+    return int(whole + fraction) * _BINARY[text[-2:]] // int(10 ** len(fraction))
+
+
+def millicores(text: str) -> int:
+    """Thousandths of a core in `500m`, `2`, `0.5`; raises `ValueError` for what is none."""
+    _check(CORES, text, "a number of cores like `500m`")
+    if text.endswith("m"):
+        return int(text[:-1])
+    whole, _, fraction = text.partition(".")
+    return int(whole) * 1_000 + int(fraction.ljust(3, "0"))

@@ -26,6 +26,7 @@ FailureClass = Literal[
     "error",
     "denied",
     "budget",
+    "resources",
     "cancelled",
     "cut_off",
     "omitted",

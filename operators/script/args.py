@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from somagent.capsule_compiler.catalogue import INCLUDE, LONE, PLAIN, SCRIPT, SECRETS
+from somagent.capsule_compiler.model.about import about, form
+from somagent.capsule_compiler.model.quantities import CORES, SIZE
 from somagent.governance.documents import HINTS
 
 # Names that decide which code runs, or that belong to the runner; the rest of an environment is the author's.
@@ -22,6 +24,24 @@ _RUN_PLAIN = (
 )
 _INCLUDE_PLAIN = "files beside the capsule are taken along when it is checked, so their paths cannot be computed"
 _IMAGE_PLAIN = "an image is chosen when the capsule is written"
+_RESOURCES_PLAIN = "what a step may use at most is settled when the capsule is written"
+
+_PLAIN = Meta(extra_json_schema={HINTS: {PLAIN: _RESOURCES_PLAIN}})
+_Size = Annotated[str, form(SIZE, "a size like `512Mi` (units Ki, Mi, Gi, Ti)", "Number of bytes", "512Mi", "1.5Gi")]
+_Cores = Annotated[
+    str, form(CORES, 'a number of cores like `500m` or `"2"`', "Processor cores, whole or in thousandths", "500m")
+]
+
+
+class Resources(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """What one attempt of a script may use at most; what is absent is not limited."""
+
+    memory: Annotated[_Size, about("Memory of all its processes together", "512Mi"), _PLAIN] | UnsetType = UNSET
+    cpu: Annotated[_Cores, about("Cores that it keeps busy", "500m"), _PLAIN] | UnsetType = UNSET
+    file_size: Annotated[_Size, about("Size of each file that it writes", "1Gi"), _PLAIN] | UnsetType = UNSET
+    processes: (
+        Annotated[int, Meta(ge=1, le=100_000), about("Processes and threads at a time", 64), _PLAIN] | UnsetType
+    ) = UNSET
 
 
 class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,3 +106,10 @@ class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
             extra_json_schema={HINTS: {PLAIN: _IMAGE_PLAIN}},
         ),
     ] = ""
+    resources: (
+        Annotated[
+            Resources,
+            Meta(description="What an attempt may use at most; one that wants more ends with the class `resources`"),
+        ]
+        | UnsetType
+    ) = UNSET

@@ -36,6 +36,7 @@ FAILURES: dict[FailureClass, str] = {
     "error": "it ended with an error",
     "denied": "a rule or a person said no; trying again would not change that",
     "budget": "it would have spent more than the budget allows",
+    "resources": "it used more memory, file space or processes than it may, and was ended",
     "cancelled": "a person stopped it",
     "cut_off": "the process that ran it ended in the middle; this says nothing about the step",
     "omitted": "it never started",

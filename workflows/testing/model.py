@@ -10,7 +10,7 @@ from somagent.capsule_compiler.model.capsule import Cost, Duration, Metadata, To
 from somagent.governance.documents import HINTS
 
 CaseName = Annotated[str, Meta(min_length=1, max_length=120, description="What the case is about, in a few words")]
-FailureClass = Literal["transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget"]
+FailureClass = Literal["transient", "rate_limit", "timeout", "invalid_output", "error", "denied", "budget", "resources"]
 Phase = Literal["Waiting", "Succeeded", "Failed", "Cancelled"]
 StepPhase = Literal["Pending", "Waiting", "Succeeded", "Failed", "Skipped", "Omitted", "Cancelled"]
 Effect = Literal["allow", "audit", "require_review", "deny"]

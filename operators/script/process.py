@@ -18,12 +18,19 @@ from msgspec import Struct
 
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.secrets import Mask
+from somagent.operators.script.limits import Limits, ended_for_memory, first_to_go
 from somagent.operators.script.processes import Family
+from somagent.operators.script.watch import beyond
 
 _READ_BYTES = 65_536  # what a pipe holds on Linux
 _TAIL_BYTES = 4_096
 _POLL_S = 0.02
+_HELD = ("/bin/sh", "-c", 'read -r _ && exec "$@" < /dev/null', "sh")  # begins when it is told to
+_SETTLED_S = 0.05  # by then the program's first children are there
 _COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")  # control sequences of terminals, ECMA-48 section 5.4
+
+
+_NONE = Limits()
 
 
 class Ended(Struct, frozen=True):
@@ -32,6 +39,8 @@ class Ended(Struct, frozen=True):
     code: int
     last_complaint: str
     left_behind: bool  # it left children in the background, which were ended
+    beyond: str = ""  # what it used more of than it may, for which it was ended
+    memory_ran_out: bool = False  # while it ran, the kernel ended processes for want of memory
 
 
 async def run_process(
@@ -42,6 +51,7 @@ async def run_process(
     workspace: Path,
     log: StepLog,
     secrets: Sequence[str] = (),
+    limits: Limits = _NONE,
 ) -> Ended:
     """Runs the program until it ends; raises `OSError` when it cannot be started or its log not be written.
 
@@ -49,11 +59,12 @@ async def run_process(
 
     When this is cancelled, the program and all that it started are ended before the cancellation goes on.
     """
+    victims = ended_for_memory()
     with subprocess.Popen(  # noqa: ASYNC220 - returns when the program is loaded, a few milliseconds
-        argv,
+        [*_HELD, *argv] if limits.hold else argv,
         cwd=cwd,
         env=env,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if limits.hold else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -61,23 +72,57 @@ async def run_process(
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         assert process.stderr is not None  # noqa: S101
+        first_to_go(process.pid)
+        if process.stdin is not None:
+            with process.stdin as told:
+                limits.put_on(process.pid)
+                told.write(b"\n")
         family = Family(process.pid, env["SOMAGENT_IDEMPOTENCY_KEY"], workspace)
+        late = asyncio.get_running_loop().call_later(_SETTLED_S, _first_to_go, family)
         complaints = _Tail()
         output = _Drain(process.stdout, Mask(secrets), log.write)
         errors = _Drain(process.stderr, Mask(secrets), log.write, complaints.add)
         try:
             try:
-                await exited(process)
+                used = await _exited_within(limits, process, family)
             except asyncio.CancelledError:
                 await family.end()
                 raise
             left_behind = await family.end()
         finally:
+            late.cancel()
             output.finish()
             errors.finish()
         if fault := output.fault or errors.fault:
             raise fault
-        return Ended(process.wait(), complaints.last_line(), left_behind)
+        code = process.wait()
+        return Ended(code, complaints.last_line(), left_behind, used, code != 0 and ended_for_memory() != victims)
+
+
+async def _exited_within(limits: Limits, process: subprocess.Popen[bytes], family: Family) -> str:
+    """Waits for the end; what was used too much of ends the whole family at once, and is returned."""
+    if not limits.watched:
+        await exited(process)
+        return ""
+    watch = asyncio.ensure_future(beyond(limits, family))
+    end = asyncio.ensure_future(exited(process))
+    try:
+        await asyncio.wait((watch, end), return_when=asyncio.FIRST_COMPLETED)
+        if watch.done():
+            await family.end(at_once=True)
+            await end
+            return watch.result()
+        return ""
+    finally:
+        for one in (watch, end):
+            one.cancel()
+        await asyncio.gather(watch, end, return_exceptions=True)
+
+
+def _first_to_go(family: Family) -> None:
+    """Once more, for children that were born before their parent had it; later ones have it from their parent."""
+    for pid in family.near():
+        first_to_go(pid)
 
 
 class _Drain:

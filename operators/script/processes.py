@@ -57,14 +57,18 @@ class Family:
                 break
         return found
 
-    def _look_around(self) -> list[int]:
+    def near(self) -> list[int]:
+        """The members that are told by parentage, group and session: one quick look, for a family with a leader."""
+        return self._look_around(marks=False)
+
+    def _look_around(self, *, marks: bool = True) -> list[int]:
         try:
             names = os.listdir("/proc")  # noqa: PTH208 - hundreds of names
         except FileNotFoundError:
             return self._group_alive()
         pids = [int(name) for name in names if name.isdigit()]
         processes = {process.pid: process for process in map(_look, self._candidates(pids)) if process is not None}
-        members = {pid for pid, process in processes.items() if self._belongs(process)}
+        members = {pid for pid, process in processes.items() if self._belongs(process, marks=marks)}
         grown = True
         while grown:
             children = {pid for pid, process in processes.items() if process.parent in members} - members
@@ -73,8 +77,8 @@ class Family:
         members.discard(os.getpid())
         return sorted(members)
 
-    async def end(self) -> bool:
-        """TERM, two seconds' grace, KILL, until nobody is left. True when somebody was there.
+    async def end(self, *, at_once: bool = False) -> bool:
+        """TERM, two seconds' grace (none with `at_once`), KILL, until nobody is left. True when somebody was there.
 
         When this is cancelled, the rest is killed at once.
         """
@@ -82,7 +86,7 @@ class Family:
         if not alive:
             return False
         try:
-            if not await self._leave(alive):
+            if at_once or not await self._leave(alive):
                 patience = time.monotonic() + _PATIENCE_S
                 while (alive := self.alive()) and time.monotonic() < patience:
                     self._signal(alive, signal.SIGKILL)
@@ -135,9 +139,11 @@ class Family:
             return [pid for pid in pids if leader <= pid <= last]
         return [pid for pid in pids if pid >= leader or pid <= last]
 
-    def _belongs(self, process: _Process) -> bool:
+    def _belongs(self, process: _Process, *, marks: bool) -> bool:
         if self._leader is not None and self._leader in (process.pid, process.group, process.session):
             return True
+        if not marks:
+            return False
         try:
             with open(f"/proc/{process.pid}/environ", "rb") as file:  # noqa: PTH123 - hundreds of them
                 entries = file.read().split(b"\0")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,13 +22,13 @@ from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
 from somagent.operators.script.answer import AnswerRefused, Written, read_answer, value_of
 from somagent.operators.script.args import ENV_NAME, ScriptArgs
+from somagent.operators.script.failures import failure_of
 from somagent.operators.script.hiding import hide_environment
-from somagent.operators.script.process import Ended, run_process
+from somagent.operators.script.limits import Limits
+from somagent.operators.script.process import run_process
 from somagent.operators.script.processes import Family
 
-_SENTENCES = 3
 _LEAKS = "it holds the value of a secret that the step was granted"
-TEMPORARY_FAILURE = 75  # EX_TEMPFAIL of sysexits.h
 
 
 async def run(args: ScriptArgs, step: Step) -> Answer:
@@ -43,6 +42,7 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
         )
     if not hide_environment():
         step.log.line("[somagent] on this system a script can read the environment that SomaGent was started with")
+    limits = _limits(args, step)
     places = environment.Places.make(step.own_folder())
     include = await _include(args, step)
     variables = environment.environment(step, places, include)
@@ -57,12 +57,22 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
         workspace=workspace,
         log=step.log,
         secrets=[*secrets.values()],
+        limits=limits,
     )
     if ended.left_behind:
         step.log.line("[somagent] processes that the script left in the background were ended")
-    if ended.code != 0:
-        raise _failure(ended, only_in_file)
+    if ended.code != 0 or ended.beyond:
+        raise failure_of(ended, limits, only_in_file)
     return Answer(await _outputs(step, places, mask))
+
+
+def _limits(args: ScriptArgs, step: Step) -> Limits:
+    if not args.resources:
+        return Limits()
+    if sys.platform != "linux":
+        step.log.line("[somagent] on this system nothing holds a script to its `resources`; Linux does")
+        return Limits()
+    return Limits.of(args.resources)
 
 
 async def _include(args: ScriptArgs, step: Step) -> Path | None:
@@ -115,25 +125,6 @@ def _command(args: ScriptArgs, step: Step, places: environment.Places, variables
     if bash is None:
         raise StepFailure("error", f"there is no `bash` on PATH ({variables['PATH']})")
     return [bash, "--noprofile", "--norc", "-euo", "pipefail", f"../script/{text.name}"]
-
-
-def _failure(ended: Ended, only_in_file: list[str]) -> StepFailure:
-    said = f": {ended.last_complaint}" if ended.last_complaint else ""
-    said += "".join(f" ({sentence})" for sentence in only_in_file[:_SENTENCES])
-    if ended.code == TEMPORARY_FAILURE:
-        return StepFailure("transient", f"exit code {TEMPORARY_FAILURE} (try again){said}")
-    if ended.code > 0:
-        return StepFailure("error", f"exit code {ended.code}{said}")
-    name = _signal_name(-ended.code)
-    hint = " (by somebody, or because memory ran out)" if name == "SIGKILL" else ""
-    return StepFailure("error", f"killed by {name}{hint}{said}")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # most real-time signals have none
-        return f"signal {number}"
 
 
 async def _outputs(step: Step, places: environment.Places, mask: Mask) -> dict[str, Any]:

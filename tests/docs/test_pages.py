@@ -20,6 +20,7 @@ PAGES = [
         "begin-and-tidy",
         "editor",
         "secrets",
+        "isolation",
         "packages",
         "mend-a-capsule",
         "testing",

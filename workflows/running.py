@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from somagent.capsule_compiler.diagnostics import render_all
 from somagent.governance.documents import Diagnostic, Source
-from somagent.workflows.accounts import account
 from somagent.workflows.capsules import compile_file, find_capsule, read_constitution, this_installation
+from somagent.workflows.identity import who_acts
 from somagent.workflows.inputs import accept_inputs
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ def run_capsule(
 ) -> RunView:
     """Runs a capsule file, or a library capsule by its name, on the local engine until it ends or waits for people.
 
-    Raises `CapsuleRefused`, `somagent.workflows.inputs.InputsRefused` before there is a run, and
-    `somagent.workflows.engines.protocol.EngineError` when the data directory cannot be used. Ends of a run, failure
-    among them, are in the view's `phase`.
+    Where the data directory says how people are known (docs/approvals.md), `submitter` is nobody else: the token in
+    `$SOMAGENT_TOKEN` or the account says who it is, as on the command line.
+
+    Raises `CapsuleRefused`, `somagent.workflows.inputs.InputsRefused`, `somagent.workflows.identity.IdentityRefused`
+    before there is a run, and `somagent.workflows.engines.protocol.EngineError` when the data directory cannot be used.
+    Ends of a run, failure among them, are in the view's `phase`.
     """
     from somagent.workflows.engines.local import LocalEngine  # noqa: PLC0415  asyncio and sqlite3, for runs only
 
@@ -52,10 +56,11 @@ def run_capsule(
         raise CapsuleRefused(compilation.source, compilation.diagnostics)
     accepted = accept_inputs(plan, inputs or {}, Path.cwd())
 
+    by = who_acts(Path(data_dir), said=submitter, token=os.environ.get("SOMAGENT_TOKEN")).name
+
     async def work() -> RunView:
         async with LocalEngine(Path(data_dir), installation.operators) as engine:
             await engine.hold()
-            by = submitter or account()
             return await engine.run(await engine.submit(plan, accepted, submitter=by, files=compilation.contents))
 
     return asyncio.run(work())

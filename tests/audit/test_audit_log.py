@@ -70,6 +70,20 @@ def test_everything_that_people_did_is_in_the_log(directory: Path) -> None:
     assert not audit.check(directory, found[2]["hash"]).fault
 
 
+def test_what_was_done_before_there_was_a_log_is_entered_when_the_journal_is_brought_up_to_date(
+    directory: Path, past: sqlite3.Connection
+) -> None:
+    before = entries(directory)
+    past.executescript("DROP TABLE audit; DROP INDEX IF EXISTS runs_left; PRAGMA user_version = 2")
+    after = entries(directory)
+    assert [entry.pop("carriedOver") for entry in after] == [True] * 6
+    chain = {"seq", "prev", "hash"}
+    told = [{name: value for name, value in entry.items() if name not in chain} for entry in after]
+    for entry in before:
+        assert {name: value for name, value in entry.items() if name not in chain} in told
+    assert not audit.check(directory).fault
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from in_process import reviewing
 from provider import TOKENS, signed
+from somagent_shell import HEAD as CAPSULE
 
 from somagent.workflows.accounts import account
 from somagent.workflows.engines.local.upkeep import examine
 from somagent.workflows.engines.local.upkeep.backup import back_up
 from somagent.workflows.identity import IdentityRefused, Person, who_acts
+from somagent.workflows.running import run_capsule
 
 Trusting = Callable[..., Path]
 GROUPS = f"  groups: {{ leads: [ana, '{account().upper()}'], others: [bo] }}\n"
@@ -40,6 +42,14 @@ def test_where_tokens_are_known_nothing_else_counts(trusting: Trusting) -> None:
         who_acts(directory)
     with pytest.raises(IdentityRefused, match="by your token here, not by `--as`"):
         who_acts(directory, said="ana", token=signed())
+
+
+def test_a_program_names_nobody_where_tokens_are_known(trusting: Trusting, tmp_path: Path) -> None:
+    capsule = tmp_path / "hello.capsule.yaml"
+    capsule.write_text(CAPSULE.replace("NAME", "hello") + "  steps: { hello: { script: { run: echo hello } } }\n")
+    with pytest.raises(IdentityRefused, match="by your token here, not by `--as`"):
+        run_capsule(capsule, data_dir=trusting(), submitter="ana")
+    assert not (tmp_path / ".somagent" / "journal.sqlite3").exists()
 
 
 def test_a_file_with_a_token_is_for_its_owner_only(trusting: Trusting, tmp_path: Path) -> None:

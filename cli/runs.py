@@ -17,6 +17,8 @@ from somagent.workflows import directories
 from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.slots import NO_LIMITS
+from somagent.workflows.limits import read_limits
 
 
 def data_directory(arguments: Namespace) -> Path:
@@ -34,6 +36,7 @@ def open_engine(
         parallel=getattr(arguments, "parallel", None),
         way_on=lambda *words: way_on(arguments, *words),
         lease_s=lease_s,
+        limits=read_limits(data_directory(arguments)) if operators else NO_LIMITS,
     )
 
 

@@ -90,7 +90,10 @@ class Execution:
         self._dependents: dict[str, list[Node]] = {}
         self._finals: deque[Node] = deque()
         self._fans: dict[str, _Fan] = {}
-        self._ready: deque[StepKey | _Fan] = deque()
+        self._uses = {node.id: slots.limited(plan, node) for node in nodes_of(plan)}
+        self._ready: dict[tuple[str, ...], deque[StepKey | _Fan]] = {uses: deque() for uses in self._uses.values()}
+        self._told: dict[StepKey, int] = {}  # tokens of a step that are counted in the rates of what it uses
+        self._waker: asyncio.Task[Any] | None = None
         self._tasks: dict[asyncio.Task[Any], _Task] = {}
         self._parked: dict[StepKey, Waiting] = {}
         self._tried: dict[StepKey, object] = {}  # what a parked step was run again for
@@ -198,7 +201,7 @@ class Execution:
 
     def _enqueue(self, key: StepKey) -> None:
         if key.item == NO_ITEM:
-            self._ready.append(key)
+            self._ready[self._uses[key.step]].append(key)
         else:
             fan = self._fans[key.step]
             fan.startable.append(key.item)
@@ -208,23 +211,36 @@ class Execution:
         """Fan-outs queue as one and hand out an item per turn, so that a long one starves nobody."""
         if not fan.queued and fan.startable and (fan.limit == 0 or fan.at_work < fan.limit):
             fan.queued = True
-            self._ready.append(fan)
+            self._ready[self._uses[fan.step]].append(fan)
 
     def _fill(self) -> None:
-        while self._ready and self._slots.free > 0 and not self._stopping:
-            found = self._ready.popleft()
-            if isinstance(found, _Fan):
-                found.queued = False
-                found.at_work += 1
-                key = StepKey(self._run.id, found.step, found.startable.popleft())
-                self._offer(found)
-            else:
-                key = found
-            if key.step not in self._capsules:  # those inside take the places
-                self._slots.free -= 1
-            self._spawn(run_step(key, **self._attempt), partial(self._attempted, key), key, is_attempt=True)
+        """Begins what there is room for; what waits for a resource keeps nothing waiting that can do without it."""
+        began = True
+        while began:
+            began = False
+            for uses, queue in self._ready.items():
+                if queue and self._slots.free > 0 and not self._stopping and self._slots.take(uses):
+                    self._begin(queue.popleft())
+                    began = True
+        if self._waker is None and not self._stopping:
+            waits = [self._slots.wait_s(uses) for uses, queue in self._ready.items() if uses and queue]
+            if any(waits):
+                self._waker = self._spawn(self._sleep(min(filter(None, waits))), lambda _: None)
+
+    def _begin(self, found: StepKey | _Fan) -> None:
+        if isinstance(found, _Fan):
+            found.queued = False
+            found.at_work += 1
+            key = StepKey(self._run.id, found.step, found.startable.popleft())
+            self._offer(found)
+        else:
+            key = found
+        if key.step not in self._capsules:  # those inside take the places
+            self._slots.free -= 1
+        self._spawn(run_step(key, **self._attempt), partial(self._attempted, key), key, is_attempt=True)
 
     def _attempted(self, key: StepKey, answer: StepResult | Attempt) -> None:
+        self._count_tokens(key, answer)
         if isinstance(answer, StepResult):
             self._ended(answer)
         elif self._is_stopped():
@@ -236,6 +252,13 @@ class Execution:
             # A clock that was set back since must not make the wait longer than it was meant to be.
             wait = max(min(until - self._now(), until - start), timedelta())
             self._spawn(self._sleep(wait.total_seconds()), lambda _: self._enqueue(key), key)
+
+    def _count_tokens(self, key: StepKey, answer: StepResult | Attempt) -> None:
+        uses = self._uses[key.step]
+        if uses:
+            spent = answer.spent if isinstance(answer, StepResult) else answer.spent_before.plus(answer.spent)
+            self._slots.spend(uses, spent.tokens - self._told.get(key, 0))
+            self._told[key] = spent.tokens
 
     def _park(self, key: StepKey, waiting: Waiting) -> None:
         now, seen = self._now(), object()
@@ -305,12 +328,16 @@ class Execution:
     def _give_up_all(self, why: Failure) -> None:
         """Cuts off what is at work and gives up what waits; what needs those is omitted by the usual rule."""
         self.stopped_for = why
-        given_up = [*self._parked, *(key for key in self._ready if isinstance(key, StepKey))]
+        ready = [one for queue in self._ready.values() for one in queue]
+        given_up = [*self._parked, *(key for key in ready if isinstance(key, StepKey))]
         for fan in self._fans.values():
             given_up += [StepKey(self._run.id, fan.step, item) for item in fan.startable]
             fan.startable.clear()
         self._parked.clear()
-        self._ready.clear()
+        for queue in self._ready.values():
+            queue.clear()
+        if self._waker is not None:
+            self._waker.cancel()
         for key in given_up:
             self._give_up(key)
         for task, what in self._tasks.items():
@@ -335,14 +362,18 @@ class Execution:
         key: StepKey | None = None,
         *,
         is_attempt: bool = False,
-    ) -> None:
+    ) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = _Task(then, key, is_attempt)
         task.add_done_callback(self._landed)
+        return task
 
     def _landed(self, task: asyncio.Task[Any]) -> None:
         what = self._tasks.pop(task)
+        if task is self._waker:
+            self._waker = None
         if what.is_attempt and what.key is not None:
+            self._slots.give_back(self._uses[what.key.step])
             if what.key.step not in self._capsules:
                 self._slots.free += 1
             if what.key.item != NO_ITEM:
@@ -361,5 +392,5 @@ class Execution:
 
     def _turn(self) -> None:
         self._slots.share()
-        if not (self._tasks or self._ready or self._quiet.done()):
+        if not (self._tasks or any(self._ready.values()) or self._quiet.done()):
             self._quiet.set_result(None)

@@ -46,7 +46,7 @@ from somagent.workflows.engines.protocol import (
     RunView,
     StorageFull,
 )
-from somagent.workflows.engines.slots import Slots
+from somagent.workflows.engines.slots import NO_LIMITS, Limits, Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
 from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
 from somagent.workflows.engines.watching import Watch, Watches
@@ -58,7 +58,8 @@ class LocalEngine:
     """Runs plans in the data directory `directory` with these operators; an `Engine` (see `protocol`).
 
     Reading makes nothing: no directory, no lease. `submit`, `signal` and `cancel` write, beside a process at work
-    too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4).
+    too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4),
+    `limits` those that use the same thing.
     Errors are `EngineError`s whose message says what to do; `way_on` spells the commands in them. `around` is put
     around every operator, that of capsule steps too. Who gives no sign for `lease_s` can be taken over. Close it, or
     use it as an async context manager.
@@ -77,6 +78,7 @@ class LocalEngine:
         around: Callable[[Operator], Operator] = lambda operator: operator,
         lease_s: float = LENGTH_S,
         store: Store | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._way_on = way_on
         self._directory = directory.absolute()
@@ -84,7 +86,8 @@ class LocalEngine:
         every = {**operators, NAME: capsule_operator(self._run_inside)}
         self._operators = {name: around(operator) for name, operator in every.items()}
         self._clock = clock or Clock()
-        self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
+        self.limits = limits
+        self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)), limits, self._clock.monotonic)
         self._token, self._crash, self._lease_s = token, crash, lease_s
         self._watches = Watches()
         self._journal: Journal | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.parked import open_questions, questions
 from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, StorageFull
+from somagent.workflows.engines.slots import Limits
 
 _LOOK_S = 0.15  # how often it looks whether somebody wrote, or gave the lease back
 _NO_ROOM_S = 5.0  # how long it waits for room on the disk
@@ -117,6 +119,7 @@ class Worker:
 
     async def _take(self, engine: LocalEngine, rows: Rows, inbox: Inbox, ready: Sequence[str]) -> None:
         most = engine.places if self._store.shared else _AT_ONCE  # the others shall have some, too
+        ready = self._within(engine.limits, rows, inbox, ready)
         free = [run_id for run_id in ready if run_id not in self._tasks]
         taken = await engine.claim(free, most - len(self._tasks)) if free and len(self._tasks) < most else []
         for run_id in ready:
@@ -124,6 +127,22 @@ class Worker:
                 self._begin(engine, rows, run_id)
             else:
                 inbox.parked(run_id)
+
+    def _within(self, limits: Limits, rows: Rows, inbox: Inbox, ready: Sequence[str]) -> Sequence[str]:
+        """Without the runs that are one too many of their capsule; they are asked about again when one has ended."""
+        if not limits.runs:
+            return ready
+        at_work = Counter(rows.run(run_id).run.capsule for run_id in self._tasks)
+        within = []
+        for run_id in ready:
+            capsule = rows.run(run_id).run.capsule
+            if run_id not in self._tasks:
+                if at_work[capsule] >= limits.runs.get(capsule, _AT_ONCE):
+                    inbox.parked(run_id)
+                    continue
+                at_work[capsule] += 1
+            within.append(run_id)
+        return within
 
     def _begin(self, engine: LocalEngine, rows: Rows, run_id: str) -> None:
         row = rows.run(run_id)

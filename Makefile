@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade test-kubernetes chaos failpoints power-loss mutants check bench lock clean
+.PHONY: help run test test-upgrade test-kubernetes test-postgres chaos failpoints power-loss mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -27,6 +27,11 @@ test-upgrade: .venv/dev.ready ## begin runs with older programs, built from git'
 
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
+
+test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DATABASE_URL, default: one of its own)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --postgres tests/stores tests/conformance $(filter-out \
+		$(addprefix tests/engine/,test_lease.py test_journal.py test_storage.py test_reading.py), \
+		$(wildcard tests/engine/test_*.py)) $(PYTEST_ARGS)
 
 chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and judge what comes of it (SEED)
 	@.venv/bin/python tests/chaos/kills.py --kills $(KILLS) --seed $(SEED) $(CHAOS_ARGS)

@@ -194,7 +194,7 @@ def _run(add: _Adder) -> None:
         metavar="DURATION",
         help="how often it says whom runs wait for, since when and until when (default: 1d)",
     )
-    _data(serve)
+    _store(serve)
     _parallel(serve)
 
 
@@ -218,31 +218,31 @@ def _look(add: _Adder) -> None:
     runs.add_argument("--all", action="store_true", help="list the runs inside runs as well: those of used capsules")
     runs.add_argument("--waiting", action="store_true", help="list what people are asked: who, since when, until when")
     runs.add_argument("--limit", type=int, default=0, metavar="N", help="at most N (default: all)")
-    _data(runs)
+    _store(runs)
     _output(runs)
     show = add("show", help="show a run: its steps, what they gave, and why they failed")
     _run_or_last(show)
     show.add_argument(
         "--watch", action="store_true", help="follow it until it ends or waits for people; exit by its phase"
     )
-    _data(show)
+    _store(show)
     _output(show)
     logs = add("logs", help="print what steps wrote")
     _run_or_last(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="of this step only; `scan/build` is inside a capsule")
     logs.add_argument("--follow", action="store_true", help="go on until the run ends or waits for people")
-    _data(logs)
+    _store(logs)
     _output(logs)
     artifacts = add("artifacts", help="list the files and folders that a run made, or copy one")
     _run_or_last(artifacts)
     artifacts.add_argument("name", nargs="?", metavar="NAME", help="copy this one; as the list names it")
     artifacts.add_argument("--to", default=".", metavar="FOLDER", help="where the copy goes (default: this folder)")
-    _data(artifacts)
+    _store(artifacts)
     _output(artifacts)
     report = add("report", help="write a run's report: one HTML file")
     _run_or_last(report)
     report.add_argument("--to", metavar="FILE", help="where to (default: reports/RUN.html in the data directory)")
-    _data(report)
+    _store(report)
     _output(report)
 
 
@@ -302,7 +302,7 @@ def _keep(add: _Adder) -> None:
     )
     audit.add_argument("--head", default="", metavar="HASH", help="verify: an entry with this hash must be in the log")
     audit.add_argument("--file", metavar="FILE", help="verify: lines that were printed before, instead of the journal")
-    _data(audit)
+    _store(audit)
     _output(audit)
     prune = add("prune", help="remove runs that ended long ago, with their logs, reports and artifacts")
     prune.add_argument(
@@ -356,11 +356,20 @@ def _data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _store(parser: argparse.ArgumentParser) -> None:
+    _data(parser)
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="a PostgreSQL database that several workers share (default: $SOMAGENT_STORE, else in the data directory)",
+    )
+
+
 def _working(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", metavar="FILE", help="a file with the token that says who you are (default: $SOMAGENT_TOKEN)"
     )
-    _data(parser)
+    _store(parser)
     _output(parser)
 
 

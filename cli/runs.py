@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from somagent.cli.exits import UserError
 from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
@@ -16,6 +18,8 @@ from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waitin
 from somagent.workflows import directories
 from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.sqlite import SqliteStore
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.slots import NO_LIMITS
 from somagent.workflows.limits import read_limits
@@ -37,7 +41,35 @@ def open_engine(
         way_on=lambda *words: way_on(arguments, *words),
         lease_s=lease_s,
         limits=read_limits(data_directory(arguments)) if operators else NO_LIMITS,
+        store=store_of(arguments),
     )
+
+
+def store_of(arguments: Namespace) -> Store:
+    """Where the rows of runs are: in the database that is named, else in the data directory."""
+    directory, url = data_directory(arguments).absolute(), store_named(arguments)
+    if not url:
+        return SqliteStore(directory)
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise UserError(f"`{url}` is no address of a store; write `postgresql://USER@HOST/DATABASE`")
+    from somagent.workflows.engines.local.postgres import PostgresStore  # noqa: PLC0415  60 ms, and an extra
+
+    return PostgresStore(url, directory)
+
+
+def store_named(arguments: Namespace) -> str:
+    """The address of the database with the rows of runs; empty when they are in the data directory."""
+    given: str | None = getattr(arguments, "store", None)
+    return given or os.environ.get("SOMAGENT_STORE", "")
+
+
+def check_kept_in_file(arguments: Namespace) -> None:
+    """Raises `UserError` for a command that looks after the file with the rows, when they are in a database."""
+    if os.environ.get("SOMAGENT_STORE"):
+        raise UserError(
+            f"`somagent {arguments.command}` looks after runs that are kept in a data directory; those of "
+            "$SOMAGENT_STORE are in a database: use its own tools (pg_dump and the like), or unset SOMAGENT_STORE"
+        )
 
 
 def contents_of(arguments: Namespace) -> Contents:

@@ -14,11 +14,12 @@ from somagent.workflows.engines.protocol import (
     EngineError,
     JournalDamaged,
     StorageFull,
+    StoreUnreachable,
 )
 from somagent.workflows.identity import IdentityRefused
 from somagent.workflows.inputs import InputsRefused
 
-_STORAGE = (DataDirectoryHeld, JournalDamaged, StorageFull)
+_STORAGE = (DataDirectoryHeld, JournalDamaged, StorageFull, StoreUnreachable)
 _USER = (NotReadable, InputsRefused, ConstitutionRefused, EngineError, ContentError, ArtifactRefused, IdentityRefused)
 _ELSEWHERE = "`--data-dir DIR` names another data directory"
 

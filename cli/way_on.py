@@ -13,6 +13,10 @@ def way_on(arguments: Namespace, *words: str) -> str:
     import shlex  # noqa: PLC0415
 
     given = ["--data-dir", arguments.data_dir] if arguments.data_dir else []
+    if getattr(arguments, "store", None):
+        from somagent.workflows.engines.local.store import without_password  # noqa: PLC0415
+
+        given += ["--store", without_password(arguments.store)]
     return shlex.join([program(), *words, *given])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,18 @@ REPOSITORY = Path(__file__).parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-goldens", action="store_true", help="write the golden files anew; read the diff")
+    parser.addoption("--postgres", action="store_true", help="keep the rows of runs in PostgreSQL, where a test can")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts a server, unless $DATABASE_URL names one; the processes of pytest-xdist use that of the first one."""
+    if config.getoption("--postgres") and not hasattr(config, "workerinput"):
+        import databases
+
+        folder = tempfile.TemporaryDirectory(prefix="somagent-postgres-")
+        server = databases.server(Path(folder.name))
+        server.__enter__()
+        config.add_cleanup(lambda: (server.__exit__(None, None, None), folder.cleanup()))
 
 
 @pytest.fixture

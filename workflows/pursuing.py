@@ -10,6 +10,8 @@ from typing import Protocol
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, Event, RunHeld, RunView
 
+_PAUSE_S = 0.05  # who has died is not forgotten in the same moment everywhere
+
 
 class Onlooker(Protocol):
     """Who is told of the run while it is pursued."""
@@ -48,6 +50,7 @@ async def pursue(engine: LocalEngine, run_id: str, onlooker: Onlooker | None = N
             if onlooker is not None:
                 onlooker.taken_over(taken_over)
             elsewhere = isinstance(taken_over, RunHeld)
+            await asyncio.sleep(_PAUSE_S)
     return engine.view(run_id)
 
 

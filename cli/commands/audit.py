@@ -8,7 +8,7 @@ from pathlib import Path
 
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import data_directory
+from somagent.cli.runs import store_of
 from somagent.governance.chain import Checked, check_chain
 from somagent.workflows.engines.local import audit
 
@@ -18,7 +18,7 @@ def run(arguments: Namespace) -> int:
     if arguments.what == "print":
         if arguments.head or arguments.file:
             raise UserError("`--head` and `--file` are for `somagent audit verify`")
-        for line in audit.lines(data_directory(arguments)):
+        for line in audit.lines(store_of(arguments)):
             sys.stdout.write(line.decode() + "\n")
         return Exit.OK
     found = _checked(arguments)
@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
 
 def _checked(arguments: Namespace) -> Checked:
     if arguments.file is None:
-        return audit.check(data_directory(arguments), arguments.head)
+        return audit.check(store_of(arguments), arguments.head)
     found = check_chain(Path(arguments.file).read_bytes().splitlines())
     if not found.fault and arguments.head and found.head != arguments.head:
         return found._replace(fault=f"its last entry has another hash than {arguments.head}")

@@ -6,12 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import data_directory
+from somagent.cli.runs import check_kept_in_file, data_directory
 from somagent.workflows.engines.local.upkeep import back_up
 
 
 def run(arguments: Namespace) -> int:
     """Exit 0 when all of it is on the disk under the folder's name."""
+    check_kept_in_file(arguments)
     folder = Path(arguments.folder)
     made = back_up(data_directory(arguments), folder)
     if arguments.output == "json":

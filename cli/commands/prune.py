@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from somagent.cli.durations import seconds
 from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json
-from somagent.cli.runs import data_directory
+from somagent.cli.runs import check_kept_in_file, data_directory
 from somagent.workflows.engines.local.upkeep import prune
 
 
 def run(arguments: Namespace) -> int:
     """Removes, or with `--dry-run` only says; exit 0."""
+    check_kept_in_file(arguments)
     try:
         before = datetime.now(UTC) - timedelta(seconds=seconds(arguments.older_than, "--older-than"))
     except OverflowError:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from datetime import datetime
 
 from somagent.cli.printing import MARKS, between, print_json, printable, visible
-from somagent.cli.runs import data_directory, open_engine
+from somagent.cli.runs import open_engine, store_of
 from somagent.workflows.engines.local.reading import waiting_for_people
 
 
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
 
 def _waiting(arguments: Namespace) -> int:
     """Prints the questions that people have not answered, the oldest first."""
-    asked = waiting_for_people(data_directory(arguments))
+    asked = waiting_for_people(store_of(arguments))
     if arguments.limit > 0:
         asked = asked[: arguments.limit]
     if arguments.output == "json":

@@ -13,7 +13,7 @@ from somagent.cli.compiling import installed
 from somagent.cli.durations import seconds
 from somagent.cli.exits import UserError
 from somagent.cli.printing import visible
-from somagent.cli.runs import data_directory, open_engine
+from somagent.cli.runs import open_engine, store_of
 from somagent.cli.streams import endure, kept_clean
 from somagent.workflows.engines.local.worker import Worker
 
@@ -31,9 +31,8 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"`--lease {arguments.lease}` is too short for a busy machine; from 1s on")
 
     async def main() -> None:
-        directory = data_directory(arguments)
         worker = Worker(
-            directory,
+            store_of(arguments),
             lambda: open_engine(arguments, operators, lease_s=lease_s),
             _say,
             grace_s=grace_s,

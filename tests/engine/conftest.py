@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import store_for
 from hypothesis import settings
 
 from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBook, Template, digest_of
@@ -23,6 +24,7 @@ from somagent.operators.operator import Operator
 from somagent.operators.review import OPERATOR as REVIEW
 from somagent.operators.script import OPERATOR as SCRIPT
 from somagent.workflows.engines.local import Clock, LocalEngine
+from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import RunView
 
 settings.register_profile("campaign", max_examples=20_000)  # as in tests/cel
@@ -149,12 +151,19 @@ def make_plan() -> Callable[..., Plan]:
 
 
 @pytest.fixture
+def place(tmp_path: Path) -> Path | Store:
+    """Where the rows of `make_engine` are: `tmp_path/data`, or in PostgreSQL with `--postgres`."""
+    return store_for(tmp_path / "data") or tmp_path / "data"
+
+
+@pytest.fixture
 def make_engine(tmp_path: Path) -> Callable[..., LocalEngine]:
     """An engine on `tmp_path/data` with the small operators, `script` and `review`."""
 
     def make(clock: WoundClock | None = None, **options: Any) -> LocalEngine:
         if clock is not None:
             options["clock"] = Clock(clock.now, clock.monotonic, clock.sleep)
+        options.setdefault("store", store_for(tmp_path / "data"))
         return LocalEngine(tmp_path / "data", OPERATORS | {"script": SCRIPT, "review": REVIEW}, **options)
 
     return make

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from databases import engine_at, place_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import json
@@ -44,7 +45,7 @@ def ending(view: RunView) -> Ending:
 
 
 def recorded(directory: Path, run: str) -> set[StepKey]:
-    with opened(directory) as rows:
+    with opened(place_of(directory)) as rows:
         runs = [run, *(row.run.id for row in rows.runs(children=True) if row.run.parent is not None)]
         return {result.key for one in runs for result in rows.results(one)}
 
@@ -114,14 +115,14 @@ def test_a_process_that_dies_at_a_crash_point_loses_nothing(trial, everything, t
         assert first["phase"] == "Failed"  # it is reached once only
         return
     assert first["phase"] == "killed"
-    engine = LocalEngine(cut, {})
+    engine = engine_at(cut)
     run = first["run"] or next(iter([run.id for run in engine.runs()]), None)
     before, repeats = (recorded(cut, run), len(begun(marks))) if run else (set(), 0)
     if run:
         assert engine.view(run).phase == "Pending" or name == "close"
     second = trial(cut, plan, run)
     assert second["phase"] == "Failed"
-    assert ending(engine.view(second["run"])) == ending(LocalEngine(whole, {}).view(undisturbed["run"]))
+    assert ending(engine.view(second["run"])) == ending(engine_at(whole).view(undisturbed["run"]))
     assert names(before) & set(begun(marks)[repeats:]) == set()
 
 
@@ -133,7 +134,7 @@ def test_what_was_spent_is_settled_once_reserved_or_not_whenever_the_process_die
             directory = tmp_path / f"{point}-{count}"
             first = trial(directory, plan, die_at=point, count=count)
             run = trial(directory, plan, first["run"])["run"]
-            with opened(directory) as rows:
+            with opened(place_of(directory)) as rows:
                 accounts = rows._ask("SELECT budget, reserved_tokens, spent_tokens FROM accounts", ())
                 assert rows._ask("SELECT * FROM reservations", ()) == []
                 told = rows.result(StepKey(run, "tell"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from databases import engine_at
 
 from somagent.operators.runner.records import Decision
-from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.protocol import EngineError
 
 
@@ -16,10 +16,9 @@ def test_a_run_whose_operator_is_gone_is_refused_before_anything_is_recorded(
 ):
     gate = make_node("gate", operator="ask", gate=True)
     parked = run_plan(make_plan(gate, make_node("after", "gate")))
-    directory = next(path.parent for path in tmp_path.rglob("journal.sqlite3"))
 
     async def main():
-        async with LocalEngine(directory, {}) as engine:
+        async with engine_at(tmp_path / "data") as engine:
             with pytest.raises(EngineError, match=r"step `gate` needs the operator `ask`, which is not installed here"):
                 await engine.run(parked.run.id)
             assert engine.view(parked.run.id) == parked

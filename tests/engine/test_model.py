@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from databases import engine_at
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -77,7 +78,7 @@ class Life(RuleBasedStateMachine):
         self.trial, self.build = trial, build
         self.folder = Path(tempfile.mkdtemp())
         self.marks, self.plan = self.folder / "marks", self.folder / "plan.json"
-        self.engine = LocalEngine(self.folder / "data", {})
+        self.engine = engine_at(self.folder / "data")
         self.run = ""
         self.recorded: set[str] = set()  # steps and items that must not begin any more
 
@@ -125,7 +126,7 @@ class Life(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     async def written(self, call: Callable[[LocalEngine], Any]) -> Any:
-        async with LocalEngine(self.folder / "data", {}) as engine:
+        async with engine_at(self.folder / "data") as engine:
             return await call(engine)
 
     def view(self) -> RunView:

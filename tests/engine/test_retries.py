@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from datetime import timedelta
 
 import msgspec
@@ -14,6 +13,7 @@ from somagent.capsule_compiler.plan import FanOut, Retry, Template
 from somagent.operators.operator import Operator
 from somagent.operators.script import OPERATOR as SCRIPT
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.reading import opened
 
 RETRY = Retry(attempts=4, backoff_ms=10_000, max_backoff_ms=15_000, failures=["transient"])
 
@@ -147,12 +147,11 @@ def test_runs_are_listed_in_the_order_of_their_submission_whatever_the_clock_say
     assert listed == submitted[::-1]
 
 
-def test_a_retry_time_is_in_the_row(cut_off_in_backoff, make_engine, tmp_path):
+def test_a_retry_time_is_in_the_row(cut_off_in_backoff, make_engine, place):
     step = make_engine().view(cut_off_in_backoff).steps[0]
     assert (step.phase, step.retry_at - step.history[0].ended_at) == ("Pending", timedelta(seconds=10))
-    with sqlite3.connect(tmp_path / "data" / "journal.sqlite3") as db:
-        (record,) = db.execute("SELECT record FROM attempts").fetchone()
-    db.close()
+    with opened(place) as rows:
+        ((record,),) = rows._ask("SELECT record FROM attempts")
     assert b'"retry_at":"2026-11-24T07:12:10Z"' in record
 
 

@@ -269,7 +269,7 @@ def test_each_item_of_a_fan_out_has_a_capsule_of_its_own(family, run_plan):
     assert view.steps[1].outputs == {"value": 3}
 
 
-def test_what_is_spent_inside_counts_in_every_budget_above(family, run_plan, tmp_path):
+def test_what_is_spent_inside_counts_in_every_budget_above(place, family, run_plan, tmp_path):
     deepest = family.inside("deepest", family.note("y", tokens=4), family.note("z", "y", tokens=4, more_tokens=1))
     middle = family.inside("middle", family.capsule("down", deepest), budget=Budget(tokens=50))
     last = family.note("last", "scan", tokens=2, holes=[("value", "steps.scan.spend.tokens")])
@@ -283,7 +283,7 @@ def test_what_is_spent_inside_counts_in_every_budget_above(family, run_plan, tmp
     assert view.phase == "Succeeded"
     assert view.steps[0].spent == inner(view).steps[0].spent == Amounts(tokens=9)
     assert view.steps[1].outputs == {"value": 9}
-    with opened(tmp_path / "data") as rows:
+    with opened(place) as rows:
         assert rows.spent(view.run.id) == Amounts(tokens=11)
         assert rows._ask("SELECT * FROM reservations", ()) == []
 

@@ -241,6 +241,10 @@ class RunHeld(DataDirectoryHeld):
     """Another process works on this run."""
 
 
+class StoreUnreachable(EngineError):
+    """The database cannot be reached; nothing recorded is lost."""
+
+
 class JournalDamaged(EngineError):
     """The journal's file cannot be read."""
 

@@ -14,9 +14,10 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from databases import store_for
+
 from somagent.operators.runner.secrets import VARIABLE
 from somagent.workflows.engines.clock import Clock, utc_now
-from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local import LocalEngine
 
 from ..cases import HERE, installation
@@ -35,6 +36,7 @@ class LocalAdapter:
             installation().operators,
             clock=Clock(self.now, time.monotonic, asyncio.sleep),
             parallel=_PARALLEL,
+            store=store_for(directory),
         )
 
     def now(self) -> datetime:
@@ -55,7 +57,7 @@ class LocalAdapter:
         finally:
             os.kill(worker, signal.SIGKILL)
             assert self._provider.ended() == worker
-            while holder(self._directory) is not None:  # noqa: ASYNC110 - a script just forked has the lock until `exec`
+            while self.engine.holder() is not None:  # noqa: ASYNC110 - a script just forked has the lock until `exec`
                 await asyncio.sleep(0.001)
 
 
@@ -97,7 +99,7 @@ class LocalProvider:
 
     def _ask(self, line: str) -> int:
         if self._server is None:
-            environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+            environment = {**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE.parent / 'support'}"}
             command = [sys.executable, "-m", "conformance.engines.local_workers"]
             self._server = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from databases import store_for
+
 from somagent.operators.runner.secrets import VARIABLE
 from somagent.workflows.engines.clock import Clock, utc_now
 from somagent.workflows.engines.local import LocalEngine
@@ -41,7 +43,8 @@ async def work(order: dict[str, Any]) -> None:
     ahead = timedelta(seconds=order["ahead"])
     clock = Clock(lambda: utc_now() + ahead, time.monotonic, asyncio.sleep)
     directory, operators = Path(order["directory"]), installation().operators
-    async with LocalEngine(directory, operators, clock=clock, parallel=order["parallel"]) as engine:
+    more = {"clock": clock, "parallel": order["parallel"], "store": store_for(directory)}
+    async with LocalEngine(directory, operators, **more) as engine:
         await engine.run(order["run"])
 
 

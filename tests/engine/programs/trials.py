@@ -19,6 +19,9 @@ from typing import Any
 
 from small_operators import OPERATORS
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from databases import store_for
+
 from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.local import LocalEngine
@@ -54,7 +57,8 @@ async def work(trial: dict[str, Any], plan: bytes, said: Any) -> None:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    async with LocalEngine(Path(trial["directory"]), OPERATORS, crash=crash, parallel=3) as engine:
+    directory = Path(trial["directory"])
+    async with LocalEngine(directory, OPERATORS, crash=crash, parallel=3, store=store_for(directory)) as engine:
         run = trial["run"] or await engine.submit(decode_plan(plan), {}, submitter="ada", files={})
         said.write(f"{run}\n")
         said.flush()

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from small_operators import OPERATORS
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from databases import store_for
+
 from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.script import OPERATOR as SCRIPT
 from somagent.workflows.engines.local import LocalEngine
@@ -55,7 +58,13 @@ async def work(arguments: argparse.Namespace) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     operators = OPERATORS | {"script": SCRIPT}
-    async with LocalEngine(arguments.directory, operators, crash=crash, lease_s=arguments.lease_s) as engine:
+    async with LocalEngine(
+        arguments.directory,
+        operators,
+        crash=crash,
+        lease_s=arguments.lease_s,
+        store=store_for(arguments.directory),
+    ) as engine:
         run = arguments.run or await engine.submit(
             decode_plan(arguments.plan.read_bytes()), {}, submitter="ada", files={}
         )

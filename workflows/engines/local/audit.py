@@ -6,9 +6,8 @@ Pruned runs leave their entries. The chain itself is `governance.chain`.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ import msgspec
 from somagent.governance.canonical import canonical_json
 from somagent.governance.chain import Checked, chained, check_chain
 from somagent.operators.runner.records import Decision, RunRecord
-from somagent.workflows.engines.local.faults import translated
-from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
-from somagent.workflows.engines.local.store import Db
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.protocol import UnknownRun
 
 
@@ -49,19 +47,19 @@ def carry_over(db: Db) -> None:
         cancelled(db, run_id, by, datetime.fromisoformat(at), carriedOver=True)
 
 
-def lines(directory: Path) -> Iterator[bytes]:
+def lines(place: Path | Store) -> Iterator[bytes]:
     """The entries, oldest first, each a line of JSON without its end; raises `UnknownRun` when there is no journal."""
-    with closing(_opened(directory)) as db:
+    with _opened(place) as db:
         yield from _lines(db)
 
 
-def check(directory: Path, head: str = "") -> Checked:
+def check(place: Path | Store, head: str = "") -> Checked:
     """Follows the chain, and holds what the journal says of people against it.
 
     With `head`, the hash of an entry that was noted before, this entry must still be in the chain.
     """
-    with closing(_opened(directory)) as db:
-        db.execute("BEGIN")
+    with _opened(place) as db:
+        store_at(place).snapshot(db)
         found = check_chain(_lines(db))
         if found.fault:
             return found
@@ -71,18 +69,21 @@ def check(directory: Path, head: str = "") -> Checked:
         return found._replace(fault=_beside(db, entries))
 
 
-def _opened(directory: Path) -> sqlite3.Connection:
-    if not (directory / FILE_NAME).exists():
-        raise UnknownRun(f"there are no runs in {directory}")
-    return open_reader(directory / FILE_NAME)
+@contextmanager
+def _opened(place: Path | Store) -> Iterator[Db]:
+    store = store_at(place)
+    if not store.exists():
+        raise UnknownRun(f"there are no runs in {store.where}")
+    try:
+        with closing(store.reader()) as db:
+            yield db
+    except store.errors as error:
+        raise store.translated(error) from error
 
 
 def _lines(db: Db) -> Iterator[bytes]:
-    try:
-        for (entry,) in db.execute("SELECT entry FROM audit ORDER BY seq"):
-            yield entry if isinstance(entry, bytes) else str(entry).encode()  # as somebody else wrote it
-    except sqlite3.Error as error:
-        raise translated(error, Path(FILE_NAME)) from error
+    for (entry,) in db.execute("SELECT entry FROM audit ORDER BY seq"):
+        yield entry if isinstance(entry, bytes) else str(entry).encode()  # as somebody else wrote it
 
 
 def _append(db: Db, fields: dict[str, Any]) -> None:

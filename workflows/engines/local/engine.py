@@ -111,6 +111,7 @@ class LocalEngine:
             journal.close()
         if lease is not None:
             lease.release()
+        self.store.close()
 
     def check(self, plan: Plan) -> None:
         """Raises `EngineError` when the plan has a step that this version checks and does not run."""
@@ -331,7 +332,8 @@ class LocalEngine:
             raise
         finally:
             del self._executions[run.id]
-            if not self._executions and self._lease is not None and not self._lease.is_lost():
+            alone = not self.store.shared and self._lease is not None and not self._lease.is_lost()
+            if not self._executions and alone:
                 await self._remove_copies(journal)
             if not self._executions and self._listener is not None:
                 listener, self._listener = self._listener, None
@@ -436,6 +438,8 @@ class LocalEngine:
         return await self._writable().write("submit", write)
 
     def _known(self, run_id: str) -> RunRow:
+        if self._journal is not None:
+            return self._journal.rows.run(run_id)
         with reading.opened(self.store) as rows:
             return rows.run(run_id)
 

@@ -60,7 +60,8 @@ class Rows:
         try:
             yield
         finally:
-            self._ask("ROLLBACK")
+            with self._translating():
+                self._db.execute("ROLLBACK")
 
     def version(self) -> int:
         """Changes whenever another connection, of any process, has written."""
@@ -93,15 +94,14 @@ class Rows:
 
     def left(self, *, parked: bool) -> list[str]:
         """Runs that have not ended and only wait for people, or those that do not; parts of others are not named."""
-        query = (
-            "SELECT id FROM runs WHERE ended_at IS NULL AND (phase = 'Waiting') = ? "
-            "AND id NOT IN (SELECT run FROM children) ORDER BY seq"
-        )
-        return [run for (run,) in self._ask(query, (parked,))]
+        query = "SELECT id FROM runs WHERE ended_at IS NULL AND (phase = 'Waiting') = ?"
+        own = " AND id NOT IN (SELECT run FROM children) "
+        return [run for (run,) in self._ask(query + own + self.store.unheld + " ORDER BY seq", (parked,))]
 
     def cancels_left(self) -> list[str]:
         """Runs that somebody asked to stop and that have not ended."""
-        return [run for (run,) in self._ask("SELECT run FROM cancels JOIN runs ON id = run WHERE ended_at IS NULL")]
+        query = "SELECT run FROM cancels JOIN runs ON id = run WHERE ended_at IS NULL "
+        return [run for (run,) in self._ask(query + self.store.unheld)]
 
     def decided_since(self, last: int) -> tuple[int, set[str]]:
         """The runs in which people decided after the decision with the number `last`, and the newest number."""
@@ -158,6 +158,7 @@ class Rows:
 
     def attempts_since(self, run_id: str, last: int, others: Collection[int]) -> list[tuple[int, Attempt]]:
         """The attempts of a run that began after the one with the number `last`, and those others; by number."""
+        others = others or (-1,)  # an empty list is no SQL
         marks = ", ".join("?" * len(others))
         query = f"SELECT seq, record FROM attempts WHERE run = ? AND (seq > ? OR seq IN ({marks})) ORDER BY seq"  # noqa: S608
         found = self._ask(query, (run_id, last, *others))

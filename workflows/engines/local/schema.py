@@ -60,7 +60,8 @@ INSERT INTO accounts SELECT run, budget, sum(reserved_tokens), sum(reserved_cost
 INSERT INTO reservations SELECT run, step, item, run, budget, reserved_tokens, reserved_cost FROM budgets WHERE open;
 DROP TABLE budgets;
 """
-_STEPS = {0: _TABLES + _TABLES_2 + _TABLES_3, 1: _TABLES_2 + _FROM_1 + _TABLES_3, 2: _TABLES_3}
+TABLES = _TABLES + _TABLES_2 + _TABLES_3
+_STEPS = {0: TABLES, 1: _TABLES_2 + _FROM_1 + _TABLES_3, 2: _TABLES_3}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

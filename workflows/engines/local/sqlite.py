@@ -26,6 +26,7 @@ class SqliteStore:
     """The journal of a data directory."""
 
     shared = False
+    unheld = ""  # who holds the lease works on all of them
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(self, directory: Path) -> None:
@@ -35,6 +36,9 @@ class SqliteStore:
 
     def exists(self) -> bool:
         return self.path.exists()
+
+    def close(self) -> None:
+        pass
 
     def reader(self) -> sqlite3.Connection:
         return open_reader(self.path)

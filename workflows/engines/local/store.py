@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from somagent.workflows.engines.protocol import EngineError
 
@@ -71,9 +72,14 @@ class Store(Protocol):
     where: str
     errors: tuple[type[Exception], ...]
     shared: bool  # several processes work on runs at once, each on its own
+    unheld: str  # what is asked of a row of `runs` besides, so that nobody works on it
 
     def exists(self) -> bool:
         """Whether there has been a run."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what it keeps for the next connection."""
         ...
 
     def reader(self) -> Db:
@@ -123,3 +129,12 @@ class Store(Protocol):
     def translated(self, error: Exception) -> EngineError:
         """The error as people are told it."""
         ...
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    parts = urlsplit(url)
+    user = f"{parts.username}@" if parts.username else ""
+    port = f":{parts.port}" if parts.port else ""
+    query = "&".join(one for one in parts.query.split("&") if not one.startswith("password="))
+    return urlunsplit(parts._replace(netloc=f"{user}{parts.hostname or ''}{port}", query=query))

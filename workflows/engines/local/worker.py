@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 from somagent.operators.runner.records import RunRecord
 from somagent.workflows.engines.clock import utc_now
@@ -20,10 +21,11 @@ from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.parked import open_questions, questions
-from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, StorageFull
+from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, RunHeld, StorageFull, StoreUnreachable
 from somagent.workflows.engines.slots import Limits
 
 _LOOK_S = 0.15  # how often it looks whether somebody wrote, or gave the lease back
+_LOOK_ANEW_S = 0.5
 _NO_ROOM_S = 5.0  # how long it waits for room on the disk
 _AT_ONCE = 200  # runs; what is at work of each is limited by the engine
 
@@ -79,7 +81,7 @@ class Worker:
                 await self._work(engine, rows)
         except DataDirectoryHeld as error:
             self._say(str(error))
-        except StorageFull as error:
+        except (StorageFull, StoreUnreachable) as error:
             self._say(f"{error}; tries again in {_NO_ROOM_S:g} s")
             await _first(_NO_ROOM_S, self._stopping)
         finally:
@@ -93,7 +95,7 @@ class Worker:
                 await _first(_LOOK_S, self._stopping)
 
     async def _work(self, engine: LocalEngine, rows: Rows) -> None:
-        inbox, seen = Inbox(rows), -1
+        inbox, seen, looked = Inbox(rows), -1, 0.0
         loop = asyncio.get_running_loop()
         remind_at = loop.time() + self._remind_s
         while not self._stopping.is_set():
@@ -104,7 +106,10 @@ class Worker:
                     self._say(line)
             ended = self._gather(inbox)
             due, now = inbox.next_due(), self._now()
-            if ended or seen != (seen := rows.version()) or (due is not None and due <= now):
+            # That a worker of a shared store has died is written by nobody.
+            anew = self._store.shared and monotonic() - looked > _LOOK_ANEW_S
+            if ended or anew or seen != (seen := rows.version()) or (due is not None and due <= now):
+                looked = monotonic()
                 await self._take(engine, rows, inbox, [one for one in inbox.ready(now) if one not in self._refused])
             await _first(_LOOK_S, self._stopping, *self._tasks.values())
         engine.begin_nothing()
@@ -152,7 +157,9 @@ class Worker:
     async def _pursue(self, engine: LocalEngine, rows: Rows, run_id: str) -> None:
         try:
             view = await engine.run(run_id)
-        except (DataDirectoryHeld, StorageFull):
+        except RunHeld:
+            pass  # another worker was faster
+        except (DataDirectoryHeld, StorageFull, StoreUnreachable):
             raise
         except EngineError as error:
             self._refused.add(run_id)

@@ -79,7 +79,7 @@ class Writer:
         if self._busy:
             return  # what gathers meanwhile shares the next transaction
         batch, self._turn = self._turn, []
-        if any(write.flush for write in batch):
+        if batch and (self._store.shared or any(write.flush for write in batch)):
             self._busy = True
             self._queue.put(batch)
         elif batch:  # no disk to wait for: waking the thread, which is idle, would take longer than the work

@@ -1,0 +1,164 @@
+# ruff: noqa: PLR0917 -- what others do in a database has no event; a test names the fixtures it uses
+"""Several workers on one PostgreSQL: each run is one worker's, and who lost its place writes nothing more.
+
+The whole engine suite runs on it with `make test-postgres`; this is what only a shared store has.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from databases import VARIABLE, address_for, server
+from somagent_shell import COMMAND, Shell
+
+Wait = Callable[[Callable[[], bool]], None]
+Serve = Callable[[str], subprocess.Popen[str]]
+NAP = """\
+  steps:
+    nap:
+      script: { run: 'echo "$SOMAGENT_ATTEMPT" >> "$M"; [ "$SOMAGENT_ATTEMPT" = 2 ] || sleep 60', env: { M: MARK } }
+"""
+QUICK = "  steps:\n    a: { script: { run: 'echo \"$SOMAGENT_IDEMPOTENCY_KEY\" >> MARK' } }\n"
+GATE = "  steps:\n    ask: { review: { title: 'Go on?' } }\n    a: { needs: [ask], script: { run: 'true' } }\n"
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[None]:
+    """A server for this module, unless the suite has one."""
+    if VARIABLE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="somagent-postgres-") as folder, server(Path(folder)):
+        yield
+
+
+@pytest.fixture
+def store(database: None, tmp_path: Path) -> str:
+    """The address of tables of this test's own."""
+    return address_for(tmp_path)
+
+
+@pytest.fixture
+def serve(somagent: Shell, store: str) -> Iterator[Serve]:
+    """Starts a worker; what it says goes to `NAME.log`."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(name: str) -> subprocess.Popen[str]:
+        with (somagent.folder / f"{name}.log").open("w") as log:
+            command = [str(COMMAND), "serve", "--engine", "--lease", "1s", "--store", store, "--parallel", "4"]
+            environment = somagent.environment()
+            started.append(subprocess.Popen(command, cwd=somagent.folder, stderr=log, env=environment, text=True))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def said(somagent: Shell) -> Callable[[str], str]:
+    """What a worker said."""
+    return lambda name: (somagent.folder / f"{name}.log").read_text()
+
+
+@pytest.fixture
+def wait_until() -> Wait:
+    """Waits up to 20 s for something to become true."""
+
+    def wait(happened: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not happened():
+            assert time.monotonic() < end, "it did not happen within 20 s"
+            time.sleep(0.02)
+
+    return wait
+
+
+def test_workers_share_the_runs_and_each_run_is_one_workers(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
+) -> None:
+    mark = somagent.folder / "mark"
+    name = somagent.capsule("quick", QUICK.replace("MARK", str(mark)))
+    first = somagent("run", name, "--store", store)  # alone: it works itself
+    assert (first.code, first.err) == (0, "")
+    serve("one")
+    serve("two")
+    wait_until(lambda: "works in" in said("one") and "works in" in said("two"))
+    last = somagent("run", name, "--detach", "--store", store, "--output", "json").json["id"]
+    for _ in range(5):
+        somagent("rerun", last, "--detach", "--store", store)
+    wait_until(lambda: (said("one") + said("two")).count("Succeeded") == 6)
+    keys = mark.read_text().split()
+    assert len(keys) == len(set(keys)) == 7
+    runs = somagent("runs", "--store", store, "--output", "json").json
+    assert {run["phase"] for run in runs} == {"Succeeded"}
+    assert not (somagent.folder / ".somagent" / "journal.sqlite3").exists()
+
+
+def test_a_decision_wakes_a_parked_run_and_the_audit_log_holds(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
+) -> None:
+    serve("one")
+    wait_until(lambda: "works in" in said("one"))
+    parked = somagent("run", somagent.capsule("gate", GATE), "--store", store, "--output", "json")
+    assert (parked.code, parked.json["phase"]) == (3, "Waiting")
+    approved = somagent("approve", "last", "ask", "--as", "bo", SOMAGENT_STORE=store)
+    assert (approved.code, approved.out.endswith(" goes on\n")) == (0, True)
+    wait_until(lambda: f"{parked.json['id']} Succeeded" in said("one"))
+    assert somagent("audit", "verify", "--store", store).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_runs_of_a_worker_that_is_killed_or_stopped_are_another_ones(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait, number: signal.Signals
+) -> None:
+    mark = somagent.folder / "mark"
+    first = serve("one")
+    wait_until(lambda: "works in" in said("one"))
+    name = somagent.capsule("nap", NAP.replace("MARK", str(mark)))
+    run = somagent("run", name, "--detach", "--store", store, "--output", "json").json["id"]
+    wait_until(mark.exists)
+    serve("two")
+    wait_until(lambda: "works in" in said("two"))
+    first.send_signal(number)
+    gone = time.monotonic()
+    wait_until(lambda: "goes on" in said("two"))
+    assert time.monotonic() - gone < 2 + (number == signal.SIGSTOP)  # two seconds, after the lease of one
+    wait_until(lambda: f"{run} Succeeded" in said("two"))
+    before = somagent("show", run, "--store", store, "--output", "json").json
+    if number == signal.SIGSTOP:
+        first.send_signal(signal.SIGCONT)
+        wait_until(lambda: "another process took over" in said("one"))
+        assert said("one").count("works in") >= 1
+    assert somagent("show", run, "--store", store, "--output", "json").json == before
+    assert (before["steps"]["nap"]["attempts"], mark.read_text()) == (2, "1\n2\n")
+
+
+def test_a_store_that_is_not_there_or_none_is_named(somagent: Shell, tmp_path: Path) -> None:
+    name = somagent.capsule("quick", QUICK.replace("MARK", str(tmp_path / "mark")))
+    none = somagent("runs", "--store", "redis://localhost")
+    assert (none.code, none.err.startswith("error: `redis://localhost` is no address of a store")) == (2, True)
+    away = somagent("run", name, "--store", f"postgresql://ana:secret@/none?host={tmp_path}")
+    assert away.code == 5
+    assert away.err.startswith(f"error: cannot reach postgresql://ana@/none?host={tmp_path}: ")
+    assert "secret" not in away.err
+    kept = somagent("prune", "--older-than", "1d", SOMAGENT_STORE="postgresql://ana@/none")
+    assert (kept.code, "pg_dump" in kept.err) == (2, True)
+
+
+def test_a_newer_store_is_refused_and_left_as_it_is(somagent: Shell, store: str, tmp_path: Path) -> None:
+    name = somagent.capsule("quick", QUICK.replace("MARK", str(tmp_path / "mark")))
+    assert somagent("run", name, "--store", store).code == 0
+    with psycopg.connect(store, autocommit=True) as db:
+        db.execute("UPDATE store SET version = 99")
+    refused = somagent("run", name, "--store", store)
+    assert (refused.code, "was written by a newer SomaGent (version 99," in refused.err) == (2, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,24 @@ class InputsRefused(Exception):
         self.problems = tuple(problems)
 
 
-def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def by_option(name: str, value: str) -> str:
+    """How an input is given on the command line."""
+    return f"--input {name}={value}"
+
+
+def by_argument(name: str, value: str) -> str:
+    """How an input is given in a program."""
+    return f'inputs={{"{name}": {value if value == "..." else repr(value)}}}'
+
+
+def accept_inputs(
+    plan: Plan, given: Mapping[str, Any], folder: Path, *, how: Callable[[str, str], str] = by_option
+) -> dict[str, Any]:
     """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem.
 
     A secret that the run would need and that is not here is one of them.
 
-    Relative paths (`format: path`) are taken from `folder`.
+    Relative paths (`format: path`) are taken from `folder`. `how` says how an input is given.
     """
     problems = [_unknown(plan, name) for name in given if name not in plan.inputs]
     no_paths = {name: why for name, value in given.items() if (why := _no_path(plan, name, value, folder))}
@@ -40,7 +52,7 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
     accepted = {}
     for name, schema in plan.inputs.items():
         if name in given and schema.get("type") == "secret":
-            problems += _not_a_secret(name, given[name])
+            problems += _not_a_secret(name, given[name], how)
             accepted[name] = given[name]
         elif name in given:
             problems += _unstorable(name, given[name]) or _problems(plan, name, schema, given[name])
@@ -49,19 +61,18 @@ def accept_inputs(plan: Plan, given: Mapping[str, Any], folder: Path) -> dict[st
             accepted[name] = _absolute(plan, name, schema["default"], folder)
         else:
             described = f" ({schema['description']})" if "description" in schema else ""
-            problems.append(f"input `{name}` is missing{described}; give it with `--input {name}=...`")
+            problems.append(f"input `{name}` is missing{described}; give it with `{how(name, '...')}`")
     problems = problems or missing_secrets(plan, accepted)
     if problems:
         raise InputsRefused(problems)
     return accepted
 
 
-def _not_a_secret(name: str, value: Any) -> list[str]:
+def _not_a_secret(name: str, value: Any, how: Callable[[str, str], str]) -> list[str]:
     if secret_named(value) is not None:
         return []
-    return [
-        f"input `{name}` is a secret; give its name as SECRET/KEY, never its value: `--input {name}=git-writer/token`"
-    ]
+    name_it = how(name, "git-writer/token")
+    return [f"input `{name}` is a secret; give its name as SECRET/KEY, never its value: `{name_it}`"]
 
 
 def _absolute(plan: Plan, name: str, value: Any, folder: Path) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import open_engine
-from somagent.governance.documents import nearest
 from somagent.operators.runner.records import Artifact
+from somagent.workflows.engines.artifacts import find_artifact
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.run_names import find_run
 
@@ -23,11 +23,8 @@ def run(arguments: Namespace) -> int:
     if arguments.name is None:
         _list(found, arguments.output)
         return 0
-    if arguments.name not in found:
-        near = nearest(arguments.name, found)
-        way_on = f"did you mean `{near}`?" if near else f"there are: {', '.join(found) or 'none'}"
-        raise UserError(f"{run_id} has no artifact `{arguments.name}`; {way_on}")
-    path = _copy(engine, found[arguments.name], Path(arguments.to))
+    artifact = find_artifact(found, arguments.name, run_id)
+    path = _copy(engine, artifact, Path(arguments.to))
     if arguments.output == "json":
         print_json({"name": arguments.name, "path": str(path)})
     else:

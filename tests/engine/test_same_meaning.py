@@ -129,7 +129,7 @@ def outcome(texts: dict[str, str], names: dict[str, str] | None = None) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
             Path(folder, name).write_text(text, encoding="utf-8")
-        view = somagent.run(Path(folder, "graph.capsule.yaml"), data_dir=Path(folder, "runs"), submitter="ada")
+        view = somagent.run(Path(folder, "graph.capsule.yaml"), data_dir=Path(folder, "runs"), submitter="ada").view
     told: dict[str, Any] = {"": (view.phase, view.outputs)}
     for step in _steps(view):
         told[(names or {}).get(step.id, step.id)] = _told(step)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from somagent.governance.documents import nearest
 from somagent.operators.runner.artifacts import artifacts_in
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Artifact
-from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.engines.protocol import EngineError, RunView
 
 
 def artifacts_of(view: RunView) -> dict[str, Artifact]:
@@ -22,6 +23,15 @@ def artifacts_of(view: RunView) -> dict[str, Artifact]:
     the name: `sites.0`.
     """
     return {**dict(artifacts_in(view.plan, view.outputs)), **dict(_of_steps(view, ""))}
+
+
+def find_artifact(found: Mapping[str, Artifact], name: str, run_id: str) -> Artifact:
+    """The one of that name; raises `EngineError` that says which there are."""
+    if name not in found:
+        near = nearest(name, found)
+        way_on = f"did you mean `{near}`?" if near else f"there are: {', '.join(found) or 'none'}"
+        raise EngineError(f"{run_id} has no artifact `{name}`; {way_on}")
+    return found[name]
 
 
 def own_copy(contents: Contents, artifact: Artifact, folder: Path) -> Path:

@@ -9,13 +9,15 @@ from itertools import pairwise
 from somagent.operators.runner.records import Phase
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.layout.picture import CHAR, HEIGHT, MARGIN, MORE, SMALL, WIDTH, Picture, fit
-from somagent.workflows.report.markup import Html, join, tag
+from somagent.workflows.report.icons import symbols
+from somagent.workflows.report.markup import STYLE, Html, join, tag
 from somagent.workflows.report.timing import RunTimes
 from somagent.workflows.report.words import EFFECTS, PHASES, counted, duration
 
 MOST_STEPS = 1_000
 """More boxes than this are no picture any more; the timeline and the tables say it better."""
 
+_PARTS = ("marks", "graph")  # of the style
 _LEAST = 3  # of a bar's part, so that one of a thousand is seen
 
 
@@ -32,6 +34,29 @@ def graph(view: RunView, times: RunTimes) -> Html:
         return tag("p", "This capsule has no steps.", class_="card note")
     picture = _Picture(view, times)
     return tag("div", picture.svg(), class_="graph", tabindex="0", role="region", aria_label="Step graph")
+
+
+def document(view: RunView, times: RunTimes) -> Html:
+    """The drawing as a document of SVG that needs no page around it; `view` has from 1 to `MOST_STEPS` steps."""
+    picture = _Picture(view, times)
+    width, height = map(round, picture.picture.size)
+    return tag(
+        "svg",
+        Html(f"<style>{_own_style()}</style>"),
+        symbols(),
+        picture.svg(),
+        xmlns="http://www.w3.org/2000/svg",
+        width=width,
+        height=height,
+        viewBox=f"0 0 {width} {height}",
+    )
+
+
+def _own_style() -> str:
+    """What of the page's style the drawing needs: the colours, the marks and the graph."""
+    css = STYLE.read_text(encoding="utf-8")
+    parts = [css.partition("\n* {")[0], *(css.partition(f"/* {name}")[2].partition("/* ")[0] for name in _PARTS)]
+    return parts[0] + "".join(part.partition("*/")[2] for part in parts[1:]) + "svg { background: var(--card); }"
 
 
 class _Picture:

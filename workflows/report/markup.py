@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
+
+STYLE = Path(__file__).with_name("style.css")
+"""What all of it looks like."""
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 # C0 but tab and line feed, DEL and C1, the direction overrides and isolates, line separators, the byte order mark,
@@ -16,7 +20,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"
 _UNSEEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff"
 _SPECIAL = re.compile(f"[&<>\"'{_UNSEEN}]")
 _QUOTED = re.compile("`([^`\n]+)`")
-_VOID = frozenset({"br", "meta", "path", "rect", "circle", "line", "use", "input", "col"})
+_VOID = frozenset({"br", "meta", "path", "rect", "circle", "line", "use", "input", "col", "img"})
 
 
 class Html(str):
@@ -37,7 +41,7 @@ def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
         if value is not None:
             start += f' {key.rstrip("_").replace("_", "-")}="{text(value) if isinstance(value, str) else value}"'
     if name in _VOID and not children:
-        return Html(f"<{start}>" if name in {"br", "meta", "input", "col"} else f"<{start}/>")
+        return Html(f"<{start}>" if name in {"br", "meta", "input", "col", "img"} else f"<{start}/>")
     content = "".join([child if type(child) is Html else text(child) for child in children])
     return Html(f"<{start}>{content}</{name}>")
 

@@ -17,7 +17,7 @@ from somagent.workflows.report.findings import Findings, collect, findings_list
 from somagent.workflows.report.graph_svg import graph
 from somagent.workflows.report.icons import symbols
 from somagent.workflows.report.inside import inside
-from somagent.workflows.report.markup import Html, tag
+from somagent.workflows.report.markup import STYLE, Html, tag
 from somagent.workflows.report.people import all_asked, reviews
 from somagent.workflows.report.results import inputs, results
 from somagent.workflows.report.spending import spending
@@ -30,7 +30,6 @@ from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import moment
 
 _LOG_CHARACTERS = 32_000
-_STYLE = Path(__file__).with_name("style.css")
 _SHORT = {"graph": "Graph", "time": "Timeline", "people": "Reviews", "steps": "Steps", "words": "Help"}  # in the bar
 _GRAPH = (
     "Arrows lead from a step to those that need it: solid where data goes along, dashed where only the order matters."
@@ -162,7 +161,7 @@ def _section(anchor: str, title: str, intro: str, body: Html) -> Html:
 
 
 def _head(view: RunView) -> Html:
-    style = _STYLE.read_text(encoding="utf-8")
+    style = STYLE.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return tag(

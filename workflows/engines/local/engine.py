@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,7 @@ from somagent.workflows.engines.execution import Execution
 from somagent.workflows.engines.lease import LENGTH_S, taken_over
 from somagent.workflows.engines.local import reading, submission
 from somagent.workflows.engines.local.faults import storing
-from somagent.workflows.engines.local.following import Following, following
+from somagent.workflows.engines.local.following import Following, Told, following
 from somagent.workflows.engines.local.journal import Journal, cut_off
 from somagent.workflows.engines.local.recovery import recover
 from somagent.workflows.engines.local.rows import RunRow, encode
@@ -162,9 +162,11 @@ class LocalEngine:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""
         return self._watches.add(run_id)
 
-    def following(self, run_id: str) -> AbstractContextManager[Following]:
-        """What happens from now on, when another process works on the run; raises `UnknownRun`."""
-        return following(self.store, run_id, self._clock.now)
+    def following(
+        self, run_id: str, *, told: Told | None = None, pause: Callable[[], Awaitable[object]] | None = None
+    ) -> AbstractContextManager[Following]:
+        """What happens to the run, whoever works on it (see `Following`); raises `UnknownRun`."""
+        return following(self.store, run_id, self._clock.now, told=told, pause=pause)
 
     async def signal(self, run_id: str, decision: Decision) -> None:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -34,19 +35,34 @@ class _Seen:
     decisions: int = 0
 
 
+Told = dict[str, _Seen]
+"""What has been told, by run."""
+
+
 class Following:
     """Events of a run, and of those inside it, from where `view` has it until it ends or only waits for people.
+
+    With `told`, everything that is not in there, from the beginning of the run on. `pause` is awaited between looks.
 
     Iteration also ends when nobody works here any more. `phase` is the one of the run at the end of it, else None.
     """
 
-    def __init__(self, rows: Rows, run_id: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        run_id: str,
+        now: Callable[[], datetime],
+        told: Told | None = None,
+        pause: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._rows, self._run, self._now = rows, run_id, now
-        self._seen: dict[str, _Seen] = {}
+        self._seen: Told = told if told is not None else {}
+        self._pause = pause or partial(asyncio.sleep, _LOOK_S)
         self.phase: Phase | None = None
         with rows.snapshot():
             self.view = reading.view_now(rows, run_id)
-            list(self._news())
+            if told is None:
+                list(self._news())
         self._tail = Tail(rows, run_id)
 
     def written(self) -> Iterator[LogChunk]:
@@ -70,7 +86,7 @@ class Following:
                 alone_since = alone_since or monotonic()
                 if not serving or monotonic() - alone_since > _STANDING_BY_S:
                     return
-            await asyncio.sleep(_LOOK_S)
+            await self._pause()
 
     def _is_anybody_there(self) -> bool:
         holders = self._rows.holders()
@@ -123,7 +139,14 @@ class Following:
 
 
 @contextmanager
-def following(place: Path | Store, run_id: str, now: Callable[[], datetime]) -> Iterator[Following]:
-    """The run, from now on; raises `UnknownRun`."""
+def following(
+    place: Path | Store,
+    run_id: str,
+    now: Callable[[], datetime],
+    *,
+    told: Told | None = None,
+    pause: Callable[[], Awaitable[object]] | None = None,
+) -> Iterator[Following]:
+    """The run, from now on or from what was told on; raises `UnknownRun`."""
     with reading.opened(place) as rows:
-        yield Following(rows, run_id, now)
+        yield Following(rows, run_id, now, told, pause)

@@ -1,0 +1,130 @@
+"""Runs that programs start, watch, decide on and go on with, with an event loop and without."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from small_capsules import asked_capsule, fails_capsule, held_capsule, sum_capsule
+
+import somagent
+
+
+def told(events: list[somagent.Event]) -> list[str]:
+    return [f"{event.kind} {event.key.step}".strip() for event in events]
+
+
+BEFORE = ["attempt write", "result write", "attempt agree", "waiting agree", "run"]
+AFTER = ["decision agree", "attempt agree", "result agree", "attempt publish", "result publish", "run"]
+
+
+def test_a_program_with_a_loop_sees_every_event_once_decides_and_has_the_result(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with somagent.Runs(tmp_path / "runs") as runs:
+            run = await runs.start(asked_capsule(tmp_path), submitter="ann")
+            assert told([event async for event in run]) == BEFORE
+            with pytest.raises(somagent.RunUnfinished, match="waits for people: `agree`: Publish"):
+                (await run.result()).check()
+            await run.approve("agree", by="bo", comment="fine", outputs={"level": 3})
+            events = [event async for event in run]
+            result = await run.result()
+            assert told(events) == AFTER
+            assert (events[-1].phase, result.outputs["at"], run.view().decisions[0].by) == ("Succeeded", 3, "bo")
+            assert [chunk.text for chunk in run.logs("write")] == ["wrote it\n"]
+            assert run.fetch("page", tmp_path / "copy").read_text() == "words\n"
+            with pytest.raises(somagent.EngineError, match="did you mean `page`"):
+                run.fetch("pge")
+
+    asyncio.run(main())
+
+
+def test_the_same_without_a_loop(tmp_path: Path) -> None:
+    with somagent.Runs(tmp_path / "runs") as runs:
+        run = runs.start(asked_capsule(tmp_path))
+        assert told(list(run)) == BEFORE
+        run.approve("agree", by="bo", outputs={"level": 3})
+        assert told(list(run)) == AFTER
+        assert (run.result().outputs["at"], [one.id for one in runs.list()]) == (3, [run.id])
+    assert "somagent" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_many_runs_are_at_work_at_once_and_each_is_told_of_its_own(tmp_path: Path) -> None:
+    path = sum_capsule(tmp_path)
+
+    async def one(runs: somagent.Runs, left: int) -> int:
+        run = await runs.start(path, {"left": left})
+        assert {event.key.run async for event in run} == {run.id}
+        outputs: dict[str, int] = (await run.result()).outputs
+        return outputs["sum"]
+
+    async def main() -> list[int]:
+        async with somagent.Runs(tmp_path / "runs") as runs:
+            return await asyncio.gather(*(one(runs, left) for left in range(3)))
+
+    assert asyncio.run(main()) == [2, 3, 4]
+
+
+def test_what_is_found_later_is_decided_on_resumed_and_run_again(tmp_path: Path) -> None:
+    first = somagent.run(asked_capsule(tmp_path), data_dir=tmp_path / "runs")
+    with somagent.Runs(tmp_path / "runs") as runs:
+        run = runs.get("last")
+        with pytest.raises(somagent.DecisionRefused, match="level"):
+            run.approve("agree", by="bo")
+        with pytest.raises(somagent.DecisionRefused, match="these wait for a decision: agree"):
+            run.approve("agre", by="bo")
+        run.approve("agree", by="bo", outputs={"level": 1})
+        assert (run.id, run.result().phase) == (first.id, "Waiting")  # it is written down; nobody is at work
+        assert run.resume().result().outputs["at"] == 1
+        again = run.rerun(submitter="cy")
+        assert (again.result().phase, again.view().run.submitter) == ("Waiting", "cy")
+        again.cancel(by="cy")
+        assert again.result().phase == "Cancelled"
+        with pytest.raises(somagent.UnknownRun):
+            runs.get("r-1999")
+
+
+def test_a_failed_run_says_why_when_it_is_asked_and_a_retry_takes_over_what_succeeded(tmp_path: Path) -> None:
+    failed = somagent.run(fails_capsule(tmp_path), data_dir=tmp_path / "runs")
+    with pytest.raises(somagent.RunFailed) as caught:
+        failed.check()
+    assert (failed.phase, caught.value.step) == ("Failed", "pull")
+    said = str(caught.value)
+    assert said.startswith("✗ pull failed: error, after ")
+    assert "| no such host" in said
+    assert "env.GO  no" in said
+    with pytest.raises(somagent.RunFailed):
+        failed.outputs  # noqa: B018 - it raises
+    with somagent.Runs(tmp_path / "runs") as runs:
+        new = runs.get(failed.id).retry(inputs={"go": "yes"})
+        assert new.result().check().outputs == {}
+        assert [step.id for step in new.view().steps if step.history] == ["pull"]
+
+
+def test_who_stops_waiting_does_not_stop_the_run(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with somagent.Runs(tmp_path / "runs") as runs:
+            run = await runs.start(sum_capsule(tmp_path), {"left": 1})
+            waiting = asyncio.create_task(run.result())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            assert (await run.result()).outputs == {"sum": 3}
+
+    asyncio.run(main())
+
+
+def test_who_leaves_cuts_off_what_is_at_work_and_anybody_can_go_on_with_it(tmp_path: Path) -> None:
+    async def main() -> str:
+        async with somagent.Runs(tmp_path / "runs") as runs:
+            run = await runs.start(held_capsule(tmp_path), {"until": str(tmp_path / "go")})
+            async for event in run:
+                if event.kind == "attempt":
+                    return run.id
+        raise AssertionError
+
+    run_id = asyncio.run(main())
+    with somagent.Runs(tmp_path / "runs") as runs:
+        run = runs.get(run_id)
+        with pytest.raises(somagent.RunUnfinished, match=r"has not ended \(Pending\); go on with `resume`"):
+            run.result().check()
+        (tmp_path / "go").touch()
+        assert run.resume().result().phase == "Succeeded"

@@ -15,7 +15,7 @@ from somagent.workflows.accounts import account
 from somagent.workflows.engines.local.upkeep import examine
 from somagent.workflows.engines.local.upkeep.backup import back_up
 from somagent.workflows.identity import IdentityRefused, Person, who_acts
-from somagent.workflows.running import run_capsule
+from somagent.workflows.programs.blocking import run
 
 Trusting = Callable[..., Path]
 GROUPS = f"  groups: {{ leads: [ana, '{account().upper()}'], others: [bo] }}\n"
@@ -48,7 +48,7 @@ def test_a_program_names_nobody_where_tokens_are_known(trusting: Trusting, tmp_p
     capsule = tmp_path / "hello.capsule.yaml"
     capsule.write_text(CAPSULE.replace("NAME", "hello") + "  steps: { hello: { script: { run: echo hello } } }\n")
     with pytest.raises(IdentityRefused, match="by your token here, not by `--as`"):
-        run_capsule(capsule, data_dir=trusting(), submitter="ana")
+        run(capsule, data_dir=trusting(), submitter="ana")
     assert not (tmp_path / ".somagent" / "journal.sqlite3").exists()
 
 

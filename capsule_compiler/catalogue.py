@@ -26,7 +26,7 @@ POLICY_SET = "policySet"  # true: the name of a set under `uses.policies`
 POLICY_INPUT = "policyInput"  # name of the sibling argument that names the set whose `input` schema types this value
 USES = "uses"  # section of `uses` (`capsules`, `tools`, `personas`): an alias of it, or a list of aliases
 LONE = "lone"  # true: a value alone, in place of the mapping with this argument, is meant for it
-UNASKED = "unasked"  # with another value than this one, `null` for none, the step may end although nobody decided
+UNASKED = "unasked"  # when the argument is given (true), or not as said, the step may end although nobody decided
 USED_INPUT = "usedInput"  # name of the sibling argument whose `uses` alias this mapping of inputs is for
 
 

@@ -50,7 +50,7 @@ def _answers(draft: Draft, gate: StepDraft) -> Iterator[Diagnostic]:
             yield Diagnostic("artifact-from-people", message, draft.span((*path, "type")), help=help_)
     arguments: Any = gate.operation.arguments
     for name, asked in draft.hinted(gate, UNASKED):
-        if name in arguments and arguments[name] != asked:
+        if name in arguments and (asked is True or arguments[name] != asked):
             message = f"with `{name}`, `{gate.id}` may open although nobody decided; then nobody gives {names}"
             help_ = f"remove `{name}`, or let a review of its own ask for {names}"
             span = draft.key_span((*gate.path, *gate.operation.at, name))

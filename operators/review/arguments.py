@@ -64,7 +64,7 @@ class ReviewArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             Meta(
                 description="A policy step's verdict: `allow` and `audit` open the gate without asking anyone,"
                 " `require_review` asks, `deny` fails",
-                extra_json_schema={"enum": ["allow", "audit", "require_review", "deny"], HINTS: {UNASKED: None}},
+                extra_json_schema={"enum": ["allow", "audit", "require_review", "deny"], HINTS: {UNASKED: True}},
             ),
         ]
         | UnsetType

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from somagent_shell import HEAD
 
+from somagent.capsule_compiler.compile import Compilation
 from somagent.capsule_compiler.plan import Plan
 from somagent.governance.constitution import default_constitution
 from somagent.operators.review import OPERATOR as REVIEW
@@ -13,12 +14,17 @@ from somagent.workflows.capsules import compile_content, this_installation
 from somagent.workflows.engines.local import LocalEngine
 
 
-def plan_of(name: str, spec: str) -> Plan:
-    """The plan of a capsule whose `spec:` is this text, indented by two."""
+def compiled(name: str, spec: str) -> Compilation:
+    """What comes of a capsule whose `spec:` is this text, indented by two."""
     content = (HEAD.replace("NAME", name) + spec).encode()
-    compiled = compile_content(Path(f"{name}.capsule.yaml"), content, this_installation(), default_constitution())
-    assert compiled.plan is not None
-    return compiled.plan
+    return compile_content(Path(f"{name}.capsule.yaml"), content, this_installation(), default_constitution())
+
+
+def plan_of(name: str, spec: str) -> Plan:
+    """The plan of a capsule without mistakes."""
+    plan = compiled(name, spec).plan
+    assert plan is not None
+    return plan
 
 
 def reviewing(directory: Path) -> LocalEngine:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import compiled
 from msgspec.structs import replace
 
 from somagent.operators.answers import answer_fault
@@ -97,6 +98,28 @@ def test_where_nobody_was_asked_nobody_gave_anything(step: MakeStep) -> None:
     late = asking(step(asked=asked, now=NOW + timedelta(hours=2)), level=LEVEL)
     with pytest.raises(StepFailure, match="nobody decided in time, so nobody gave the output `level`"):
         run(late, due="1h", onTimeout="approve")
+
+
+@pytest.mark.parametrize(
+    ("review", "outputs", "found"),
+    [
+        ("due: 1h", "level: { type: integer }", []),
+        ("onTimeout: reject", "level: { type: integer }", []),
+        ("onTimeout: approve", "level: { type: integer }", ["outputs-of-nobody"]),
+        ("onTimeout: '${{ inputs.then }}'", "level: { type: integer }", ["outputs-of-nobody"]),
+        ("verdict: '${{ inputs.verdict }}'", "level: { type: integer }", ["outputs-of-nobody"]),
+        ("verdict: '${{ inputs.verdict }}'", "", []),
+        ("due: 1h", "by: { type: integer }, file: { type: artifact }", ["reserved-output", "artifact-from-people"]),
+    ],
+)
+def test_a_gate_that_may_open_unasked_asks_for_nothing(review: str, outputs: str, found: list[str]) -> None:
+    spec = f"""\
+  inputs:
+    verdict: {{ type: string, enum: [allow, require_review], default: allow }}
+    then: {{ type: string, enum: [approve, reject], default: approve }}
+  steps: {{ ask: {{ review: {{ title: "How?", {review} }}, outputs: {{ {outputs} }} }} }}
+"""
+    assert [one.name for one in compiled("gate", spec).diagnostics] == found
 
 
 VALUES = st.fixed_dictionaries({}, optional={"level": st.integers(0, 6), "plan": st.just([{"to": "x"}])})

@@ -23,7 +23,7 @@ def another_kind(root: Node, found: list[Diagnostic]) -> list[Diagnostic]:
         return []
     if nearest(node.value, [KIND]):  # a slip
         return []
-    near = nearest(node.value, _OTHERS)
+    near = None if node.value in _OTHERS else nearest(node.value, _OTHERS)
     help_ = "" if near else f"this is no capsule: one says `kind: {KIND}`"
     note, edit = (f"did you mean `{near}`?", Edit(node.span, near, f"write `{near}`")) if near else ("", None)
     at_kind = [one for one in found if one.name == "not-one-of" and one.span == node.span]

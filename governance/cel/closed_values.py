@@ -50,7 +50,7 @@ def never_equal(expr: Binary, scope: Mapping[str, Type], variables: Variables) -
 def _wrong(constants: Expr, other: Expr, type_: Type | None) -> Iterator[Diagnostic]:
     """The constants of one side that the other side never is."""
     values = _values(type_)
-    if values is None or _is_constant(other):
+    if not values or _is_constant(other):  # a list without values has been reported
         return
     for one in _constants(constants):
         if one.value not in values:

@@ -10,8 +10,10 @@ import pytest
 
 from somagent.capsule_compiler.diagnostics import CODES, Code
 from somagent.capsule_compiler.diagnostics.examples import example_of
-from somagent.governance.constitution import load_constitution
+from somagent.governance.constitution import default_constitution, load_constitution
 from somagent.governance.documents import Edit, decode_source, read_yaml
+from somagent.workflows.capsules import this_installation
+from somagent.workflows.testing.reading import read_test
 
 MOST = 100
 
@@ -45,6 +47,9 @@ def test_the_edits_of_an_example_mend_it(
     def diagnose(text: str) -> Any:
         if example.kind == "constitution":
             return load_constitution(decode_source("a.yaml", text.encode())[0])[1]
+        if example.kind == "test":
+            path = example.folder / example.name("fails")
+            return read_test(path, text.encode(), this_installation(), default_constitution()).diagnostics
         return compiled(text, beside=beside).diagnostics
 
     text, count = mend(example.document("fails").decode(), diagnose, code.name)

@@ -18,6 +18,7 @@ from somagent.capsule_compiler.packages.content import tree_digest
 from somagent.capsule_compiler.packages.reading import read_document
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION
 from somagent.governance.documents import Diagnostic, Source, Span, node_at
+from somagent.governance.documents.formatting.scalars import quoted
 
 FILE = "capsule.lock"
 HEAD = (
@@ -122,4 +123,4 @@ def _lines(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def _quoted(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return quoted(value) if isinstance(value, str) else json.dumps(value)

@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade test-kubernetes test-postgres chaos failpoints power-loss mutants check bench lock clean
+.PHONY: help run test test-upgrade test-kubernetes test-containers test-postgres chaos failpoints power-loss mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -20,13 +20,16 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 --ignore=tests/kubernetes --ignore=tests/upgrade $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 --ignore=tests/kubernetes --ignore=tests/upgrade --ignore=tests/containers $(PYTEST_ARGS)
 
 test-upgrade: .venv/dev.ready ## begin runs with older programs, built from git's history, and complete them with this one
 	@.venv/bin/pytest tests/upgrade $(PYTEST_ARGS)
 
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
+
+test-containers: .venv/dev.ready ## pass the tests that need podman or docker
+	@.venv/bin/pytest tests/containers $(PYTEST_ARGS)
 
 test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DATABASE_URL, default: one of its own)
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --postgres tests/stores tests/conformance $(filter-out \

@@ -14,6 +14,7 @@ from somagent.governance.canonical import canonical_json
 from somagent.governance.documents import nearest
 from somagent.governance.documents.yaml_reader import MAX_DEPTH
 from somagent.operators.runner.secrets import missing_secrets, secret_named
+from somagent.operators.script.isolation import not_isolated
 
 _MOST = 2**53 - 1
 
@@ -41,7 +42,7 @@ def accept_inputs(
 ) -> dict[str, Any]:
     """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem.
 
-    A secret that the run would need and that is not here is one of them.
+    A secret that the run would need and that is not here is one of them, and a container that its scripts shall have.
 
     Relative paths (`format: path`) are taken from `folder`. `how` says how an input is given.
     """
@@ -62,7 +63,7 @@ def accept_inputs(
         else:
             described = f" ({schema['description']})" if "description" in schema else ""
             problems.append(f"input `{name}` is missing{described}; give it with `{how(name, '...')}`")
-    problems = problems or missing_secrets(plan, accepted)
+    problems = problems or [*missing_secrets(plan, accepted), *not_isolated(plan)]
     if problems:
         raise InputsRefused(problems)
     return accepted

@@ -23,9 +23,9 @@ async def _run(args: ScriptArgs, step: Step) -> Answer:
 
 
 async def _abandon(key: StepKey, workspace: Path) -> None:
-    from somagent.operators.script.processes import Family  # noqa: PLC0415 - needed after a death only
+    from somagent.operators.script.run import end_attempts  # noqa: PLC0415 - needed after a death only
 
-    await Family(None, str(key), workspace).end()
+    await end_attempts(key, workspace)
 
 
 OPERATOR = Operator(

@@ -102,7 +102,7 @@ class ScriptArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     image: Annotated[
         str,
         Meta(
-            description="Container image, on engines that have containers",
+            description="Container image, where scripts run in containers",
             extra_json_schema={HINTS: {PLAIN: _IMAGE_PLAIN}},
         ),
     ] = ""

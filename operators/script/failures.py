@@ -8,6 +8,8 @@ import re
 import signal
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from somagent.operators.operator import StepFailure
 from somagent.operators.script.limits import Limits
 from somagent.operators.script.process import Ended
@@ -16,6 +18,7 @@ TEMPORARY_FAILURE = 75  # EX_TEMPFAIL of sysexits.h
 _SENTENCES = 3
 _SHELLS = 128  # a shell says 128 + N when signal N ended its last program
 _NO_MEMORY = re.compile(r"MemoryError|bad_alloc|out of memory|cannot allocate memory", re.IGNORECASE)
+_NO_PROCESS = re.compile(re.escape(os.strerror(errno.EAGAIN)), re.IGNORECASE)
 _FILE_TOO_LARGE = re.compile(re.escape(os.strerror(errno.EFBIG)), re.IGNORECASE)
 
 
@@ -43,6 +46,8 @@ def _limit_met(ended: Ended, limits: Limits) -> str:
     said = limits.said
     if said.file_size and _FILE_TOO_LARGE.search(ended.last_complaint) is not None:
         return f"a file that it writes may have {said.file_size}"
+    if said.processes is not UNSET and _NO_PROCESS.search(ended.last_complaint) is not None:
+        return f"it may have {said.processes} processes"
     if said.memory and _NO_MEMORY.search(ended.last_complaint) is not None:
         return f"it may use {said.memory} of memory"
     return ""

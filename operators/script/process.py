@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -48,23 +48,26 @@ async def run_process(
     *,
     cwd: Path,
     env: Mapping[str, str],
-    workspace: Path,
+    family: Callable[[int], Family],
     log: StepLog,
     secrets: Sequence[str] = (),
     limits: Limits = _NONE,
+    stdin: int = subprocess.DEVNULL,
+    stop: Callable[[], Awaitable[None]] | None = None,
 ) -> Ended:
     """Runs the program until it ends; raises `OSError` when it cannot be started or its log not be written.
 
-    Neither the log nor what it complained about has the values of `secrets`.
+    Neither the log nor what it complained about has the values of `secrets`. `family` tells its processes by its pid.
 
-    When this is cancelled, the program and all that it started are ended before the cancellation goes on.
+    When this is cancelled, the program and all that it started are ended before the cancellation goes on; `stop` is
+    called first, for what is not among its processes.
     """
     victims = ended_for_memory()
     with subprocess.Popen(  # noqa: ASYNC220 - returns when the program is loaded, a few milliseconds
         [*_HELD, *argv] if limits.hold else argv,
         cwd=cwd,
         env=env,
-        stdin=subprocess.PIPE if limits.hold else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if limits.hold else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -77,18 +80,18 @@ async def run_process(
             with process.stdin as told:
                 limits.put_on(process.pid)
                 told.write(b"\n")
-        family = Family(process.pid, env["SOMAGENT_IDEMPOTENCY_KEY"], workspace)
-        late = asyncio.get_running_loop().call_later(_SETTLED_S, _first_to_go, family)
+        members = family(process.pid)
+        late = asyncio.get_running_loop().call_later(_SETTLED_S, _first_to_go, members)
         complaints = _Tail()
         output = _Drain(process.stdout, Mask(secrets), log.write)
         errors = _Drain(process.stderr, Mask(secrets), log.write, complaints.add)
         try:
             try:
-                used = await _exited_within(limits, process, family)
+                used = await _exited_within(limits, process, members)
             except asyncio.CancelledError:
-                await family.end()
+                await _end(members, stop)
                 raise
-            left_behind = await family.end()
+            left_behind = await members.end()
         finally:
             late.cancel()
             output.finish()
@@ -97,6 +100,14 @@ async def run_process(
             raise fault
         code = process.wait()
         return Ended(code, complaints.last_line(), left_behind, used, code != 0 and ended_for_memory() != victims)
+
+
+async def _end(family: Family, stop: Callable[[], Awaitable[None]] | None) -> None:
+    try:
+        if stop is not None:
+            await stop()
+    finally:
+        await family.end()
 
 
 async def _exited_within(limits: Limits, process: subprocess.Popen[bytes], family: Family) -> str:

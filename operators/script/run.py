@@ -7,6 +7,8 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,16 @@ from somagent.capsule_compiler.plan import IncludedFile, Plan
 from somagent.operators.operator import Answer, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.contents import ArtifactRefused, ContentError
-from somagent.operators.runner.records import Artifact, Secret
+from somagent.operators.runner.records import Artifact, Secret, StepKey
 from somagent.operators.runner.secrets import Mask
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
 from somagent.operators.script.answer import AnswerRefused, Written, read_answer, value_of
 from somagent.operators.script.args import ENV_NAME, ScriptArgs
+from somagent.operators.script.container import Container, end_containers, run_contained
 from somagent.operators.script.failures import failure_of
 from somagent.operators.script.hiding import hide_environment
+from somagent.operators.script.isolation import NO_IMAGE, VARIABLE, Isolation, IsolationRefused, isolation
 from somagent.operators.script.limits import Limits
 from somagent.operators.script.process import run_process
 from somagent.operators.script.processes import Family
@@ -34,11 +38,13 @@ _LEAKS = "it holds the value of a secret that the step was granted"
 async def run(args: ScriptArgs, step: Step) -> Answer:
     """Runs the script and reads its answer; raises `StepFailure`."""
     workspace = step.folder.parent
-    if step.attempt > 1 and await Family(None, str(step.key), workspace).end():
+    where = _isolation(args)
+    if step.attempt > 1 and await end_attempts(step.key, workspace):
         step.log.line("[somagent] processes that an earlier attempt left running were ended")
-    if args.image:
+    if args.image and where is None:
         step.log.line(
-            f"[somagent] image `{args.image}` is for engines with containers; the script runs on this machine"
+            f"[somagent] image `{args.image}` is not used: the script runs on this machine"
+            f" ({VARIABLE}=container runs it in a container)"
         )
     if not hide_environment():
         step.log.line("[somagent] on this system a script can read the environment that SomaGent was started with")
@@ -47,18 +53,32 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
     include = await _include(args, step)
     variables = environment.environment(step, places, include)
     secrets = {name: step.vault.value(value) for name, value in args.env.items() if isinstance(value, Secret)}
-    values, only_in_file = await _values(args, step, places)
+    values, only_in_file, copies = await _values(args, step, places)
+    shown = [*copies, *([include] if include is not None else [])]
     variables |= values | secrets
     mask = Mask(secrets.values())
-    ended = await run_process(
-        _command(args, step, places, variables),
-        cwd=places.work,
-        env=variables,
-        workspace=workspace,
-        log=step.log,
-        secrets=[*secrets.values()],
-        limits=limits,
-    )
+    if where is not None:
+        ended = await run_contained(
+            _contained_command(args, step, places),
+            container=Container.of(where, step),
+            step=step,
+            image=args.image,
+            places=places,
+            shown=shown,
+            variables=variables,
+            secrets=[*secrets.values()],
+            limits=limits,
+        )
+    else:
+        ended = await run_process(
+            _command(args, step, places, variables),
+            cwd=places.work,
+            env=variables,
+            family=partial(Family, key=str(step.key), workspace=workspace),
+            log=step.log,
+            secrets=[*secrets.values()],
+            limits=limits,
+        )
     if ended.left_behind:
         step.log.line("[somagent] processes that the script left in the background were ended")
     if ended.code != 0 or ended.beyond:
@@ -73,6 +93,25 @@ def _limits(args: ScriptArgs, step: Step) -> Limits:
         step.log.line("[somagent] on this system nothing holds a script to its `resources`; Linux does")
         return Limits()
     return Limits.of(args.resources)
+
+
+def _isolation(args: ScriptArgs) -> Isolation | None:
+    try:
+        where = isolation()
+    except IsolationRefused as refused:
+        raise StepFailure("error", str(refused)) from None
+    if where is not None and not args.image:
+        raise StepFailure("error", NO_IMAGE)
+    return where
+
+
+async def end_attempts(key: StepKey, workspace: Path) -> bool:
+    """Ends what earlier attempts of a step left running; True when there was something."""
+    with suppress(IsolationRefused):
+        where = isolation()
+        if where is not None and await end_containers(where, key, workspace):
+            return True
+    return await Family(None, str(key), workspace).end()
 
 
 async def _include(args: ScriptArgs, step: Step) -> Path | None:
@@ -93,8 +132,10 @@ def included_files(plan: Plan, include: list[str]) -> list[IncludedFile]:
     ]
 
 
-async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> tuple[dict[str, str], list[str]]:
-    """The variables, and for each value that cannot be one, a sentence without a full stop that says so."""
+async def _values(
+    args: ScriptArgs, step: Step, places: environment.Places
+) -> tuple[dict[str, str], list[str], list[Path]]:
+    """The variables; for each value that cannot be one, a sentence without a full stop that says so; and the copies."""
     given = {name: value for name, value in args.env.items() if not isinstance(value, Secret)}
     for name in args.env:
         if not re.fullmatch(ENV_NAME, name):
@@ -110,7 +151,15 @@ async def _values(args: ScriptArgs, step: Step, places: environment.Places) -> t
     only_in_file = [f"env `{name}` is only in the file $SOMAGENT_INPUT: {reason}" for name, reason in unfit.items()]
     for sentence in only_in_file:
         step.log.line(f"[somagent] {sentence}")
-    return variables, only_in_file
+    return variables, only_in_file, [*artifacts.values()]
+
+
+def _contained_command(args: ScriptArgs, step: Step, places: environment.Places) -> list[str]:
+    text = places.script / f"{step.node.id}.{'py' if args.shell == 'python' else 'sh'}"
+    text.write_text(args.run, encoding="utf-8")
+    if args.shell == "python":
+        return ["python3", "-su", f"../script/{text.name}"]
+    return ["bash", "--noprofile", "--norc", "-euo", "pipefail", f"../script/{text.name}"]
 
 
 def _command(args: ScriptArgs, step: Step, places: environment.Places, variables: dict[str, str]) -> list[str]:

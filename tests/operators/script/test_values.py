@@ -188,4 +188,4 @@ assert not [path for path in sys.path if path.endswith("/script")]
 
 def test_an_image_is_said_to_be_ignored_here(script):
     script("true", image="python:3.13")
-    assert "[somagent] image `python:3.13` is for engines with containers" in script.log
+    assert "[somagent] image `python:3.13` is not used: the script runs on this machine" in script.log

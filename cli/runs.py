@@ -15,10 +15,9 @@ from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waiting
-from somagent.workflows import directories
+from somagent.workflows import directories, stores
 from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.slots import NO_LIMITS
@@ -47,20 +46,12 @@ def open_engine(
 
 def store_of(arguments: Namespace) -> Store:
     """Where the rows of runs are: in the database that is named, else in the data directory."""
-    directory, url = data_directory(arguments).absolute(), store_named(arguments)
-    if not url:
-        return SqliteStore(directory)
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise UserError(f"`{url}` is no address of a store; write `postgresql://USER@HOST/DATABASE`")
-    from somagent.workflows.engines.local.postgres import PostgresStore  # noqa: PLC0415  60 ms, and an extra
-
-    return PostgresStore(url, directory)
+    return stores.open_store(data_directory(arguments), store_named(arguments))
 
 
 def store_named(arguments: Namespace) -> str:
     """The address of the database with the rows of runs; empty when they are in the data directory."""
-    given: str | None = getattr(arguments, "store", None)
-    return given or os.environ.get("SOMAGENT_STORE", "")
+    return stores.store_named(getattr(arguments, "store", None))
 
 
 def check_kept_in_file(arguments: Namespace) -> None:

@@ -25,6 +25,7 @@ PAGES = [
         "mend-a-capsule",
         "testing",
         "approvals",
+        "python",
     )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from somagent_shell import Shell
@@ -18,7 +19,7 @@ def test_the_capsule_shown_is_the_file_beside_it() -> None:
     assert block("yaml") == [EXAMPLE.read_text()]
 
 
-def test_the_capsule_shown_runs_as_the_text_says(somagent: Shell) -> None:
+def test_the_capsule_shown_runs_as_the_text_says_and_so_does_the_program(somagent: Shell) -> None:
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(somagent.folder)]
     for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"], ["tag", "v1.0"]):
         subprocess.run([*git, *command], check=True)
@@ -27,6 +28,10 @@ def test_the_capsule_shown_runs_as_the_text_says(somagent: Shell) -> None:
     assert somagent("check", EXAMPLE.name).out == "ok: release-notes.capsule.yaml (capsule, 3 steps)\n"
     parked = somagent("run", EXAMPLE.name, "--input", "since=v1.0", "--output", "json")
     assert (parked.code, parked.json["steps"]["agree"]["waiting"]["title"]) == (3, "Publish the notes of 1 commits?")
+    program = EXAMPLE.with_name("notes.py")
+    assert block("python") == [program.read_text()]
+    ran = subprocess.run([sys.executable, program], cwd=somagent.folder, capture_output=True, text=True, check=True)
+    assert ran.stdout == "Waiting\n"
     approved = somagent("approve", "last", "agree", "--as", "ann", "--output", "json")
     assert (approved.code, approved.json["outputs"]["commits"]) == (0, 1)
 

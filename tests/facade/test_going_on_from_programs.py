@@ -1,11 +1,13 @@
 """Runs that programs start, watch, decide on and go on with, with an event loop and without."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
-from small_capsules import asked_capsule, fails_capsule, held_capsule, sum_capsule
+from small_capsules import asked_capsule, fails_capsule, filling_capsule, held_capsule, sum_capsule
 
 import somagent
 
@@ -128,3 +130,46 @@ def test_who_leaves_cuts_off_what_is_at_work_and_anybody_can_go_on_with_it(tmp_p
             run.result().check()
         (tmp_path / "go").touch()
         assert run.resume().result().phase == "Succeeded"
+
+
+def test_what_ends_the_work_is_raised_to_who_waits_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    program = f"""
+import somagent
+with somagent.Runs("runs") as runs:
+    run = runs.start({str(filling_capsule(tmp_path))!r})
+    for wait in (run.result, lambda: list(run)):
+        try:
+            wait()
+        except somagent.EngineError as error:
+            print(type(error).__name__, "nothing recorded is lost" in str(error))
+"""
+    limited = ["bash", "-c", 'ulimit -f 256; exec "$0" -c "$1"', sys.executable, program]
+    said = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.stdout, said.stderr) == ("StorageFull True\nStorageFull True\n", "")
+    with somagent.Runs(tmp_path / "runs") as runs:
+        assert runs.get("last").resume().result().phase == "Succeeded"
+
+
+def test_runs_that_are_started_by_themselves_all_end(tmp_path: Path) -> None:
+    path = sum_capsule(tmp_path)
+
+    async def one(left: int) -> int:
+        run = await somagent.start(path, {"left": left}, data_dir=tmp_path / "runs")
+        outputs: dict[str, int] = (await run.result()).outputs
+        return outputs["sum"]
+
+    async def main() -> list[int]:
+        return await asyncio.gather(one(1), one(2))
+
+    assert asyncio.run(main()) == [3, 4]
+
+
+def test_who_stops_looking_and_who_comes_too_late_is_told_so(tmp_path: Path) -> None:
+    with somagent.Runs(tmp_path / "runs") as runs:
+        run = runs.start(asked_capsule(tmp_path))
+        for event in run:
+            assert event.kind == "attempt"
+            break
+        assert told(list(run))[-1] == "run"
+    with pytest.raises(RuntimeError, match="closed with their block"):
+        run.result()

@@ -17,7 +17,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from databases import VARIABLE, address_for, server
-from somagent_shell import COMMAND, Shell
+from somagent_shell import COMMAND, HEAD, Shell
+
+import somagent
 
 Wait = Callable[[Callable[[], bool]], None]
 Serve = Callable[[str], subprocess.Popen[str]]
@@ -162,3 +164,15 @@ def test_a_newer_store_is_refused_and_left_as_it_is(somagent: Shell, store: str,
         db.execute("UPDATE store SET version = 99")
     refused = somagent("run", name, "--store", store)
     assert (refused.code, "was written by a newer SomaGent (version 99," in refused.err) == (2, True)
+
+
+def test_a_program_runs_and_goes_on_with_runs_that_are_kept_there(store: str, tmp_path: Path) -> None:
+    capsule = tmp_path / "asked.capsule.yaml"
+    capsule.write_text(HEAD.replace("NAME", "asked") + GATE)
+    with somagent.Runs(tmp_path / "runs", store=store) as runs:
+        run = runs.start(capsule, submitter="ana")
+        assert [event.kind for event in run] == ["attempt", "waiting", "run"]
+        run.approve("ask", by="bo")
+        assert (run.result().phase, [one.id for one in runs.list()]) == ("Succeeded", [run.id])
+    with pytest.raises(somagent.EngineError, match="is no address of a store"):
+        somagent.Runs(tmp_path, store="mysql://x").list()

@@ -60,6 +60,20 @@ spec:
     hold: { script: { run: 'until test -e "$FILE"; do sleep 0.02; done', env: { FILE: "${{ inputs.until }}" } } }
 """
 
+_FILLING = """\
+apiVersion: somagent.io/v1alpha1
+kind: Capsule
+metadata: { name: filling }
+spec:
+  steps:
+    list:
+      script: { run: 'echo "parts=[$(seq -s , 1 60)]" >> "$SOMAGENT_OUTPUT"' }
+      outputs: { parts: { type: array, maxItems: 100, items: { type: integer } } }
+    work:
+      forEach: "${{ steps.list.parts }}"
+      script: { run: echo done }
+"""
+
 
 def sum_capsule(folder: Path) -> Path:
     """Adds two numbers."""
@@ -79,6 +93,11 @@ def fails_capsule(folder: Path) -> Path:
 def held_capsule(folder: Path) -> Path:
     """Is at work until a file is there."""
     return _written(folder, "held", _HELD)
+
+
+def filling_capsule(folder: Path) -> Path:
+    """Has so many items that its journal grows beyond 256 KiB."""
+    return _written(folder, "filling", _FILLING)
 
 
 def _written(folder: Path, name: str, text: str) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
@@ -107,6 +107,9 @@ class BlockingRuns:
         return BlockingRun(run, self._call)
 
     def _call(self, work: Coroutine[Any, Any, R]) -> R:
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("these runs were closed with their block; open them again: `with Runs() as runs`")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -133,8 +136,11 @@ class BlockingRun(Generic[T]):
     def __iter__(self) -> Iterator[Event]:
         """As `Run.__aiter__`."""
         events = aiter(self._run)
-        while (event := self._call(_next(events))) is not None:
-            yield event
+        try:
+            while (event := self._call(_next(events))) is not None:
+                yield event
+        finally:
+            self._call(_close(events))
 
     def resume(self) -> BlockingRun[T]:
         """As `Run.resume`."""
@@ -245,5 +251,9 @@ def run(
         return started.result()
 
 
-async def _next(events: AsyncIterator[Event]) -> Event | None:
+async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
     return await anext(events, None)
+
+
+async def _close(events: AsyncGenerator[Event, None]) -> None:
+    await events.aclose()

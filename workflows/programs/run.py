@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -59,7 +59,7 @@ class Run(Generic[T]):
         why = await why_failed(self._runs.engine, view, self._runs.contents)
         return Result(view, self._outputs, why)
 
-    def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> AsyncGenerator[Event, None]:
         """What happens, from the beginning of the run, each event once and after it was made durable.
 
         It stops when the run has ended or waits for people, with an event of kind `run`; asked again, it goes on.
@@ -192,7 +192,7 @@ class Run(Generic[T]):
             await engine.signal(asked.view.run.id, decision)
             self._runs.go_on(self.id)
 
-    async def _events(self) -> AsyncIterator[Event]:
+    async def _events(self) -> AsyncGenerator[Event, None]:
         news = self._runs.engine.watch(self.id)
 
         async def pause() -> None:
@@ -212,6 +212,8 @@ class Run(Generic[T]):
                 task = self._runs.at_work(self.id)
                 if following.phase is not None or task is None:
                     break
+                if task.done():
+                    task.result()  # raises what ended the work
                 await asyncio.wait([task], timeout=_LOOK_S)
         view = self.view()
         message = view.failure.message if view.failure is not None else ""

@@ -25,6 +25,7 @@ from somagent.workflows.programs.capsule import Capsule, compiled
 from somagent.workflows.programs.outputs import check_outputs
 from somagent.workflows.programs.run import Run
 from somagent.workflows.pursuing import pursue
+from somagent.workflows.stores import open_store, store_named
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -37,13 +38,17 @@ T = TypeVar("T")
 class Runs:
     """The runs of a data directory: `async with Runs() as runs`, and without an event loop `with Runs() as runs`.
 
-    `data_dir` is `$SOMAGENT_DATA_DIR`, else `.somagent` in the current folder. `parallel` limits the steps at work at
-    once. The directory is held only while a run is at work here; where another process works, it does the work, and
-    all else is the same. Leaving the block cuts off what is at work: nothing recorded is lost, and it can be resumed.
+    `data_dir` is `$SOMAGENT_DATA_DIR`, else `.somagent` in the current folder; `store` is the address of a database
+    that workers share, `$SOMAGENT_STORE`, else there is none. `parallel` limits the steps at work at once. The
+    directory is held only while a run is at work here; where another process works, it does the work, and all else is
+    the same. Leaving the block cuts off what is at work: nothing recorded is lost, and it can be resumed.
     """
 
-    def __init__(self, data_dir: str | Path | None = None, *, parallel: int | None = None) -> None:
+    def __init__(
+        self, data_dir: str | Path | None = None, *, store: str | None = None, parallel: int | None = None
+    ) -> None:
         self.directory = data_directory(data_dir)
+        self._store = store
         self._parallel = parallel
         self._tasks: dict[str, asyncio.Task[RunView]] = {}
         self._begun: set[str] = set()
@@ -156,6 +161,7 @@ class Runs:
             self.installation.operators,
             parallel=self._parallel,
             limits=read_limits(self.directory),
+            store=open_store(self.directory, store_named(self._store)),
             way_on=lambda *words: shlex.join(["somagent", *words, *given]),
         )
 
@@ -182,7 +188,8 @@ class Runs:
     def begin(self, run_id: str) -> None:
         """Works on the run in the background until it ends or waits for people, here or where it is worked on."""
         self._begun.add(run_id)
-        if run_id not in self._tasks and self.engine.view(run_id).phase not in ENDED:
+        task = self._tasks.get(run_id)
+        if (task is None or task.done()) and self.engine.view(run_id).phase not in ENDED:
             task = self._tasks[run_id] = asyncio.create_task(self._pursue(run_id), name=f"somagent {run_id}")
             task.add_done_callback(partial(self._ended, run_id))
 
@@ -193,7 +200,7 @@ class Runs:
             self.begin(top)
 
     def at_work(self, run_id: str) -> asyncio.Task[RunView] | None:
-        """The work on the run here, if there is any."""
+        """The work on the run here, if there is any, or what ended it before the run had ended."""
         return self._tasks.get(run_id)
 
     async def _pursue(self, run_id: str) -> RunView:
@@ -201,9 +208,8 @@ class Runs:
             return await pursue(engine, run_id)
 
     def _ended(self, run_id: str, task: asyncio.Task[RunView]) -> None:
-        del self._tasks[run_id]
-        if not task.cancelled():
-            task.exception()  # who waits for it hears of it; nobody has to
+        if task.cancelled() or task.exception() is None:
+            self._tasks.pop(run_id, None)
 
 
 @overload

@@ -1,0 +1,7 @@
+import somagent
+
+result = somagent.run("words.capsule.yaml", {"text": "one two", "publish": True}, submitter="ana")
+try:
+    result.check()
+except somagent.RunUnfinished as unfinished:
+    print(unfinished)

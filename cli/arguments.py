@@ -70,7 +70,7 @@ def _author(add: _Adder) -> None:
     new.add_argument("--force", action="store_true", help="overwrite files that are there")
     check = add("check", help="find every mistake in capsules, their tests and constitutions")
     check.add_argument(
-        "files", nargs="+", metavar="FILE", help="capsule, tests or constitution; `-` reads standard input"
+        "files", nargs="*", metavar="FILE", help="file or folder (default: this folder); `-` reads standard input"
     )
     _format(check)
     check.add_argument("--fix", action="store_true", help="mend what can only be meant in one way, in the files")

@@ -6,11 +6,13 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from somagent.cli import formats
 from somagent.cli.checking import STANDARD_INPUT, Checker, Found
 from somagent.cli.compiling import governing, installed
 from somagent.cli.exits import Exit, UserError
+from somagent.cli.files import documents
 from somagent.cli.printing import print_json
 from somagent.workflows.capsules import NotReadable
 
@@ -22,7 +24,7 @@ def run(arguments: Namespace) -> int:
     checker = Checker(installed(locked=arguments.locked), governing(arguments))
     found: list[Found] = []
     unread: dict[str, str] = {}
-    for name in _each_once(arguments.files):
+    for name in _each_once(arguments.files or ["."], unread):
         try:
             found.append(checker.file(name))
         except NotReadable as error:
@@ -37,11 +39,15 @@ def run(arguments: Namespace) -> int:
     return Exit.FAILED if any(_fails(one, arguments) for one in found) else Exit.OK
 
 
-def _each_once(names: Sequence[str]) -> list[str]:
-    """The files in their order, however often and in whatever way they are named."""
+def _each_once(names: Sequence[str], unread: dict[str, str]) -> list[str]:
+    """The files, and those in the folders, in their order, however often and in whatever way they are named."""
     found: dict[str, str] = {}
     for name in names:
-        found.setdefault(os.path.normpath(name), name)
+        inside = list(map(str, documents([name]))) if Path(name).is_dir() else [name]
+        if not inside:
+            unread[name] = f"there are no capsules, tests or constitutions below `{name}`"
+        for one in inside:
+            found.setdefault(os.path.normpath(one), one)
     return list(found.values())
 
 

@@ -152,3 +152,17 @@ def test_a_circle_of_capsules_is_shown_once(somagent: Shell) -> None:
         uses = f"  uses: {{ capsules: {{ next: ./{other}.capsule.yaml }} }}\n"
         somagent.capsule(one, f"{uses}  steps: {{ s: {{ capsule: {{ use: next }} }} }}\n")
     assert somagent("check", "a.capsule.yaml").out.count("error[CAP518]") == 1
+
+
+def test_check_takes_folders_and_this_one_by_default(somagent: Shell) -> None:
+    somagent.capsule("right", "  steps: { a: { script: { run: a } } }\n")
+    somagent.write("below/wrong.capsule.yaml", HEAD.replace("NAME", "wrong") + "  steps: {}\n")
+    somagent.write("below/other.yaml", "not: ours\n")
+    here = somagent("check")
+    assert here.code == 1
+    assert "below/wrong.capsule.yaml:5" in here.out
+    assert "ok: right.capsule.yaml" in here.out
+    assert somagent("check", "below", "right.capsule.yaml").out.count("wrong.capsule.yaml") >= 1
+    somagent.write("empty/other.yaml", "not: ours\n")
+    empty = somagent("check", "empty")
+    assert (empty.code, empty.err) == (2, "error: there are no capsules, tests or constitutions below `empty`\n")

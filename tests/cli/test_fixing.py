@@ -141,11 +141,11 @@ def test_a_file_that_cannot_be_read_hides_no_other_in_any_format(somagent: Shell
     assert checked.code == 2
     told = checked.err if form == "text" else checked.out
     assert "cannot read `nope.yaml`: no such file or directory" in told
-    assert "cannot read `folder.yaml`: is a directory" in told
+    assert "there are no capsules, tests or constitutions below `folder.yaml`" in told
     assert "CAP214" in checked.out
     if form == "json":
         assert checked.json["version"] == 1
-        assert [one["file"] for one in checked.json["files"]] == [name, "nope.yaml", "folder.yaml"]
+        assert [one["file"] for one in checked.json["files"]] == [name, "folder.yaml", "nope.yaml"]
     if form == "sarif":
         assert len(checked.json["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == 2
     if form == "github":

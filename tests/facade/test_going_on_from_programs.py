@@ -90,6 +90,8 @@ def test_a_failed_run_says_why_when_it_is_asked_and_a_retry_takes_over_what_succ
     with pytest.raises(somagent.RunFailed) as caught:
         failed.check()
     assert (failed.phase, caught.value.step) == ("Failed", "pull")
+    assert caught.value.failure is not None
+    assert caught.value.failure.failure_class == "error"
     said = str(caught.value)
     assert said.startswith("✗ pull failed: error, after ")
     assert "| no such host" in said
@@ -118,10 +120,12 @@ def test_who_leaves_cuts_off_what_is_at_work_and_anybody_can_go_on_with_it(tmp_p
     async def main() -> str:
         async with somagent.Runs(tmp_path / "runs") as runs:
             run = await runs.start(held_capsule(tmp_path), {"until": str(tmp_path / "go")})
+            waiting = asyncio.create_task(run.result())
             async for event in run:
                 if event.kind == "attempt":
-                    return run.id
-        raise AssertionError
+                    break
+        assert (await waiting).phase == "Pending"
+        return run.id
 
     run_id = asyncio.run(main())
     with somagent.Runs(tmp_path / "runs") as runs:

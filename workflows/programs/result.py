@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from somagent.operators.runner.records import Phase
 from somagent.workflows.engines.protocol import RunView
-from somagent.workflows.named_steps import waiting_steps
+from somagent.workflows.named_steps import find_step, waiting_steps
 from somagent.workflows.programs.outputs import outputs_of
 from somagent.workflows.programs.picture import run_picture
 from somagent.workflows.why import failed_step
@@ -16,12 +16,17 @@ T = TypeVar("T")
 
 
 class RunFailed(Exception):
-    """The run failed or was cancelled; the message says which step, with what, and the last that it wrote."""
+    """The run failed or was cancelled; the message says which step, with what, and the last that it wrote.
+
+    `step` is the step's name, `failure` its class and message, `view` the run.
+    """
 
     def __init__(self, view: RunView, why: Sequence[str]) -> None:
         super().__init__("\n".join(why) if why else _in_a_line(view))
         self.view = view
         self.step = failed_step(view)
+        found = find_step(view, self.step)
+        self.failure = found.step.failure if found is not None else view.failure
 
 
 class RunUnfinished(Exception):

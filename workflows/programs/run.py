@@ -51,12 +51,12 @@ class Run(Generic[T]):
         `EngineError`. Who stops waiting does not stop the run.
         """
         task = self._runs.at_work(self.id)
+        engine = self._runs.engine
         if task is not None:
-            view = await asyncio.shield(task)
+            view = await _ended(task) or engine.view(self.id)
         else:
-            engine = self._runs.engine
             view = await follow(engine, self.id, None) or engine.view(self.id)
-        why = await why_failed(self._runs.engine, view, self._runs.contents)
+        why = await why_failed(engine, view, self._runs.contents)
         return Result(view, self._outputs, why)
 
     def __aiter__(self) -> AsyncGenerator[Event, None]:
@@ -219,3 +219,14 @@ class Run(Generic[T]):
         message = view.failure.message if view.failure is not None else ""
         when = view.ended_at or at or view.run.created_at
         yield Event(at=when, key=StepKey(self.id, ""), kind="run", phase=view.phase, message=message)
+
+
+async def _ended(task: asyncio.Task[RunView]) -> RunView | None:
+    """What the work came to; None when it was cut off. Who stops waiting does not stop it."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        own = asyncio.current_task()
+        if not task.cancelled() or (own is not None and own.cancelling()):
+            raise
+        return None

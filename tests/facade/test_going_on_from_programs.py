@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from small_capsules import asked_capsule, fails_capsule, filling_capsule, held_capsule, sum_capsule
+from small_capsules import asked_capsule, fails_capsule, filling_capsule, held_capsule, sum_capsule, whole_capsule
 
 import somagent
 
@@ -177,3 +177,17 @@ def test_who_stops_looking_and_who_comes_too_late_is_told_so(tmp_path: Path) -> 
         assert told(list(run))[-1] == "run"
     with pytest.raises(RuntimeError, match="closed with their block"):
         run.result()
+
+
+def test_steps_inside_a_capsule_are_named_by_the_way_to_them(tmp_path: Path) -> None:
+    with somagent.Runs(tmp_path / "runs") as runs:
+        run = runs.start(whole_capsule(tmp_path))
+        with pytest.raises(somagent.RunUnfinished, match="`part/agree`: Publish"):
+            run.result().check()
+        run.approve("part/agree", by="bo", outputs={"level": 4})
+        assert run.result().outputs == {"at": 4}
+        assert [chunk.text for chunk in run.logs("part/write")] == ["wrote it\n"]
+        assert [chunk.key.step for chunk in run.logs()] == ["write", "agree"]
+        assert run.fetch("part.page", tmp_path / "copy").read_text() == "words\n"
+        with pytest.raises(somagent.EngineError, match="has no step `part/rite`; its steps: part, part/write"):
+            run.logs("part/rite")

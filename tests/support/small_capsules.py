@@ -74,6 +74,17 @@ spec:
       script: { run: echo done }
 """
 
+_WHOLE = """\
+apiVersion: somagent.io/v1alpha1
+kind: Capsule
+metadata: { name: whole }
+spec:
+  uses: { capsules: { asked: ./asked.capsule.yaml } }
+  steps:
+    part: { capsule: { use: asked } }
+  outputs: { at: "${{ steps.part.at }}" }
+"""
+
 
 def sum_capsule(folder: Path) -> Path:
     """Adds two numbers."""
@@ -98,6 +109,12 @@ def held_capsule(folder: Path) -> Path:
 def filling_capsule(folder: Path) -> Path:
     """Has so many items that its journal grows beyond 256 KiB."""
     return _written(folder, "filling", _FILLING)
+
+
+def whole_capsule(folder: Path) -> Path:
+    """Has the one that asks as its step `part`."""
+    asked_capsule(folder)
+    return _written(folder, "whole", _WHOLE)
 
 
 def _written(folder: Path, name: str, text: str) -> Path:

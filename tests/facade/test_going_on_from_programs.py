@@ -102,6 +102,10 @@ def test_a_failed_run_says_why_when_it_is_asked_and_a_retry_takes_over_what_succ
         new = runs.get(failed.id).retry(inputs={"go": "yes"})
         assert new.result().check().outputs == {}
         assert [step.id for step in new.view().steps if step.history] == ["pull"]
+        mended = fails_capsule(tmp_path)
+        mended.write_text(mended.read_text().replace('default: "no"', 'default: "yes"').replace("= yes", "= no"))
+        new = runs.get(failed.id).retry(capsule=mended)
+        assert (new.result().phase, [step.id for step in new.view().steps if step.history]) == ("Succeeded", ["pull"])
 
 
 def test_who_stops_waiting_does_not_stop_the_run(tmp_path: Path) -> None:
@@ -191,3 +195,27 @@ def test_steps_inside_a_capsule_are_named_by_the_way_to_them(tmp_path: Path) -> 
         assert run.fetch("part.page", tmp_path / "copy").read_text() == "words\n"
         with pytest.raises(somagent.EngineError, match="has no step `part/rite`; its steps: part, part/write"):
             run.logs("part/rite")
+
+
+def test_who_rejects_fails_the_run_and_is_named_in_why(tmp_path: Path) -> None:
+    with somagent.Runs(tmp_path / "runs") as runs:
+        run = runs.start(asked_capsule(tmp_path))
+        run.result()
+        run.reject("agree", by="bo", comment="too early")
+        with pytest.raises(somagent.RunFailed, match="rejected by bo: too early") as caught:
+            run.result().check()
+    assert caught.value.step == "agree"
+
+
+def test_runs_are_opened_again_after_a_block_and_not_inside_it(tmp_path: Path) -> None:
+    runs = somagent.Runs(tmp_path / "runs")
+    with runs as open_:
+        run_id = open_.start(sum_capsule(tmp_path), {"left": 1}).id
+        with pytest.raises(RuntimeError, match="open already"), runs:
+            pass
+
+    async def main() -> str:
+        async with runs:
+            return (await runs.get(run_id).resume().result()).phase
+
+    assert asyncio.run(main()) == "Succeeded"

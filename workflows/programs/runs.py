@@ -53,9 +53,11 @@ class Runs:
         self._tasks: dict[str, asyncio.Task[RunView]] = {}
         self._begun: set[str] = set()
         self._users = 0
-        self._blocking: list[BlockingRuns] = []
+        self._blocking: BlockingRuns | None = None
+        self._is_open = False
 
     async def __aenter__(self) -> Runs:
+        self._open()
         return self
 
     async def __aexit__(
@@ -66,13 +68,15 @@ class Runs:
     def __enter__(self) -> BlockingRuns:
         from somagent.workflows.programs.blocking import BlockingRuns  # noqa: PLC0415  which is made of this one
 
-        self._blocking.append(BlockingRuns(self))
-        return self._blocking[-1]
+        self._open()
+        self._blocking = BlockingRuns(self)
+        return self._blocking
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blocking.pop().close()
+        if self._blocking is not None:
+            self._blocking.close()
 
     @overload
     async def start(
@@ -144,6 +148,8 @@ class Runs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._is_open = False
+        self.__dict__.pop("engine", None)  # the next block has another event loop
 
     # What follows is for the runs themselves.
 
@@ -184,6 +190,11 @@ class Runs:
             self._users -= 1
             if not self._users:
                 self.engine.close()
+
+    def _open(self) -> None:
+        if self._is_open:
+            raise RuntimeError("these runs are open already; make `Runs()` anew for another block")
+        self._is_open = True
 
     def begin(self, run_id: str) -> None:
         """Works on the run in the background until it ends or waits for people, here or where it is worked on."""

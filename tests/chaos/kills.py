@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -88,10 +89,12 @@ class Commands:
             os.close(file)
         return Started(child, command, at, out, err)
 
-    def wait(self, started: Started, kill_after_s: float | None = None) -> Ended:
-        """Waits for it, or kills it."""
+    def wait(self, started: Started, kill_after_s: float | None = None, kill_when_told: str = "") -> Ended:
+        """Waits for it, or kills it: after that time, or when it has said that."""
         ended_by_itself = False
         try:
+            if kill_when_told:
+                kill_after_s = _wait_until_told(started, kill_when_told)
             ended_by_itself = _wait_for(started.pid, _LONGEST_S if kill_after_s is None else kill_after_s)
         finally:  # the campaign may be told to stop meanwhile
             if not ended_by_itself:
@@ -142,6 +145,27 @@ def _wait_for(child: int, seconds: float) -> bool:
             return False
         time.sleep(min(0.002, left))
     return True
+
+
+def _wait_until_told(started: Started, words: str) -> float | None:
+    """0 when it said so; None when it ended, or was silent for too long, which is for others to find."""
+    end = time.monotonic() + _LONGEST_S
+    while time.monotonic() < end and not _wait_for(started.pid, 0.02):
+        if words in started.err.read_text(encoding="utf-8", errors="replace"):
+            return 0.0
+    return None
+
+
+@contextlib.contextmanager
+def _held(lease: Path) -> Iterator[None]:
+    """Holds the lease as a process at work does."""
+    lease.touch()
+    with lease.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        until = time.clock_gettime(time.CLOCK_BOOTTIME) + 600
+        file.write(f"{f'{os.getpid()} runs 600.000 {until:.3f}':<63}\n".encode())
+        file.flush()
+        yield
 
 
 class Trial:
@@ -218,11 +242,13 @@ class Trial:
         if not first.err.read_text(encoding="utf-8"):  # it has not got the lease yet: it may take it afterwards
             os.kill(first.pid, signal.SIGCONT)
             return commands.wait(first, kill_after_s=moment)
-        (self.folder / ".somagent" / "lease").unlink(missing_ok=True)
+        lease = self.folder / ".somagent" / "lease"
+        lease.unlink(missing_ok=True)
         other = commands("resume", run, *self.parallel)
-        went_on = time.time()
-        os.kill(first.pid, signal.SIGCONT)
-        old = commands.wait(first)
+        with _held(lease):  # else it could take the lease again, as it may, and begin what is left
+            went_on = time.time()
+            os.kill(first.pid, signal.SIGCONT)
+            old = commands.wait(first, kill_when_told="took over")
         if "locked" in other.process.told:  # it had been stopped in the middle of a write: nobody took anything
             return old
         commands.ended[-1] = old.process._replace(usurped=(stopped, went_on))

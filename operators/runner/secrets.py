@@ -2,17 +2,19 @@
 
 Inside a run a secret is a `Secret`, the name of a value that is kept outside. It is read at the last moment, by the one
 operator that was granted it, and never becomes part of arguments, records, digests, logs or outputs. What a process
-prints is searched for the values that it was given (`Mask`), and an output that holds one is refused.
+prints is searched for the values that it was given (`masking`), and an output that holds one is refused.
 
-On this machine secrets are files: `SECRET/KEY` below a folder, as Kubernetes mounts them into pods.
+A value comes from a variable of the environment, else from the program that SOMAGENT_SECRETS_COMMAND names, else from a
+file: `SECRET/KEY` below a folder, as Kubernetes mounts them into pods.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shlex
 import stat
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,10 @@ from somagent.capsule_compiler.plan import Node, Plan
 from somagent.operators.operator import StepFailure
 from somagent.operators.runner.records import RunRecord, Secret
 
-MASK = b"***"
 VARIABLE = "SOMAGENT_SECRETS"
+COMMAND = "SOMAGENT_SECRETS_COMMAND"
 MAX_BYTES = 65_536
-_LEAST_LINE = 4  # characters of a line of a secret that is looked for by itself
+_PATIENCE_S = 30.0
 _FORM = re.compile(r"(?P<secret>[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)/(?P<key>[-._a-zA-Z0-9]{1,253})")
 
 
@@ -49,27 +51,69 @@ def secret_named(text: object) -> Secret | None:
     return Secret(secret=match["secret"], key=match["key"])
 
 
-def read_secret(secret: Secret, folder: Path | None = None) -> str:
-    """The value; one line break at the end of the file is not part of it. Raises `SecretMissing`."""
-    path = (folder or secrets_folder()) / secret.secret / secret.key
+def variable_of(secret: Secret) -> str:
+    """The variable that a secret's value may be in: `SOMAGENT_SECRET_GIT_WRITER__TOKEN` for `git-writer/token`."""
+    name, key = (re.sub("[^A-Za-z0-9]", "_", part).upper() for part in (secret.secret, secret.key))
+    return f"SOMAGENT_SECRET_{name}__{key}"
+
+
+def read_secret(secret: Secret, folder: Path | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """The value; one line break at its end is not part of it. Raises `SecretMissing`."""
     what = f"secret `{secret.secret}/{secret.key}`"
+    if (given := environment.get(variable_of(secret))) is not None:
+        return _value(os.fsencode(given), what, f"${variable_of(secret)}")
+    if command := environment.get(COMMAND):
+        return _value(_provided(secret, command, what), what, f"what ${COMMAND} printed")
+    path = (folder or secrets_folder(environment)) / secret.secret / secret.key
+    return _value(_kept(path, what), what, str(path))
+
+
+def _kept(path: Path, what: str) -> bytes:
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            status = os.fstat(file.fileno())
+            if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise SecretMissing(f"{what}: others can read {path}; take that away with `chmod 600`")
-            content = file.read(MAX_BYTES + 1)
+            if status.st_uid not in {0, os.geteuid()}:
+                raise SecretMissing(f"{what}: {path} belongs to another account, which can read and change it")
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise SecretMissing(f"{what} is not here: write its value to {path} (mode 600)") from None
     except OSError as fault:
         raise SecretMissing(f"{what}: {path} cannot be read ({fault.strerror})") from None
+
+
+def _provided(secret: Secret, command: str, what: str) -> bytes:
+    """What the user's own program prints for the secret; what it complains about may hold values, and is not shown."""
+    try:
+        argv = [*shlex.split(command), f"{secret.secret}/{secret.key}"]
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE_S,
+            start_new_session=True,
+            check=False,
+        )
+    except (OSError, ValueError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise SecretMissing(f"{what}: ${COMMAND} cannot be started ({reason})") from None
+    except subprocess.TimeoutExpired:
+        raise SecretMissing(f"{what}: ${COMMAND} did not answer within {_PATIENCE_S:g} s") from None
+    if done.returncode != 0:
+        raise SecretMissing(f"{what}: ${COMMAND} ended with exit code {done.returncode} for it")
+    return done.stdout
+
+
+def _value(content: bytes, what: str, where: str) -> str:
     if len(content) > MAX_BYTES:
-        raise SecretMissing(f"{what}: {path} has more than {MAX_BYTES:,} bytes")
+        raise SecretMissing(f"{what}: {where} has more than {MAX_BYTES:,} bytes")
     try:
         value = content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise SecretMissing(f"{what}: {path} is not UTF-8 text") from None
+        raise SecretMissing(f"{what}: {where} is not UTF-8 text") from None
     if not value or "\0" in value:
-        raise SecretMissing(f"{what}: {path} {'holds a NUL character' if value else 'is empty'}")
+        raise SecretMissing(f"{what}: {where} {'holds a NUL character' if value else 'is empty'}")
     return value
 
 
@@ -114,57 +158,3 @@ class Vault:
             return self._read(secret)
         except SecretMissing as fault:
             raise StepFailure("error", str(fault)) from None
-
-
-class Mask:
-    """Takes the values of secrets out of a stream of bytes, also where a value is cut by the end of a chunk.
-
-    Looked for are each value, its lines of four characters and more, and both as JSON writes them.
-    """
-
-    def __init__(self, values: Iterable[str]) -> None:
-        words = {form for value in values for form in _forms(value)}
-        self._words = sorted(words, key=len, reverse=True)  # the longest first, so that none is cut by its own part
-        self._pattern = re.compile(b"|".join(map(re.escape, self._words))) if self._words else None
-        self._held = b""
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to look for."""
-        return self._pattern is not None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What can be let out by now."""
-        if self._pattern is None:
-            return chunk
-        content = self._pattern.sub(MASK, self._held + chunk)
-        longest = min(len(self._words[0]) - 1, len(content))
-        keep = next((length for length in range(longest, 0, -1) if self._starts(content, length)), 0)
-        self._held = content[len(content) - keep :]
-        return content[: len(content) - keep]
-
-    def end(self) -> bytes:
-        """What was held back."""
-        held, self._held = self._held, b""
-        return held
-
-    def whole(self, text: str) -> str:
-        """A text without the values."""
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(MASK, text.encode(errors="surrogatepass")).decode(errors="replace")
-
-    def finds(self, content: bytes) -> bool:
-        """Whether a value is in the content."""
-        return self._pattern is not None and self._pattern.search(content) is not None
-
-    def _starts(self, content: bytes, length: int) -> bool:
-        tail = content[len(content) - length :]
-        return any(len(word) > length and word.startswith(tail) for word in self._words)
-
-
-def _forms(value: str) -> Iterable[bytes]:
-    lines = [line for line in value.splitlines() if len(line) >= _LEAST_LINE]
-    for text in (value, *lines):
-        yield text.encode()
-        yield json.dumps(text)[1:-1].encode()
-        yield json.dumps(text, ensure_ascii=False)[1:-1].encode()

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 from functools import cache
 
-_MARK = b"SOMAGENT_"  # by these a run that a script started is found again, see `processes`
+_MARKS = (
+    b"SOMAGENT_IDEMPOTENCY_KEY=",
+    b"SOMAGENT_OUTPUT=",
+)  # by these a run that a script started is found again, see `processes`
 _PR_SET_DUMPABLE = 4  # prctl(2)
 _BLOCK = slice(47, 49)  # env_start and env_end among the fields after the name, see proc_pid_stat(5)
 
@@ -37,6 +40,6 @@ def _wipe(start: int, size: int) -> None:
         os.putenv(name, value)  # C's own table points into the block until a variable is set anew
     with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123
         memory.seek(start)
-        kept = [entry + b"\0" for entry in memory.read(size).split(b"\0") if entry.startswith(_MARK)]
+        kept = [entry + b"\0" for entry in memory.read(size).split(b"\0") if entry.startswith(_MARKS)]
         memory.seek(start)
         memory.write(b"".join(kept).ljust(size, b"\0")[:size])

@@ -17,7 +17,7 @@ from typing import IO
 from msgspec import Struct
 
 from somagent.operators.runner.log import StepLog
-from somagent.operators.runner.secrets import Mask
+from somagent.operators.runner.masking import Mask
 from somagent.operators.script.limits import Limits, ended_for_memory, first_to_go
 from somagent.operators.script.processes import Family
 from somagent.operators.script.watch import beyond

@@ -18,11 +18,11 @@ from somagent.capsule_compiler.plan import IncludedFile, Plan
 from somagent.operators.operator import Answer, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts
 from somagent.operators.runner.contents import ArtifactRefused, ContentError
+from somagent.operators.runner.masking import Mask
 from somagent.operators.runner.records import Artifact, Secret, StepKey
-from somagent.operators.runner.secrets import Mask
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
-from somagent.operators.script.answer import AnswerRefused, Written, read_answer, value_of
+from somagent.operators.script.answer import LIMIT_BYTES, AnswerRefused, Written, read_answer, value_of
 from somagent.operators.script.args import ENV_NAME, ScriptArgs
 from somagent.operators.script.container import Container, end_containers, run_contained
 from somagent.operators.script.failures import failure_of
@@ -52,7 +52,9 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
     places = environment.Places.make(step.own_folder())
     include = await _include(args, step)
     variables = environment.environment(step, places, include)
-    secrets = {name: step.vault.value(value) for name, value in args.env.items() if isinstance(value, Secret)}
+    secrets = {
+        name: await in_thread(step.vault.value, value) for name, value in args.env.items() if isinstance(value, Secret)
+    }
     values, only_in_file, copies = await _values(args, step, places)
     shown = [*copies, *([include] if include is not None else [])]
     variables |= values | secrets
@@ -181,7 +183,9 @@ async def _outputs(step: Step, places: environment.Places, mask: Mask) -> dict[s
     faults: list[str] = []
     try:
         written = read_answer(places.output)
-    except AnswerRefused as fault:
+    except AnswerRefused as fault:  # it shows parts of what was written
+        if mask and _is_plain(places.output) and mask.finds(places.output.read_bytes()[:LIMIT_BYTES]):
+            raise StepFailure("denied", f"$SOMAGENT_OUTPUT: {_LEAKS}; nothing of this attempt was recorded") from None
         raise StepFailure("invalid_output", str(fault)) from None
     _refuse_secrets(written, mask)
     outputs: dict[str, Any] = {}
@@ -195,8 +199,12 @@ async def _outputs(step: Step, places: environment.Places, mask: Mask) -> dict[s
         except (AnswerRefused, ArtifactRefused) as fault:
             faults.append(str(fault))
     if faults:
-        raise StepFailure("invalid_output", "\n".join(faults))
+        raise StepFailure("invalid_output", mask.whole("\n".join(faults)))
     return outputs | {name: text.text for name, text in written.items()}
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _refuse_secrets(written: Mapping[str, Written], mask: Mask) -> None:
@@ -208,9 +216,9 @@ def _refuse_secrets(written: Mapping[str, Written], mask: Mask) -> None:
 
 
 def _holds_secret(path: Path, mask: Mask) -> bool:
-    """Whether a file, or a file below a folder, has the value of a secret as it stands, or is named by one."""
+    """Whether a file, or a file below a folder, has the value of a secret, or is named by one."""
     for file in [path] if not path.is_dir() else path.rglob("*"):
-        if mask.finds(os.fsencode(file.name)):
+        if mask.finds(os.fsencode(file.name)) or (file.is_symlink() and mask.finds(os.fsencode(file.readlink()))):
             return True
         if file.is_file() and not file.is_symlink() and mask.finds(file.read_bytes()):
             return True

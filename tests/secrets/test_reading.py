@@ -1,5 +1,6 @@
 """Values of secrets are read at the last moment, from files that nobody else can read."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,36 @@ def test_only_a_name_and_a_key_name_a_secret(text: object) -> None:
 def test_the_folder_is_the_one_that_is_named_else_below_the_configuration() -> None:
     assert secrets_folder({"SOMAGENT_SECRETS": "/run/secrets"}) == Path("/run/secrets")
     assert secrets_folder({"XDG_CONFIG_HOME": "/home/ana/.conf"}) == Path("/home/ana/.conf/somagent/secrets")
+
+
+def test_a_variable_goes_before_a_program_and_a_program_before_a_file(kept: Path) -> None:
+    folder = kept.parents[1]
+    assert read_secret(TOKEN, folder, {}) == "s3cr3t"
+    program = {"SOMAGENT_SECRETS_COMMAND": "printf 'from %s\\n'"}
+    assert read_secret(TOKEN, folder, program) == "from git-writer/token"
+    assert read_secret(TOKEN, folder, {**program, "SOMAGENT_SECRET_GIT_WRITER__TOKEN": "from env\n"}) == "from env"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("sh -c 'echo s3cr3t; echo s3cr3t >&2; exit 3'", "ended with exit code 3 for it"),
+        ("no-such-program", "cannot be started"),
+        ("'unclosed", "cannot be started"),
+        ("true", "what .SOMAGENT_SECRETS_COMMAND printed is empty"),
+    ],
+)
+def test_a_program_that_gives_no_value_is_told_without_its_words(tmp_path: Path, command: str, reason: str) -> None:
+    with pytest.raises(SecretMissing, match=reason) as refused:
+        read_secret(TOKEN, tmp_path, {"SOMAGENT_SECRETS_COMMAND": command})
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_account_is_refused(kept: Path) -> None:
+    os.chown(kept, 12345, -1)
+    with pytest.raises(SecretMissing, match="belongs to another account"):
+        read_secret(TOKEN, kept.parents[1])
 
 
 def test_a_step_reads_what_it_was_granted_and_nothing_else() -> None:

@@ -27,7 +27,9 @@ print(libc.prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
 
 
 def test_a_script_does_not_find_the_environment_of_the_process_that_runs_it(somagent):
-    ran = somagent("run", somagent.capsule("look", READER.lstrip("\n")), MY_SECRET="hunter2")
+    ran = somagent(
+        "run", somagent.capsule("look", READER.lstrip("\n")), MY_SECRET="hunter2", SOMAGENT_SECRET_A__B="hunter2"
+    )
     assert ran.code == 0, ran.err
     kept = {path: path.read_bytes() for path in somagent.folder.rglob("*") if path.is_file()}
     assert any(b"looked\n" in content for content in kept.values())

@@ -176,3 +176,17 @@ def test_a_program_runs_and_goes_on_with_runs_that_are_kept_there(store: str, tm
         assert (run.result().phase, [one.id for one in runs.list()]) == ("Succeeded", [run.id])
     with pytest.raises(somagent.EngineError, match="is no address of a store"):
         somagent.Runs(tmp_path, store="mysql://x").list()
+
+
+def test_a_due_date_is_kept_by_another_worker_than_the_one_that_asked(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
+) -> None:
+    ask = "  steps:\n    ask: { review: { title: 'Now?', due: 4s, onTimeout: approve } }\n"
+    workers = {name: serve(name) for name in ("one", "two")}
+    wait_until(lambda: all("works in" in said(name) for name in workers))
+    run = somagent("run", somagent.capsule("due", ask), "--detach", "--store", store, "--output", "json").json["id"]
+    asked = f"{run} Waiting for people: ask"
+    wait_until(lambda: asked in said("one") + said("two"))
+    by, other = ("one", "two") if asked in said("one") else ("two", "one")
+    workers[by].kill()
+    wait_until(lambda: f"{run} Succeeded" in said(other))

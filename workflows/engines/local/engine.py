@@ -214,8 +214,9 @@ class LocalEngine:
         if self.store.shared:
             journal, epoch = self._writable(), self._writable().writer.epoch or 0
             claimed = await journal.write("claim", lambda db: self.store.claim(db, runs, epoch, limit))
-            if claimed:
-                await recover(journal, self._operators, self._directory, self._clock.now(), claimed)
+            begun = [run_id for run_id in claimed if journal.rows.run(run_id).started_at is not None]
+            if begun:  # by a worker that has lost them, perhaps
+                await recover(journal, self._operators, self._directory, self._clock.now(), begun)
         else:  # whoever holds the lease works on all of them
             claimed = list(runs[:limit])
         self._claimed |= set(claimed)

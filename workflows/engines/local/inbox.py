@@ -16,21 +16,35 @@ class Inbox:
         self._rows = rows
         self._decided, _ = rows.decided_since(0)
         self._due: dict[str, datetime] = {}
-        self._look_at = set(rows.left(parked=True))  # parked runs that something may have happened to
+        self._parked = set(rows.left(parked=True))
+        self._look_at = set(self._parked)  # parked runs that something may have happened to
+        self._holders = set(rows.holders())
 
     def ready(self, now: datetime) -> Iterator[str]:
-        """The runs that something can be done for now; `parked` must be told of one that is left for later."""
+        """The runs that something can be done for now, also those that were named before and are not `taken`."""
         self._decided, decided = self._rows.decided_since(self._decided)
         self._look_at |= {run.partition(".")[0] for run in decided}
         self._look_at |= {run for run, due in self._due.items() if due <= now}
-        parked, self._look_at = self._look_at, set()
-        left = {*self._rows.left(parked=False), *self._rows.cancels_left()}
-        left |= {run for run in parked if self._can_go_on(run, now)}
+        self._look_at = {run for run in self._look_at if self._can_go_on(run, now)}
+        left = {*self._rows.left(parked=False), *self._rows.cancels_left(), *self._look_at}
         yield from sorted(left)  # an id begins with the minute
+
+    def look_around(self) -> None:
+        """Sees to what other workers parked; when one of them is gone, to all parked runs, since it may have been told.
+
+        What they park while they live is theirs: they know when its time is over.
+        """
+        holders, parked = set(self._rows.holders()), set(self._rows.left(parked=True))
+        self._look_at |= parked if self._holders - holders else parked - self._parked
+        self._holders, self._parked = holders, parked
 
     def next_due(self) -> datetime | None:
         """When a parked run is to be looked at although nobody wrote anything."""
         return min(self._due.values(), default=None)
+
+    def taken(self, run_id: str) -> None:
+        """The run is worked on from now on."""
+        self._look_at.discard(run_id)
 
     def parked(self, run_id: str) -> None:
         """Has a run looked at again: people may have decided before it had parked."""

@@ -109,7 +109,9 @@ class Worker:
             # That a worker of a shared store has died is written by nobody.
             anew = self._store.shared and monotonic() - looked > _LOOK_ANEW_S
             if ended or anew or seen != (seen := rows.version()) or (due is not None and due <= now):
-                looked = monotonic()
+                if anew:
+                    looked = monotonic()
+                    inbox.look_around()
                 await self._take(engine, rows, inbox, [one for one in inbox.ready(now) if one not in self._refused])
             await _first(_LOOK_S, self._stopping, *self._tasks.values())
         engine.begin_nothing()
@@ -124,16 +126,14 @@ class Worker:
 
     async def _take(self, engine: LocalEngine, rows: Rows, inbox: Inbox, ready: Sequence[str]) -> None:
         most = engine.places if self._store.shared else _AT_ONCE  # the others shall have some, too
-        ready = self._within(engine.limits, rows, inbox, ready)
+        ready = self._within(engine.limits, rows, ready)
         free = [run_id for run_id in ready if run_id not in self._tasks]
         taken = await engine.claim(free, most - len(self._tasks)) if free and len(self._tasks) < most else []
-        for run_id in ready:
-            if run_id in taken:
-                self._begin(engine, rows, run_id)
-            else:
-                inbox.parked(run_id)
+        for run_id in taken:
+            inbox.taken(run_id)
+            self._begin(engine, rows, run_id)
 
-    def _within(self, limits: Limits, rows: Rows, inbox: Inbox, ready: Sequence[str]) -> Sequence[str]:
+    def _within(self, limits: Limits, rows: Rows, ready: Sequence[str]) -> Sequence[str]:
         """Without the runs that are one too many of their capsule; they are asked about again when one has ended."""
         if not limits.runs:
             return ready
@@ -143,7 +143,6 @@ class Worker:
             capsule = rows.run(run_id).run.capsule
             if run_id not in self._tasks:
                 if at_work[capsule] >= limits.runs.get(capsule, _AT_ONCE):
-                    inbox.parked(run_id)
                     continue
                 at_work[capsule] += 1
             within.append(run_id)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Budget, FanOut, Hole, Node, Plan, Retry, Template, encode_plan, plan_digest
 from somagent.operators.runner.records import StepKey
-from somagent.workflows.engines.local import LocalEngine, audit
+from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.writer import CRASH_POINTS
 from somagent.workflows.engines.protocol import RunView
@@ -135,7 +135,9 @@ def test_what_was_spent_is_settled_once_reserved_or_not_whenever_the_process_die
             first = trial(directory, plan, die_at=point, count=count)
             run = trial(directory, plan, first["run"])["run"]
             with opened(place_of(directory)) as rows:
-                accounts = rows._ask("SELECT budget, reserved_tokens, spent_tokens FROM accounts", ())
+                accounts = rows._ask(
+                    "SELECT budget, reserved_tokens, spent_tokens FROM accounts ORDER BY spent_tokens DESC", ()
+                )
                 assert rows._ask("SELECT * FROM reservations", ()) == []
                 told = rows.result(StepKey(run, "tell"))
             assert run == first["run"]
@@ -158,12 +160,12 @@ def test_what_people_wrote_stands_from_its_commit_on(
     run = None if act == "stop" else trial(tmp_path / "data", plan)["run"]
     cut = trial(tmp_path / "data", plan, run, die_at=f"{act}.{moment}", count=1, act=act)
     assert cut["phase"] == "killed"
-    view = LocalEngine(tmp_path / "data", {}).view(cut["run"])
+    view = engine_at(tmp_path / "data").view(cut["run"])
     assert view.held_by is None
-    deeds = [json.decode(line)["kind"] for line in audit.lines(tmp_path / "data")]
+    deeds = [json.decode(line)["kind"] for line in audit.lines(place_of(tmp_path / "data"))]
     written = {"signal": "decision", "cancel": "cancel"}.get(act)
     assert deeds == ["submit", *([written] if written and moment == "committed" else [])]
-    assert not audit.check(tmp_path / "data").fault
+    assert not audit.check(place_of(tmp_path / "data")).fault
     after = trial(tmp_path / "data", plan, cut["run"])
     assert after["phase"] == (phase_with if moment == "committed" else phase_without)
 
@@ -215,15 +217,15 @@ def test_any_graph_ends_as_if_undisturbed_wherever_its_processes_die(
         run, done = None, 0
         for point, count in dying:
             answer = trial(here / "cut", plan, run, point, count)
-            run = answer["run"] or next((known.id for known in LocalEngine(here / "cut", {}).runs()), None)
+            run = answer["run"] or next((known.id for known in engine_at(here / "cut").runs()), None)
             if run is not None:
                 fresh = begun(marks)[done:]
                 done += len(fresh)
         before = names(recorded(here / "cut", run)) if run else set()
         answer = trial(here / "cut", plan, run)
         assert set(begun(marks)[done:]) & before == set()
-        assert ending(LocalEngine(here / "cut", {}).view(answer["run"])) == ending(
-            LocalEngine(here / "whole", {}).view(undisturbed["run"])
+        assert ending(engine_at(here / "cut").view(answer["run"])) == ending(
+            engine_at(here / "whole").view(undisturbed["run"])
         )
 
 

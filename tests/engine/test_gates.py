@@ -191,7 +191,7 @@ def test_who_starts_a_run_again_is_its_submitter(parked, make_engine, go, again)
     assert (same.run.submitter, same.phase) == ("ada", "Waiting")
 
 
-def test_whom_runs_wait_for_is_listed_with_who_has_approved(parked, make_engine, go, clock, tmp_path):
+def test_whom_runs_wait_for_is_listed_with_who_has_approved(parked, make_engine, go, clock, place):
     first = parked(users=["bob", "eve"], count=2, not_submitter=True).run.id
     clock.wall += timedelta(days=3)
     second = parked().run.id
@@ -201,7 +201,7 @@ def test_whom_runs_wait_for_is_listed_with_who_has_approved(parked, make_engine,
             await engine.signal(first, decision())
 
     go(main())
-    listed = waiting_for_people(tmp_path / "data")
+    listed = waiting_for_people(place)
     assert [(one.run.id, one.step, one.who, one.approved) for one in listed] == [
         (first, "gate", "bob, eve, not ada", ("bob",)),
         (second, "gate", "anyone", ()),

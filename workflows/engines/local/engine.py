@@ -249,6 +249,9 @@ class LocalEngine:
                 if not self._executions:
                     self.close()  # so that the lease can be asked for again
                 raise
+            except EngineError:
+                await self._leave(run_id)  # another worker may be able to
+                raise
         return self.view(run_id)
 
     def check_lease(self) -> None:
@@ -362,6 +365,14 @@ class LocalEngine:
             self._executions[run.id].look()
         if run.parent is not None:
             self._look(self._known(run.parent.run).run)
+
+    async def _leave(self, run_id: str) -> None:
+        """Lets others claim a run that could not be begun."""
+        if not self.store.shared:
+            return
+        leave = "UPDATE runs SET epoch = 0 WHERE id = ? AND phase != 'Running'"
+        with contextlib.suppress(EngineError):
+            await self._writable().write("stop", lambda db: db.execute(leave, (run_id,)).rowcount)
 
     async def _mark(
         self, run_id: str, name: Name, phase: Phase, now: datetime, outcome: rules.Outcome | None = None

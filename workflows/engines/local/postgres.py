@@ -170,9 +170,10 @@ class PostgresStore:
             "(SELECT epoch FROM workers WHERE epoch NOT IN (SELECT epoch FROM alive) FOR UPDATE SKIP LOCKED)"
         )
         found = db.execute(
-            f"SELECT id, epoch FROM runs WHERE id = ANY(?) AND ended_at IS NULL {_UNHELD} "  # noqa: S608 - a constant
+            "SELECT id, epoch FROM runs WHERE id = ANY(?) AND ended_at IS NULL "
+            "AND (epoch IN (0, ?) OR epoch NOT IN (SELECT epoch FROM alive)) "
             "ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED",
-            (list(runs), limit),
+            (list(runs), epoch, limit),
         ).fetchall()
         # Locked, they are as they are now; the look at the workers above may be older than somebody's claim.
         at_work = {one for (one,) in db.execute("SELECT epoch FROM workers").fetchall()}

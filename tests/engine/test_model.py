@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
     def die(self, point: str, count: int) -> None:
         self.work(point, count)
 
-    @precondition(lambda self: self.open_gates())
+    @precondition(lambda self: self.open_gates() and not self.model.cancelled)  # after that it is refused
     @rule(approve=st.sampled_from([True, True, False]), which=st.integers(0, 7))
     def decide(self, approve: bool, which: int) -> None:
         gates = self.open_gates()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from somagent.operators.runner.records import Artifact
+    from somagent.workflows.capsules import NotReadable
     from somagent.workflows.engines.protocol import DecisionRefused, EngineError, Event, UnknownRun
     from somagent.workflows.identity import IdentityRefused
     from somagent.workflows.inputs import InputsRefused
@@ -32,6 +33,7 @@ _HOMES = {
     "Event": "workflows.engines.protocol",
     "IdentityRefused": "workflows.identity",
     "InputsRefused": "workflows.inputs",
+    "NotReadable": "workflows.capsules",
     "OutputsRefused": "workflows.programs.outputs",
     "Result": "workflows.programs.result",
     "Run": "workflows.programs.run",
@@ -55,6 +57,7 @@ __all__ = [
     "Event",
     "IdentityRefused",
     "InputsRefused",
+    "NotReadable",
     "OutputsRefused",
     "Result",
     "Run",

@@ -1,6 +1,7 @@
 """Runs that programs start, watch, decide on and go on with, with an event loop and without."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import threading
@@ -36,6 +37,9 @@ def test_a_program_with_a_loop_sees_every_event_once_decides_and_has_the_result(
             assert run.fetch("page", tmp_path / "copy").read_text() == "words\n"
             with pytest.raises(somagent.EngineError, match="did you mean `page`"):
                 run.fetch("pge")
+            shutil.rmtree(tmp_path / "runs" / "contents")
+            with pytest.raises(somagent.EngineError, match="artifact `page` of r-"):
+                run.fetch("page", tmp_path / "again")
 
     asyncio.run(main())
 

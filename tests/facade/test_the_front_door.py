@@ -1,6 +1,7 @@
 """What `import somagent` offers, and nothing else."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,8 @@ def test_mistakes_come_as_one_exception_that_shows_them(tmp_path: Path) -> None:
             call(path)
     with pytest.raises(somagent.InputsRefused, match=r'`left` is missing; give it with `inputs=\{"left": \.\.\.\}`'):
         somagent.run(sum_capsule(tmp_path), data_dir=tmp_path / "runs")
+    with pytest.raises(somagent.NotReadable, match=r"cannot read `gone\.yaml`"):
+        somagent.run("gone.yaml", data_dir=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
@@ -49,6 +52,17 @@ def test_everything_that_is_promised_is_there() -> None:
     assert all(hasattr(somagent, name) for name in somagent.__all__)
     assert somagent.__all__ == sorted(somagent.__all__)
     assert not hasattr(somagent, "nothing")
+
+
+def test_every_exception_is_on_the_page() -> None:
+    page = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)
+    every = {
+        name
+        for name in somagent.__all__
+        if isinstance(found := getattr(somagent, name), type) and issubclass(found, Exception)
+    }
+    assert {name for name in listed if name in somagent.__all__ and name not in {"Run", "Runs"}} == every
 
 
 def test_importing_the_package_alone_loads_no_part() -> None:

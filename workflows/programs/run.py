@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from somagent.operators.deciding import question_of
+from somagent.operators.runner.contents import ContentError
 from somagent.operators.runner.records import NO_ITEM, Artifact, Decision, StepKey
 from somagent.workflows.engines.artifacts import find_artifact
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunView
@@ -157,7 +158,11 @@ class Run(Generic[T]):
 
     def fetch(self, name: str, folder: str | Path = ".") -> Path:
         """Writes a copy of an artifact into a folder and returns its path; raises `OSError` and `EngineError`."""
-        return self._runs.engine.fetch(find_artifact(self.artifacts(), name, self.id), Path(folder))
+        artifact = find_artifact(self.artifacts(), name, self.id)
+        try:
+            return self._runs.engine.fetch(artifact, Path(folder))
+        except ContentError as fault:
+            raise EngineError(f"artifact `{name}` of {self.id}: {fault}") from fault
 
     def __repr__(self) -> str:
         """In a line."""

@@ -145,14 +145,17 @@ def _as_kind(kind: str, value: Any) -> Any:
 def _faults(attribute: Attribute, value: Any) -> Iterator[str]:
     if attribute.enum is not None and value not in attribute.enum:
         yield f"must be one of {', '.join(str(choice) for choice in attribute.enum)}, not {_brief(value)}"
-    if attribute.minimum is not None and value < attribute.minimum:
-        yield f"must be at least {attribute.minimum:g}, not {_brief(value)}"
-    if attribute.maximum is not None and value > attribute.maximum:
-        yield f"must be at most {attribute.maximum:g}, not {_brief(value)}"
-    for unit, low, high in (
-        ("characters", attribute.min_length, attribute.max_length),
-        ("items", attribute.min_items, attribute.max_items),
+    if attribute.type in {"integer", "number"}:  # a keyword that is not for the type has been reported
+        if attribute.minimum is not None and value < attribute.minimum:
+            yield f"must be at least {attribute.minimum:g}, not {_brief(value)}"
+        if attribute.maximum is not None and value > attribute.maximum:
+            yield f"must be at most {attribute.maximum:g}, not {_brief(value)}"
+    for kind, unit, low, high in (
+        ("string", "characters", attribute.min_length, attribute.max_length),
+        ("array", "items", attribute.min_items, attribute.max_items),
     ):
+        if attribute.type != kind:
+            continue
         if low is not None and len(value) < low:
             yield f"must have at least {low} {unit}, not {len(value)}"
         if high is not None and len(value) > high:

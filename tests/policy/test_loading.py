@@ -201,7 +201,7 @@ def test_every_fault_is_found_by_its_name(fault: str) -> None:
     [
         ("{ type: integer, minimum: 3, maximum: 2 }", "minimum is above maximum"),
         ("{ type: array, minItems: 3, maxItems: 2 }", "minItems is above maxItems"),
-        ("{ type: string, maximum: 0, default: \"\" }", "`maximum` says nothing about `x`"),
+        ('{ type: string, maximum: 0, default: "" }', "`maximum` says nothing about `x`"),
         ("{ type: integer, minLength: 2, default: 4 }", "`minLength` says nothing about `x`"),
         ("{ type: string, minimum: 0 }", "`minimum` says nothing about `x`"),
         ("{ type: object, enum: [1] }", "`enum` says nothing about `x`"),

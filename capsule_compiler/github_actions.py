@@ -1,4 +1,4 @@
-"""What people write here who know GitHub Actions, and what it is called in a capsule.
+"""What people write here who know GitHub Actions (or GitLab, or Kubernetes), and what it is called in a capsule.
 
 A field of a workflow is no field of ours; what it is for mostly has another place. Where nothing but that can be
 meant, the way out is an edit as well. One line for each field: nothing else knows of them.
@@ -24,6 +24,8 @@ _STEP = {
     "runs-on": "leave it out: where steps run is not said in a capsule; `script: { run: ..., image: python }` names a "
     "container image",
     "container": "an image stands beside the script: `script: { run: ..., image: python }`",
+    "image": "an image stands beside the script: `script: { run: ..., image: python }`",
+    "resources": "limits stand beside the script: `script: { run: ..., resources: { memory: 512Mi } }`",
     "services": "leave it out: start what a script needs in the script itself",
     "strategy": "a step runs once for each item of a list: `forEach: ${{ ['a', 'b'] }}`, with `as:` and `maxParallel:`",
     "matrix": "a step runs once for each item of a list: `forEach: ${{ ['a', 'b'] }}`, with `as:`",
@@ -50,6 +52,10 @@ _TOP = {
     "runs-on": _STEP["runs-on"],
     "strategy": _STEP["strategy"],
 }
+_RESOURCES = {
+    "limits": "what is written is the limit, without a level of its own: `resources: { memory: 512Mi }`",
+    "requests": "leave it out: nothing is reserved; what is written is the limit: `resources: { memory: 512Mi }`",
+}
 _SCHEMA = {
     "options": "the values that are allowed stand under `enum`",
     "deprecationMessage": "leave it out, or say it in `description`",
@@ -62,6 +68,7 @@ _FIELDS = {
         "working-directory": _STEP["working-directory"],
         "timeout-minutes": "it stands beside `script`: `timeout: 15m`",
     },
+    "resources": _RESOURCES,
     "capsule": _TOP,
     "spec": _TOP,
     "value schema": _SCHEMA,

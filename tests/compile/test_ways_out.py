@@ -149,7 +149,8 @@ def test_who_may_decide_is_not_guessed(compiled: Compile) -> None:
 
 STEP_KEYS = [
     "name", "env", "run", "uses", "with", "runs-on", "strategy", "continue-on-error", "timeout-minutes", "permissions",
-    "shell", "working-directory", "id", "concurrency", "container", "services", "steps", "environment",
+    "shell", "working-directory", "id", "concurrency", "container", "services", "steps", "environment", "image",
+    "resources",
 ]  # fmt: skip
 
 
@@ -159,6 +160,12 @@ def test_a_field_of_a_workflow_has_its_way_out(key: str, compiled: Compile) -> N
     assert mistake.name == "unknown-field"
     assert mistake.help
     assert "fields:" not in mistake.help
+
+
+@pytest.mark.parametrize("key", ["limits", "requests"])
+def test_limits_of_a_pod_are_written_without_a_level_of_their_own(key: str, compiled: Compile) -> None:
+    script = f"script: {{ run: x, resources: {{ {key}: {{ memory: 1Gi }} }} }}"
+    assert "`resources: { memory: 512Mi }`" in ways(compiled, f"  steps: {{ a: {{ {script} }} }}\n")[0]
 
 
 @pytest.mark.parametrize("key", ["on", "jobs", "permissions", "concurrency", "env", "name"])

@@ -105,6 +105,7 @@ class Container(Struct, frozen=True):
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(
                 [self.isolation.engine, "rm", "--force", self.name],
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -156,7 +157,7 @@ async def run_contained(
             ended = await run_process(
                 command,
                 cwd=places.work,
-                env=os.environ,
+                env=_environment(),
                 family=partial(Family, key=f"client of {step.key}", workspace=step.folder),
                 log=step.log,
                 secrets=secrets,
@@ -169,6 +170,11 @@ async def run_contained(
         return ended
     finally:
         await in_thread(container.remove)
+
+
+def _environment() -> dict[str, str]:
+    """What the engine is told of this process's environment: none of our own variables, which may be secrets."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("SOMAGENT_")}
 
 
 def _read_once(content: bytes) -> IO[bytes]:
@@ -198,6 +204,7 @@ async def _told(isolation: Isolation, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         isolation.engine,
         *arguments,
+        env=_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

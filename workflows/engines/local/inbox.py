@@ -16,9 +16,8 @@ class Inbox:
         self._rows = rows
         self._decided, _ = rows.decided_since(0)
         self._due: dict[str, datetime] = {}
-        self._parked = set(rows.left(parked=True))
-        self._look_at = set(self._parked)  # parked runs that something may have happened to
-        self._holders = set(rows.holders())
+        self._others = self._at_work()
+        self._look_at = set(rows.left(parked=True))  # parked runs that something may have happened to
 
     def ready(self, now: datetime) -> Iterator[str]:
         """The runs that something can be done for now, also those that were named before and are not `taken`."""
@@ -30,13 +29,16 @@ class Inbox:
         yield from sorted(left)  # an id begins with the minute
 
     def look_around(self) -> None:
-        """Sees to what other workers parked; when one of them is gone, to all parked runs, since it may have been told.
+        """Looks at all parked runs when another process came or went: it may have been told what nobody else knows.
 
-        What they park while they live is theirs: they know when its time is over.
+        What others park while they stay is theirs: they know when its time is over.
         """
-        holders, parked = set(self._rows.holders()), set(self._rows.left(parked=True))
-        self._look_at |= parked if self._holders - holders else parked - self._parked
-        self._holders, self._parked = holders, parked
+        if self._others != (others := self._at_work()):
+            self._others = others
+            self._look_at |= set(self._rows.left(parked=True))
+
+    def _at_work(self) -> tuple[int, frozenset[int]]:
+        return self._rows.leases(), frozenset(self._rows.holders())
 
     def next_due(self) -> datetime | None:
         """When a parked run is to be looked at although nobody wrote anything."""

@@ -73,6 +73,10 @@ class Rows:
         with self._translating():
             self.store.check_free(self._db, serves=serves)
 
+    def leases(self) -> int:
+        """How many leases there have been."""
+        return int(self._ask("SELECT epoch FROM lease")[0][0])
+
     def holders(self) -> Mapping[int, int]:
         """The processes at work, by the epochs of their leases."""
         with self._translating():

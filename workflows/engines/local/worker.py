@@ -26,6 +26,7 @@ from somagent.workflows.engines.slots import Limits
 
 _LOOK_S = 0.15  # how often it looks whether somebody wrote, or gave the lease back
 _LOOK_ANEW_S = 0.5
+_ENDING_S = 0.2
 _NO_ROOM_S = 5.0  # how long it waits for room on the disk
 _AT_ONCE = 200  # runs; what is at work of each is limited by the engine
 
@@ -121,6 +122,8 @@ class Worker:
         end = asyncio.get_running_loop().time() + self._grace_s
         while engine.at_work and not self._at_once.is_set() and asyncio.get_running_loop().time() < end:
             await _first(0.05, self._at_once)
+        if self._tasks:  # a run whose last step has just ended ends, too
+            await asyncio.wait(self._tasks.values(), timeout=_ENDING_S)
         await self._cut_off()
         self._say("stopped; nothing recorded is lost")
 

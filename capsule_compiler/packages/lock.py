@@ -17,7 +17,7 @@ from somagent.capsule_compiler.model.capsule import PackageName
 from somagent.capsule_compiler.packages.content import tree_digest
 from somagent.capsule_compiler.packages.reading import read_document
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION
-from somagent.governance.documents import Diagnostic, Source, Span, node_at
+from somagent.governance.documents import Diagnostic, Source, Span, bounded, node_at
 from somagent.governance.documents.formatting.scalars import quoted
 
 FILE = "capsule.lock"
@@ -92,7 +92,7 @@ def read_lock(name: str, content: bytes) -> tuple[Source, Lock | None, list[Diag
         if tree_digest(package_lock.files) != package_lock.digest:
             message = f"the digest of `{key}` is not that of its files: the lock was changed by hand"
             found.append(Diagnostic("lock-wrong", message, at("packages", key, "digest")))
-    return source, None if found else lock, found
+    return source, None if found else lock, bounded(found)
 
 
 def write_lock(lock: Lock) -> bytes:

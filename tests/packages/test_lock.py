@@ -12,6 +12,7 @@ from somagent_shell import Shell
 
 from somagent.capsule_compiler.packages.content import tree_digest
 from somagent.capsule_compiler.packages.lock import CapsuleLock, Lock, PackageLock, read_lock, with_capsule, write_lock
+from somagent.governance.documents import MAX_MISTAKES
 
 GATE = "  steps:\n    gate: { policy: { set: release, input: { coverage: 0.9 } } }\n"
 
@@ -265,3 +266,11 @@ def test_any_yaml_reader_reads_the_lock(somagent: Shell, packages: Packages) -> 
     read = yaml.safe_load((somagent.folder / "capsule.lock").read_text())
     assert read["capsules"]["it.capsule.yaml"]["requires"] == {"acme/release": [">=1"]}
     assert (somagent.folder / "capsule.lock").read_text().startswith("# Written by `somagent lock`")
+
+
+def test_of_a_lock_with_hundreds_of_mistakes_the_first_are_shown():
+    digest = "sha256:" + "0" * 64
+    packages = {f"acme/p{at} 1.0.0": PackageLock(source="folder", digest=digest, files={}) for at in range(600)}
+    found = read_lock("capsule.lock", write_lock(Lock(capsules={}, packages=packages)))[2]
+    assert len(found) == MAX_MISTAKES
+    assert found[-1].name == "too-many-mistakes"

@@ -20,7 +20,8 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 --ignore=tests/kubernetes --ignore=tests/upgrade --ignore=tests/containers $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 \
+		$(addprefix --ignore=tests/,containers kubernetes stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-upgrade: .venv/dev.ready ## begin runs with older programs, built from git's history, and complete them with this one
 	@.venv/bin/pytest tests/upgrade $(PYTEST_ARGS)

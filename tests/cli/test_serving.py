@@ -164,12 +164,16 @@ def test_one_that_is_stopped_for_longer_than_its_lease_writes_nothing_when_it_go
 
 
 def test_a_run_beside_another_one_waits_until_that_has_ended(somagent: Shell, wait_until: Wait) -> None:
-    process = somagent.start("run", somagent.capsule("slow", "  steps:\n    a: { script: { run: sleep 2 } }\n"))
+    go = somagent.folder / "go"
+    spec = f"  steps:\n    a: {{ script: {{ run: 'until test -e {go}; do sleep 0.05; done' }} }}\n"
+    process = somagent.start("run", somagent.capsule("slow", spec))
     lease = somagent.folder / ".somagent" / "lease"
     wait_until(lambda: lease.exists() and str(process.pid) in lease.read_text())
-    second = somagent("run", somagent.capsule("quick", "  steps:\n    a: { script: { run: 'true' } }\n"))
-    assert (second.code, process.wait(timeout=20)) == (0, 0)
-    assert re.fullmatch(
-        rf"note: process {process.pid} runs a capsule here; r-\S+ begins when it has ended\n", second.err
-    )
+    second = somagent.start("run", somagent.capsule("quick", "  steps:\n    a: { script: { run: 'true' } }\n"))
+    assert second.stderr is not None
+    note = second.stderr.readline()
+    assert re.fullmatch(rf"note: process {process.pid} runs a capsule here; r-\S+ begins when it has ended\n", note)
+    go.touch()
+    assert (second.wait(timeout=20), process.wait(timeout=20)) == (0, 0)
+    second.communicate()
     process.communicate()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
 
-_MOST_ROWS = 30
+    from somagent.capsule_compiler.plan import Plan
+
+_MOST_ROWS, _MOST_NEEDS = 30, 3
 
 
 class Progress(Protocol):
@@ -57,6 +60,8 @@ class Row(Struct):
     items_ended: list[Phase] = field(default_factory=list)
     attempt: int = 0
     note: str = ""
+    needs: Sequence[str] = ()  # names of the steps that it comes after
+    retry_at: datetime | None = None
 
 
 class Rows:
@@ -65,10 +70,14 @@ class Rows:
     def __init__(self, view: RunView) -> None:
         self._top = view.run.id
         self.rows: dict[str, Row] = {}
-        for name, _, step in steps_of(view):
+        needs: dict[int, dict[str, list[str]]] = {}  # by the plan, so that each is looked through once
+        for name, within, step in steps_of(view):
             if step.item != NO_ITEM:
                 continue
             row = Row(name, step.operator, step.phase, step.started_at, step.ended_at, attempt=step.attempts)
+            if id(within.plan) not in needs:
+                needs[id(within.plan)] = _needs(within.plan)
+            row.needs = [name.removesuffix(step.id) + one for one in needs[id(within.plan)][step.id]]
             if step.items:
                 row.items = len(step.items)
                 row.items_ended = [item.phase for item in step.items if item.phase in ENDED]
@@ -82,7 +91,7 @@ class Rows:
         row = self.rows.get(name) or self._inside(name)
         of_item = event.key.item != NO_ITEM
         if event.kind == "attempt":
-            row.phase, row.started, row.note = "Running", row.started or event.at, ""
+            row.phase, row.started, row.note, row.retry_at = "Running", row.started or event.at, "", None
             row.attempt = row.attempt if of_item else event.attempt
         elif event.kind == "opened":
             row.items, row.started = event.items, row.started or event.at
@@ -90,12 +99,23 @@ class Rows:
             row.phase, row.note = "Waiting", event.message
         elif event.kind == "retry":
             row.note = event.message
+            if not of_item:
+                row.phase, row.retry_at = "Pending", event.retry_at
         elif event.kind == "result" and of_item:
             row.items_ended.append(event.phase)
         elif event.kind == "result":
             row.phase, row.ended, row.note = event.phase, event.at, event.message
             return row
         return None
+
+    def waits_for(self, row: Row, now: datetime) -> str:
+        """Why a step has not begun: what it comes after, the time until it is tried again, or room."""
+        after = [name for name in row.needs if name in self.rows and self.rows[name].phase not in ENDED]
+        if after:
+            return f"after {', '.join(after[:_MOST_NEEDS])}" + (", ..." if len(after) > _MOST_NEEDS else "")
+        if row.retry_at is not None and row.retry_at > now:
+            return f"again in {duration((row.retry_at - now).total_seconds())}"
+        return "waits for its turn"
 
     def asks_inside(self, event: Event) -> bool:
         """Whether a step waits because one in its capsule does, which was said."""
@@ -186,7 +206,7 @@ class LiveTable:
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        rows = list(self._rows.rows.values())
+        rows, now = list(self._rows.rows.values()), datetime.now(UTC)
         ended = sum(row.phase in ENDED for row in rows)
         elapsed = duration(time.monotonic() - self._start)
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -201,7 +221,7 @@ class LiveTable:
                 Text(row.id, style="bold" if row.phase == "Running" else ""),
                 Text(row.operator, style="dim"),
                 Text(row.phase, style=color),
-                Text(_details(row)),
+                Text(_details(row, self._rows.waits_for(row, now) if row.phase == "Pending" else "")),
                 Text(printable(row.note, 80), style="dim"),
             )
         if len(shown) < len(rows):
@@ -209,8 +229,12 @@ class LiveTable:
         return Group(Text(f"{self._name}  {ended}/{len(rows)} steps  {elapsed}", style="bold"), table)
 
 
-def _details(row: Row) -> str:
-    parts = []
+def _needs(plan: Plan) -> dict[str, list[str]]:
+    return {node.id: [edge.step for edge in node.needs] for node in (*plan.nodes, *plan.finals)}
+
+
+def _details(row: Row, waits: str) -> str:
+    parts = [waits] if waits else []
     if row.items is not None:
         parts.append(items_words(row.items_ended, row.items))
     if row.attempt > 1:

@@ -67,3 +67,19 @@ def test_the_live_table_shows_what_is_at_work(somagent: Shell) -> None:
         screen.until("▸  nap   script  Running")
         assert screen.ended() == 0
     assert "2/2 steps" in screen.text
+
+
+FLAKY = """\
+  steps:
+    flaky:
+      retry: { attempts: 2, backoff: 3s, failures: [error] }
+      script: { run: 'test "$SOMAGENT_ATTEMPT" = 2' }
+    next: { needs: [flaky], script: { run: echo next } }
+"""
+
+
+def test_what_a_step_waits_for_is_shown_while_a_run_goes_on(somagent: Shell) -> None:
+    with Terminal(somagent, "run", somagent.capsule("flaky", FLAKY)) as screen:
+        screen.until("after flaky")
+        screen.until("again in 2.")
+        assert screen.ended() == 0

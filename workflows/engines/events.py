@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from somagent.operators.runner.records import Attempt, Decision, StepKey, StepResult
 from somagent.workflows.engines.protocol import Event
 
@@ -20,7 +22,8 @@ def left(attempt: Attempt) -> Event:
         title = attempt.waiting.title
         return Event(at=at, key=attempt.key, kind="waiting", phase="Waiting", attempt=number, message=title)
     why = attempt.failure.message if attempt.failure else ""
-    return Event(at=at, key=attempt.key, kind="retry", phase="Pending", attempt=number, message=why)
+    again = Event(at=at, key=attempt.key, kind="retry", phase="Pending", attempt=number, message=why)
+    return replace(again, retry_at=attempt.retry_at)
 
 
 def recorded(result: StepResult, attempt: int) -> Event:

@@ -89,6 +89,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int = 0
     items: Annotated[int | None, Meta(description="`opened`: how many items the fan-out has")] = None
     message: str = ""
+    retry_at: Annotated[datetime | None, Meta(description="`retry`: when the next attempt may start")] = None
     result: StepResult | None = None
 
 

@@ -219,7 +219,7 @@ kills = st.lists(
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,  # `make chaos` makes many, with real commands
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

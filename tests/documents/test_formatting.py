@@ -155,3 +155,11 @@ def test_a_line_that_a_comment_allows_something_on_is_not_broken() -> None:
 def test_a_text_alone_is_left_alone() -> None:
     for text in (" ...\n", " --- a\n", "'a'"):
         assert laid_out(text) == text
+
+
+def test_a_document_that_would_be_too_large_to_be_read_is_left_as_it_is():
+    text = "{ a: { b: { c: { d: { e: [" + ", ".join("x" * 75_000) + "] } } } } }\n"
+    laid_out, found = format_source(Source("a.yaml", text))
+    assert laid_out is None
+    assert [one.name for one in found] == ["document-too-large"]
+    assert "in its layout" in found[0].message

@@ -10,8 +10,8 @@ from somagent.governance.documents.comments import comments
 from somagent.governance.documents.diagnostic import Diagnostic
 from somagent.governance.documents.formatting.printer import Printer
 from somagent.governance.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from somagent.governance.documents.source import Source
-from somagent.governance.documents.yaml_reader import read_yaml
+from somagent.governance.documents.source import Source, Span
+from somagent.governance.documents.yaml_reader import MAX_BYTES, read_yaml
 
 __all__ = ["NotTheSame", "format_source"]
 
@@ -47,6 +47,12 @@ def format_source(source: Source) -> tuple[str | None, list[Diagnostic]]:
         said = [text[span.start : span.end].rstrip() for span in spans]
         if other is None or not _same(root, other) or [laid_out[s.start : s.end] for s in comments(again)] != said:
             raise NotTheSame(f"the layout of {source.name} would change what it says")
+        size = len(laid_out.encode(errors="replace"))
+        if size > MAX_BYTES:  # nobody could read it any more
+            message = f"the document would have {size:,} bytes in its layout; the limit is {MAX_BYTES:,} (1 MiB)"
+            return None, [
+                Diagnostic("document-too-large", message, Span(0, 0), help="it stays as it is; take something out")
+            ]
     return laid_out, []
 
 

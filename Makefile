@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade test-kubernetes test-containers test-postgres chaos failpoints power-loss mutants check bench lock clean
+.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-postgres chaos failpoints power-loss mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -21,7 +21,13 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,containers kubernetes stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,containers docs kubernetes library stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+
+test-docs: .venv/dev.ready ## replay every session of the pages, and hold the pages against the program
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal tests/docs $(PYTEST_ARGS)
+
+test-library: .venv/dev.ready ## pass the tests of the library's capsules, on real repositories
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal tests/library $(PYTEST_ARGS)
 
 test-upgrade: .venv/dev.ready ## begin runs with older programs, built from git's history, and complete them with this one
 	@.venv/bin/pytest tests/upgrade $(PYTEST_ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,19 @@ def repository() -> Path:
 def somagent(tmp_path: Path) -> Shell:
     """The command, in a folder of its own."""
     return Shell(tmp_path)
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Waits up to 20 s for something to become true."""
+
+    def wait(happened: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not happened():
+            assert time.monotonic() < end, "it did not happen within 20 s"
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.hookimpl(wrapper=True)

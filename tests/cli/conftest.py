@@ -1,9 +1,6 @@
-"""A capsule that waits for people, and a way to wait for what happens in another process."""
+"""A capsule that waits for people."""
 
 from __future__ import annotations
-
-import time
-from collections.abc import Callable
 
 import pytest
 from somagent_shell import Shell
@@ -27,19 +24,3 @@ def gated(somagent: Shell) -> str:
   outputs: { answer: "${{ steps.after.answer }}" }
 """,
     )
-
-
-Wait = Callable[[Callable[[], bool]], None]
-
-
-@pytest.fixture
-def wait_until() -> Wait:
-    """Waits up to 20 s for something to become true."""
-
-    def wait(happened: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
-        while not happened():
-            assert time.monotonic() < end, "it did not happen within 20 s"
-            time.sleep(0.02)
-
-    return wait

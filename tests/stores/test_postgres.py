@@ -72,19 +72,6 @@ def said(somagent: Shell) -> Callable[[str], str]:
     return lambda name: (somagent.folder / f"{name}.log").read_text()
 
 
-@pytest.fixture
-def wait_until() -> Wait:
-    """Waits up to 20 s for something to become true."""
-
-    def wait(happened: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
-        while not happened():
-            assert time.monotonic() < end, "it did not happen within 20 s"
-            time.sleep(0.02)
-
-    return wait
-
-
 def test_workers_share_the_runs_and_each_run_is_one_workers(
     somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
 ) -> None:

@@ -15,16 +15,14 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from somagent.workflows.engines.machine import THIS_MACHINE, Call, Machine
 from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 FILE_NAME = "lease"
 LENGTH_S = 10.0  # long enough for a holder on a busy machine to give a sign in time
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS: its monotonic clock counts sleep as well
 _TRIES, _PAUSE_S = 5, 0.02  # somebody who only asks who holds the lease has it locked for some microseconds
 
 
@@ -36,19 +34,22 @@ class _Sign(NamedTuple):
     length_s: float = 0.0
     until: float | None = None  # None: written by a SomaGent whose leases did not end while their holders lived
 
-    def is_live(self) -> bool:
+    def is_live(self, now: float) -> bool:
         # A time further ahead than a lease lasts is of before the machine was started anew.
-        return self.until is None or 0 < self.until - _now() <= self.length_s + 0.01  # it is rounded
+        return self.until is None or 0 < self.until - now <= self.length_s + 0.01  # it is rounded
 
 
 class Lease:
     """The lease of a data directory, held from `take` until `release`, unless it is taken by somebody else."""
 
-    def __init__(self, directory: Path, length_s: float = LENGTH_S, *, serves: bool = False) -> None:
+    def __init__(
+        self, directory: Path, length_s: float = LENGTH_S, *, serves: bool = False, machine: Machine = THIS_MACHINE
+    ) -> None:
         self._path, self._length_s, self._serves = directory / FILE_NAME, length_s, serves
+        self._machine = machine
         self._file = -1
         self._released, self._taking = threading.Event(), threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._end_signs: Call | None = None
 
     def take(self) -> None:
         """Takes it, inside a transaction that writes to the journal; raises `DataDirectoryHeld`."""
@@ -56,13 +57,12 @@ class Lease:
             if not self._released.is_set():  # else who wanted it was told to stop meanwhile
                 self._take()
 
-    def keep(self, lost: Callable[[], object]) -> None:
+    def keep(self, lost: Call) -> None:
         """Gives signs from now on, in a thread; calls `lost` there, once, when somebody else took the lease.
 
         A thread, so that an operator that keeps the event loop busy does not cost the lease.
         """
-        self._thread = threading.Thread(target=self._beat, args=(lost,), name="somagent-lease", daemon=True)
-        self._thread.start()
+        self._end_signs = self._machine.every(self._length_s / 4, "somagent-lease", lambda: self._keeps(lost))
 
     def is_lost(self) -> bool:
         """Whether another file is in the place of this one."""
@@ -74,8 +74,8 @@ class Lease:
     def release(self) -> None:
         """Lets go of it; the file stays, since removing it would let two processes lock two files."""
         self._released.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._end_signs is not None:
+            self._end_signs()
         with self._taking:
             if self._file >= 0:
                 os.close(self._file)
@@ -88,10 +88,10 @@ class Lease:
                 self._file = file
                 self._give_sign()
                 return
-            time.sleep(_PAUSE_S)
+            self._machine.pause(_PAUSE_S)
         sign = _sign(file)
         os.close(file)
-        if sign.is_live():
+        if sign.is_live(self._machine.now()):
             raise _held(self._path.parent, sign.pid)
         aside = self._path.with_name(f"{FILE_NAME}.{os.getpid()}-{os.urandom(4).hex()}")
         self._file = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -99,35 +99,35 @@ class Lease:
         self._give_sign()
         aside.rename(self._path)
 
-    def _beat(self, lost: Callable[[], object]) -> None:
-        while not self._released.wait(self._length_s / 4):
-            if self.is_lost():
-                lost()
-                return
-            self._give_sign()
+    def _keeps(self, lost: Call) -> bool:
+        if self.is_lost():
+            lost()
+            return False
+        self._give_sign()
+        return True
 
     def _give_sign(self) -> None:
         kind = "serves" if self._serves else "runs"
-        sign = f"{os.getpid()} {kind} {self._length_s:.3f} {_now() + self._length_s:.3f}"
+        sign = f"{os.getpid()} {kind} {self._length_s:.3f} {self._machine.now() + self._length_s:.3f}"
         os.pwrite(self._file, f"{sign:<63}\n".encode(), 0)
 
 
-def check_free(directory: Path) -> None:
+def check_free(directory: Path, machine: Machine = THIS_MACHINE) -> None:
     """Raises `DataDirectoryHeld` when somebody holds the lease; it changes nothing."""
-    pid = holder(directory)
+    pid = holder(directory, machine)
     if pid is not None:
         raise _held(directory, pid)
 
 
-def holder(directory: Path) -> int | None:
+def holder(directory: Path, machine: Machine = THIS_MACHINE) -> int | None:
     """Process id of the lease's holder, or None when nobody holds it."""
-    sign = _holding(directory)
+    sign = _holding(directory, machine)
     return None if sign is None else sign.pid
 
 
-def server(directory: Path) -> int | None:
+def server(directory: Path, machine: Machine = THIS_MACHINE) -> int | None:
     """Process id of the lease's holder when it works on whatever is submitted; None when nobody does."""
-    sign = _holding(directory)
+    sign = _holding(directory, machine)
     return sign.pid if sign is not None and sign.serves else None
 
 
@@ -143,16 +143,16 @@ def _held(directory: Path, pid: int) -> DataDirectoryHeld:
     return DataDirectoryHeld(f"process {pid} runs capsules in {directory}; {way_out}")
 
 
-def _holding(directory: Path) -> _Sign | None:
+def _holding(directory: Path, machine: Machine) -> _Sign | None:
     for _ in range(_TRIES):
-        sign = _look(directory)
+        sign = _look(directory, machine.now())
         if sign is None or _lives(sign.pid):
             break
-        time.sleep(_PAUSE_S)  # it was killed while it started a program, which has the lock until it has begun
+        machine.pause(_PAUSE_S)  # it was killed while it started a program, which has the lock until it has begun
     return sign
 
 
-def _look(directory: Path) -> _Sign | None:
+def _look(directory: Path, now: float) -> _Sign | None:
     try:
         file = os.open(directory / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -161,7 +161,7 @@ def _look(directory: Path) -> _Sign | None:
         if _locks(file, fcntl.LOCK_SH):
             return None
         sign = _sign(file)
-        return sign if sign.is_live() else None
+        return sign if sign.is_live(now) else None
     finally:
         os.close(file)
 
@@ -192,7 +192,3 @@ def _sign(file: int) -> _Sign:
             return _Sign(int(pid))
         case _:
             return _Sign(0)
-
-
-def _now() -> float:
-    return time.clock_gettime(_CLOCK)

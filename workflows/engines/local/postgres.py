@@ -21,6 +21,7 @@ from typing import Any
 from somagent.workflows.engines import lease as leases
 from somagent.workflows.engines.local.schema import TABLES, VERSION
 from somagent.workflows.engines.local.store import without_password
+from somagent.workflows.engines.machine import THIS_MACHINE
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
@@ -72,6 +73,7 @@ class PostgresStore:
     """Rows in a database, whose address is `url`; files in `directory`, which all workers must have in common."""
 
     shared = True
+    machine = THIS_MACHINE
 
     def __init__(self, url: str, directory: Path) -> None:
         """Raises `EngineError` when the driver is not installed."""

@@ -10,6 +10,7 @@ from somagent.workflows.engines import lease as leases
 from somagent.workflows.engines.local.faults import translated
 from somagent.workflows.engines.local.schema import FILE_NAME, open_reader, open_writer
 from somagent.workflows.engines.local.store import Store
+from somagent.workflows.engines.machine import THIS_MACHINE, Machine
 from somagent.workflows.engines.protocol import EngineError
 
 
@@ -29,8 +30,8 @@ class SqliteStore:
     unheld = ""  # who holds the lease works on all of them
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.path = directory, directory / FILE_NAME
+    def __init__(self, directory: Path, machine: Machine = THIS_MACHINE) -> None:
+        self.directory, self.path, self.machine = directory, directory / FILE_NAME, machine
         self.where = str(directory)
         self._flushing: dict[int, bool] = {}  # by connection: what its commits wait for
 
@@ -65,21 +66,21 @@ class SqliteStore:
         return int(db.execute("PRAGMA data_version").fetchone()[0])
 
     def lease(self, length_s: float, *, serves: bool) -> FileLease:
-        return FileLease(self.directory, length_s, serves=serves)
+        return FileLease(self.directory, length_s, serves=serves, machine=self.machine)
 
     def check_free(self, db: sqlite3.Connection, *, serves: bool) -> None:  # noqa: ARG002
-        leases.check_free(self.directory)
+        leases.check_free(self.directory, self.machine)
 
     def claim(self, db: sqlite3.Connection, runs: Sequence[str], epoch: int, limit: int) -> list[str]:  # noqa: ARG002
         """Whoever holds the lease works on all of them."""
         return list(runs[:limit])
 
     def holders(self, db: sqlite3.Connection) -> Mapping[int, int]:
-        pid = leases.holder(self.directory)
+        pid = leases.holder(self.directory, self.machine)
         return {} if pid is None else {_epoch(db): pid}
 
     def server(self, db: sqlite3.Connection) -> int | None:  # noqa: ARG002
-        return leases.server(self.directory)
+        return leases.server(self.directory, self.machine)
 
     def translated(self, error: Exception) -> EngineError:
         assert isinstance(error, sqlite3.Error)  # noqa: S101 - `errors` says so

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from somagent.workflows.engines.machine import Machine
 from somagent.workflows.engines.protocol import EngineError
 
 
@@ -69,6 +70,7 @@ class Store(Protocol):
     """The rows of the runs whose files are in `directory`; `where` is how people are told of it."""
 
     directory: Path
+    machine: Machine  # on which transactions are made
     where: str
     errors: tuple[type[Exception], ...]
     shared: bool  # several processes work on runs at once, each on its own

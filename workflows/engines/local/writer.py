@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
-import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from somagent.workflows.engines.local.store import Db, Store
@@ -46,10 +45,7 @@ class Writer:
         self._broken: Exception | None = None
         self._turn: list[_Write] = []
         self._busy = False  # the thread has a batch
-        self._queue: queue.SimpleQueue[list[_Write]] = queue.SimpleQueue()
-        # A daemon, so that a process that is told twice to stop does stop; a cut transaction undoes itself.
-        self._thread = threading.Thread(target=self._serve, name="somagent-journal", daemon=True)
-        self._thread.start()
+        self._executor = store.machine.executor("somagent-journal")  # a cut transaction undoes itself
 
     async def write(self, name: Name, operation: Callable[[Db], T], *, flush: bool = True) -> T:
         """What the operation returned, after its commit.
@@ -69,9 +65,9 @@ class Writer:
 
     def close(self) -> None:
         """Ends the thread after what it was given; raises nothing, what is in the WAL is safe there."""
-        self._queue.put(self._turn)
-        self._queue.put([])
-        self._thread.join()
+        if self._turn:
+            self._executor.submit(partial(self._serve, self._turn))
+        self._executor.shutdown()
         with contextlib.suppress(*self._store.errors):
             self._db.close()
 
@@ -81,7 +77,7 @@ class Writer:
         batch, self._turn = self._turn, []
         if batch and (self._store.shared or any(write.flush for write in batch)):
             self._busy = True
-            self._queue.put(batch)
+            self._executor.submit(partial(self._serve, batch))
         elif batch:  # no disk to wait for: waking the thread, which is idle, would take longer than the work
             _tell(batch, self._commit(batch))
 
@@ -90,13 +86,12 @@ class Writer:
         _tell(batch, outcomes)
         self._hand_over()
 
-    def _serve(self) -> None:
-        while batch := self._queue.get():
-            outcomes = self._commit(batch)
-            try:
-                batch[0].done.get_loop().call_soon_threadsafe(self._told, batch, outcomes)
-            except RuntimeError:  # the loop is closed, nobody waits any more
-                self._busy = False
+    def _serve(self, batch: list[_Write]) -> None:
+        outcomes = self._commit(batch)
+        try:
+            batch[0].done.get_loop().call_soon_threadsafe(self._told, batch, outcomes)
+        except RuntimeError:  # the loop is closed, nobody waits any more
+            self._busy = False
 
     def _commit(self, batch: list[_Write]) -> list[Any]:
         if self._broken is not None:

@@ -11,7 +11,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait fo
 KILLS ?= 10000
 SEED ?= 1
 CHAOS_ARGS ?=
-BENCH ?= start compile recheck layout engine
+BENCH ?= start compile recheck layout engine growth workers
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

@@ -24,57 +24,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from msgspec import Struct
+from graphs import OPERATORS, chain, fsync_ms, plan_of
 
-from somagent.capsule_compiler.catalogue import OperatorEntry
-from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBook, Template, digest_of
-from somagent.governance.constitution import default_constitution
-from somagent.operators.operator import Answer, Operator, Park, Step
-from somagent.operators.runner.records import Waiting
+from somagent.capsule_compiler.plan import Plan
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.local.worker import Worker
 
 IDLE_S = 10.0
-
-
-class Nothing(Struct):
-    """No arguments."""
-
-
-async def nothing(_: Nothing, __: Step) -> Answer:
-    """Does nothing."""
-    return Answer({})
-
-
-async def ask(_: Nothing, __: Step) -> Park:
-    """Waits for people, for ever."""
-    return Park(Waiting(title="?"))
-
-
-OPERATORS = {
-    name: Operator(OperatorEntry(name=name, summary="", arguments={}), Nothing, run)
-    for name, run in (("nothing", nothing), ("ask", ask))
-}
-
-
-def plan(*operators: str) -> Plan:
-    """A chain of steps."""
-    book = default_constitution()
-    nodes = [
-        Node(
-            id=f"s{at}",
-            operator=operator,
-            arguments=Template(value={}),
-            needs=[Edge(step=f"s{at - 1}", kind="order")] if at else [],
-            timeout_ms=60_000,
-        )
-        for at, operator in enumerate(operators)
-    ]
-    rules = RuleBook(name=book.name, version=book.version, digest=book.digest, document=dict(book.document))
-    capsule = CapsuleInfo(name="nothing")
-    return Plan(format="plan/v1", capsule=capsule, constitution=rules, nodes=nodes, catalogue=digest_of(b"nothing"))
 
 
 def store_at(directory: Path, url: str) -> Store:
@@ -130,7 +88,7 @@ def done(engine: LocalEngine, phase: str, runs: int) -> None:
 def measure(name: str, count: int, directory: Path, url: str, runs: int) -> str:
     """A row of the table."""
     directory.mkdir()
-    what = plan("nothing", "nothing", "nothing")
+    what = plan_of(chain(3), "nothing")
 
     async def main() -> tuple[float, list[float]]:
         async with LocalEngine(directory, OPERATORS, store=store_at(directory, url)) as engine:
@@ -158,7 +116,7 @@ def idle(name: str, directory: Path, url: str, parked: int) -> str:
 
     async def main() -> tuple[float, float]:
         async with LocalEngine(directory, OPERATORS, store=store_at(directory, url)) as engine:
-            await submit(engine, parked, plan("ask"))
+            await submit(engine, parked, plan_of(chain(1), "ask"))
             with workers(1, directory, url):
                 done(engine, "Waiting", parked)
             with workers(1, directory, url) as (pid,):  # one that finds them parked
@@ -223,7 +181,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory(prefix="postgres-") as files:
         folder = Path(temporary)
         with database(Path(files)) as url:
-            print(f"{os.cpu_count()} cores\n{'':<28} {'runs/s':>9} {'claim p50':>9} {'p99 (ms)':>9}")
+            print(f"{os.cpu_count()} cores, F = {fsync_ms(folder):.3f} ms")
+            print(f"{'':<28} {'runs/s':>9} {'claim p50':>9} {'p99 (ms)':>9}")
             print(measure("SQLite, 1 worker", 1, folder / "a", "", arguments.runs), flush=True)
             for count in (1, 4):
                 name = f"PostgreSQL, {count} worker{'s' if count > 1 else ''}"
@@ -232,6 +191,7 @@ def main() -> None:
             print(f"\n{f'{arguments.parked:,} parked runs':<28} {'CPU':>9} {'RSS (MB)':>9}")
             print(idle("SQLite", folder / "i", "", arguments.parked), flush=True)
             print(idle("PostgreSQL", folder / "ip", tables(url, "bench_idle"), arguments.parked), flush=True)
+            print(f"{'goal':<28} {'about 0%':>9} {100:>9}")
 
 
 if __name__ == "__main__":

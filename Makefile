@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-postgres chaos failpoints power-loss mutants check bench lock clean
+.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,6 +9,7 @@ export REPO ?= .
 PYTEST_ARGS ?=
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait for processes of their own
 KILLS ?= 10000
+SEEDS ?= 1000
 SEED ?= 1
 CHAOS_ARGS ?=
 BENCH ?= start compile recheck layout engine growth workers
@@ -52,6 +53,9 @@ failpoints: .venv/dev.ready ## kill, fill and break the disk at every place wher
 
 power-loss: .venv/dev.ready ## cut the power at every sync of a run, and look for all that was told before
 	@.venv/bin/python tests/chaos/power_loss.py --seed $(SEED) $(CHAOS_ARGS)
+
+simulate: .venv/dev.ready ## live SEEDS lives of runs (1000) in simulated worlds, from SEED on, and judge each
+	@.venv/bin/python tests/simulation/simulate.py --seeds $(SEEDS) --seed $(SEED) $(CHAOS_ARGS)
 
 mutants: .venv/dev.ready ## break the engine in five ways; the judge must notice each
 	@.venv/bin/python tests/chaos/mutants.py $(CHAOS_ARGS)

@@ -1,0 +1,85 @@
+"""Whether attempts began and were cut off when they should: to the microsecond, where nothing else may take time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from life import Life
+from plans import Want
+from world import Entry
+
+
+def untimely(life: Life, of: Mapping[str, Sequence[Entry]], *, cancelled: bool) -> Iterator[str]:
+    """What happened too early, too late, or not when it was due."""
+    disturbed = {one.process for one in life.world.entries if one.what == "pause"}
+    for place, want in life.drawn.places.items():
+        yield from _cuts(place, want, of[place], disturbed, cancelled=cancelled)
+        yield from _waits(life, place, want, of[place], disturbed)
+
+
+def _cuts(place: str, want: Want, entries: Sequence[Entry], disturbed: set[int], *, cancelled: bool) -> Iterator[str]:
+    begun: dict[tuple[int, int], int] = {}
+    for entry in entries:
+        if entry.what == "begin":
+            begun[entry.process, entry.data[0]] = entry.at_us
+        elif entry.what in {"end", "failed", "cut off"} and entry.process not in disturbed:
+            lasted = entry.at_us - begun[entry.process, entry.data[0]]
+            if lasted > want.timeout_us:
+                yield f"{place} was at work for {lasted} us, its timeout is {want.timeout_us} us"
+            if entry.what == "cut off" and lasted != want.timeout_us and not cancelled and not _stopped(entry):
+                yield f"{place} was cut off after {lasted} us, its timeout is {want.timeout_us} us"
+
+
+def _stopped(entry: Entry) -> bool:
+    """Whether the process gave its work up for a reason of its own."""
+    return entry.data[-1] == "stopped"
+
+
+def _waits(life: Life, place: str, want: Want, entries: Sequence[Entry], disturbed: set[int]) -> Iterator[str]:
+    """Between a failure and the next attempt of the same process there is the wait; the time is exact when a place
+    was free, no resource is limited, and commits take no time.
+    """
+    failed: dict[int, tuple[Entry, int]] = {}
+    count = 0
+    for entry in entries:
+        if entry.what == "told retry":
+            count += 1
+            last = _last(entries, entry)
+            if last is not None:
+                failed[entry.process] = (last, count)
+        elif entry.what == "begin" and entry.process in failed:
+            last, number = failed.pop(entry.process)
+            due = last.at_us + min(want.backoff_us * 2 ** (number - 1), 300_000_000)
+            if entry.at_us < due and not life.set_by_us:
+                yield f"{place} was tried again {due - entry.at_us} us before its wait was over"
+            exact = not life.world.weather.commit_us and entry.process not in disturbed and not life.set_by_us
+            if exact and entry.at_us > due and not _was_full(life, place, want, entry.process, due):
+                yield f"{place} was tried again {entry.at_us - due} us after its wait was over"
+
+
+def _last(entries: Sequence[Entry], told: Entry) -> Entry | None:
+    """The failure that is told."""
+    for entry in reversed(entries):
+        if entry.at_us <= told.at_us and entry.process == told.process and entry.what in {"failed", "cut off"}:
+            return entry
+    return None
+
+
+def _was_full(life: Life, place: str, want: Want, process: int, at_us: int) -> bool:
+    """Whether the attempt had to wait for room."""
+    if f"operators.{want.operator}" in life.drawn.limits.resources:
+        return True
+    at_work: dict[str, Any] = {}
+    for entry in life.world.entries:
+        if entry.at_us > at_us:
+            break
+        if entry.process != process:
+            continue
+        if entry.what == "begin":
+            at_work[entry.place] = True
+        elif entry.what in {"end", "failed", "cut off"} and entry.at_us < at_us:
+            at_work.pop(entry.place, None)
+    of = place.rpartition("/")[0]
+    same = sum(one.rpartition("/")[0] == of for one in at_work) if want.at_once else 0
+    return len(at_work) >= life.drawn.parallel or (bool(want.at_once) and same >= want.at_once)

@@ -10,6 +10,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.capsule_compiler.plan import Amounts, Budget, Plan
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Attempt, Decision, RunRecord, StepKey, StepResult
@@ -42,6 +43,33 @@ class Exceeded(NamedTuple):
         """A sentence without a full stop."""
         more = f"; `{self.by}` asked for {self.asked}" if self.asked else ""
         return f"budget `{self.budget}` allows {self.limit}, used so far: {self.used}{more}"
+
+
+def exceeded(account: Account, used: Amounts, asked: Amounts, by: str) -> list[Exceeded]:
+    """The limits of the account that `asked` goes beyond when `used` is taken already; nothing always fits."""
+    budget = account.budget
+    found = []
+    for limit, before, more, shown in (
+        (budget.tokens, used.tokens, asked.tokens, "{} tokens".format),
+        (
+            budget.cost_micros,
+            used.cost_micros,
+            asked.cost_micros,
+            lambda micros: show_money(Money(micros, budget.currency)),
+        ),
+    ):
+        if limit is not None and more and before + more > limit:
+            found.append(
+                Exceeded(
+                    budget=account.label,
+                    on_exceed=budget.on_exceed,
+                    limit=shown(limit),
+                    used=shown(before),
+                    asked=shown(more),
+                    by=by,
+                )
+            )
+    return found
 
 
 class BudgetExceeded(Exception):

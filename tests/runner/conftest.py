@@ -1,11 +1,16 @@
-"""A run on the local journal, driven step by step as by an engine; and an operator that has something to spend."""
+"""A run on the local journal, driven step by step as by an engine; and an operator that has something to spend.
+
+With `--objects` it is on an object store: in `$OBJECTS` (`s3://BUCKET/PREFIX`), by default in a folder.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from somagent.capsule_compiler.plan import Amounts, CapsuleInfo, FanOut, Hole, N
 from somagent.governance.constitution import constitution_from_document
 from somagent.operators.operator import Answer, Operator, Park, Step
 from somagent.operators.registry import load_operators
+from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.outputs import run_outputs
@@ -26,6 +32,12 @@ from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.engine import LocalEngine
 from somagent.workflows.engines.local.journal import Journal
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.origin import BucketContents
+from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.protocol import RunView
 
 START = datetime(2026, 11, 24, 7, 12, tzinfo=UTC)
 
@@ -52,9 +64,26 @@ class Stage:
         self, plan: Plan, inputs: dict[str, Any] | None = None, files: dict[str, bytes] | None = None
     ) -> None:
         run_id = await self.engine.submit(plan, inputs or {}, submitter="ada", files=files or {})
+        if hasattr(self, "ledger"):
+            self.ledger.close()
         self.ledger = Journal(self.folder)
         self.contents = self.ledger.contents
         self.plan, self.run = await self.ledger.plan(run_id), await self.ledger.run(run_id)
+
+    async def signal(self, decision: Decision) -> None:
+        await self.engine.signal(self.run.id, decision)
+
+    async def view(self) -> RunView:
+        return self.engine.view(self.run.id)
+
+    async def accounts(self) -> int:
+        """How many of them were opened."""
+        with closing(sqlite3.connect(self.folder / "journal.sqlite3")) as journal:
+            return len(journal.execute("SELECT * FROM accounts").fetchall())
+
+    def content(self, digest: str) -> list[Path]:
+        """Where content is kept."""
+        return [path for path in self.folder.rglob("*") if path.is_file() and digest[-40:] in path.name]
 
     def stop(self) -> None:
         self.engine.close()
@@ -94,7 +123,7 @@ class Stage:
 
     async def decide(self, step: str, *, approve: bool, by: str = "grace", **more: str) -> None:
         decision = Decision(step=step, by=by, approve=approve, at=self.at, **more)
-        await self.engine.signal(self.run.id, decision)
+        await self.signal(decision)
 
     async def outputs(self) -> dict[str, Any]:
         return await run_outputs(self.plan, self.run, self.ledger)
@@ -108,6 +137,44 @@ class Stage:
     def attempt_folders(self) -> list[Path]:
         work = self.folder / "work"
         return list(work.iterdir()) if work.exists() else []
+
+
+class ObjectStage(Stage):
+    """The same on an object store."""
+
+    def __init__(self, folder: Path, operators: dict[str, Operator]) -> None:
+        super().__init__(folder, operators)
+        self.address = f"{os.environ.get('OBJECTS', f'file://{folder}/bucket')}/{os.urandom(4).hex()}"
+
+    async def start(
+        self, plan: Plan, inputs: dict[str, Any] | None = None, files: dict[str, bytes] | None = None
+    ) -> None:
+        self.engine.check(plan)
+        bucket = Bucket(self.address)
+        self.contents = Contents(self.folder / f"contents-{os.urandom(4).hex()}", origin=BucketContents(bucket))
+        self.ledger = ObjectLedger(bucket, self.contents, self.now)
+        run = RunRecord(
+            id=f"r-{os.urandom(4).hex()}",
+            capsule="demo",
+            plan_digest="",
+            submitter="ada",
+            inputs=inputs or {},
+            created_at=self.at,
+        )
+        self.run = await people.submit(self.ledger, run, plan, files or {})
+        self.plan = await self.ledger.plan(self.run.id)
+
+    async def signal(self, decision: Decision) -> None:
+        await people.decide(self.ledger, self.run.id, decision, "somagent show")
+
+    async def view(self) -> RunView:
+        return await run_view(self.ledger, self.run.id)
+
+    async def accounts(self) -> int:
+        return len(await self.ledger.bucket.names(f"runs/{self.run.id}/{self.run.id}/budget"))
+
+    def stop(self) -> None:
+        self.engine.close()
 
 
 class WordsArgs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,9 +199,10 @@ WORDS_OUTPUTS = {"count": {"type": "integer"}, "first": {"type": "array", "items
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
     """The operators of this installation, and `words`."""
-    made = Stage(tmp_path / "data", {**load_operators().operators, "words": WORDS})
+    kind = ObjectStage if request.config.getoption("--objects") else Stage
+    made = kind(tmp_path / "data", {**load_operators().operators, "words": WORDS})
     yield made
     made.stop()
 

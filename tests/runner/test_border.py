@@ -54,13 +54,11 @@ def attempt(stage, go, node, plan):
         stage.operators["odd"] = odd
 
         async def main():
-            if hasattr(stage, "ledger"):
-                stage.ledger.close()
             await stage.start(plan(node("a", "odd", **{"outputs": {"x": {}}, **fields}), budget=Budget(tokens=10)))
             result = await stage.step("a")
             for _ in range(again):
                 result = await stage.step("a")
-            assert stage.engine.view(stage.run.id).steps[0].phase == result.phase
+            assert (await stage.view()).steps[0].phase == result.phase
             return result
 
         return go(main())

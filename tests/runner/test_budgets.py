@@ -1,11 +1,14 @@
 """Budgets: what is set aside before it is spent, and what happens when it would be too much."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
-from msgspec.structs import replace
+from msgspec import Struct
 
+from somagent.capsule_compiler.catalogue import OperatorEntry
 from somagent.capsule_compiler.plan import Amounts, Budget, Hole, Retry, Template
+from somagent.operators.operator import Answer, Operator, StepFailure
 from somagent.operators.runner.budgeting import time_at_work
 from somagent.operators.runner.records import Attempt, StepKey, StepResult
 from somagent.workflows.engines.protocol import DecisionRefused
@@ -42,7 +45,7 @@ def test_a_budget_that_warns_lets_the_step_go_on_and_says_so(stage, go, node, pl
         await stage.step("a")
         assert (await stage.step("b")).phase == "Succeeded"
         warning = "budget `run` allows 4 tokens, used so far: 3 tokens; `b` asked for 3 tokens (warn)"
-        view = stage.engine.view(stage.run.id)
+        view = await stage.view()
         assert view.steps[1].warnings == [warning]
         assert view.warnings == ["the run spent 6 tokens, 4 are allowed", f"`b`: {warning}"]
         assert stage.log("b") == f"[somagent] {warning}\n"
@@ -93,7 +96,7 @@ def test_an_approval_holds_although_others_spent_meanwhile(stage, go, node, plan
         assert (await stage.step("b")).phase == "Succeeded"
         await stage.decide("c", approve=True)
         assert (await stage.step("c")).phase == "Succeeded"
-        assert stage.engine.view(stage.run.id).warnings[0] == "the run spent 9 tokens, 5 are allowed"
+        assert (await stage.view()).warnings[0] == "the run spent 9 tokens, 5 are allowed"
 
     go(main())
 
@@ -110,12 +113,10 @@ def test_the_strictest_budget_decides(stage, go, node, plan):
 def test_time_of_a_step_is_counted_over_its_attempts(stage, go, node, plan):
     async def main():
         retry = Retry(attempts=9, failures=["error"])
-        step = node("a", arguments={"run": "sleep 0.2; exit 1"}, budget=Budget(wall_clock_ms=9000), retry=retry)
-        await stage.start(plan(step))
+        stage.operators["slow"] = taking(stage, 8950, fails=True)
+        await stage.start(plan(node("a", "slow", budget=Budget(wall_clock_ms=9000), retry=retry)))
         first = await stage.step("a")
         assert first.failure.failure_class == "error"
-        # the stage's clock stands still, so the time that the first attempt took is moved on by hand
-        await stage.ledger.end(replace_end(first, 8950))
         second = await stage.step("a")
         assert (second.phase, second.failure.failure_class) == ("Failed", "budget")
         assert second.failure.message == "budget `a` of wallClock 9s is used up"
@@ -123,18 +124,30 @@ def test_time_of_a_step_is_counted_over_its_attempts(stage, go, node, plan):
     go(main())
 
 
-def replace_end(attempt: Attempt, after_ms: int = 250) -> Attempt:
-    return replace(attempt, ended_at=attempt.started_at + timedelta(milliseconds=after_ms))
+class NoArguments(Struct):
+    """None."""
+
+
+def taking(stage, milliseconds, *, fails=False) -> Operator:
+    """Takes time by the stage's clock, which stands still by itself, and a little by the one that deadlines follow."""
+
+    async def run(_, __):
+        await asyncio.sleep(0.2)
+        stage.later(milliseconds=milliseconds)
+        if fails:
+            raise StepFailure("error", "as it should")
+        return Answer({})
+
+    return Operator(entry=OperatorEntry(name="slow", summary="", arguments={}), arguments=NoArguments, run=run)
 
 
 def test_time_that_only_asks_cuts_nothing_off_and_asks_before_the_next_attempt(stage, go, node, plan):
     async def main():
-        first = node("a", arguments={"run": "true"})
+        stage.operators["slow"] = taking(stage, 250)
+        first = node("a", "slow")
         second = node("b", arguments={"run": "sleep 0.1"})
         await stage.start(plan(first, second, budget=Budget(wall_clock_ms=50, on_exceed="ask")))
         assert (await stage.step("a")).phase == "Succeeded"
-        (attempt,) = await stage.ledger.attempts(stage.run.id)
-        await stage.ledger.end(replace_end(attempt))
         stage.later(seconds=1)
         asked = await stage.step("b")
         assert asked.waiting.title == "May step `b` go beyond the budget `run wallClock`?"

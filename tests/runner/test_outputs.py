@@ -107,9 +107,9 @@ def test_lost_content_is_a_clear_failure(stage, go, node, plan):
         await stage.start(plan(first, second))
         result = await stage.step("a")
         digest = result.outputs["big"]["$content"]
-        path = stage.folder / "contents" / "objects" / digest[7:9] / digest[9:]
-        path.chmod(0o644)
-        path.write_bytes(path.read_bytes()[:-2] + b'y"')
+        for path in stage.content(digest):
+            path.chmod(0o644)
+            path.write_bytes(path.read_bytes()[:-2] + b'y"')
         failed = await stage.step("b")
         assert failed.phase == "Failed"
         assert "is damaged" in failed.failure.message

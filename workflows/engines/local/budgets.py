@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.capsule_compiler.plan import Amounts
-from somagent.operators.runner.ledger import Account, BudgetExceeded, Exceeded
+from somagent.operators.runner.ledger import Account, BudgetExceeded, Exceeded, exceeded
 from somagent.operators.runner.records import StepKey
 from somagent.workflows.engines.local.store import Db
 
@@ -19,8 +18,8 @@ def reserve(
     Raises `BudgetExceeded` and changes nothing when one has no room, does not only warn, and is not in `beyond`.
     Nothing always fits.
     """
-    exceeded = [one for account in accounts for one in _exceeded(db, key, amounts, account)]
-    refused = [one for one in exceeded if one.on_exceed != "warn" and one.budget not in beyond]
+    over = [one for account in accounts for one in _exceeded(db, key, amounts, account)]
+    refused = [one for one in over if one.on_exceed != "warn" and one.budget not in beyond]
     if refused:
         raise BudgetExceeded(refused)
     _close(db, key, Amounts())
@@ -34,7 +33,7 @@ def reserve(
         )
         insert = "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?, ?)"
         db.execute(insert, (*key, *row, amounts.tokens, amounts.cost_micros))
-    return exceeded
+    return over
 
 
 def settle(db: Db, key: StepKey, spent: Amounts) -> None:
@@ -79,26 +78,5 @@ def _exceeded(db: Db, key: StepKey, amounts: Amounts, account: Account) -> list[
     tokens, cost = db.execute(query, row).fetchone() or (0, 0)
     own = "SELECT tokens, cost FROM reservations WHERE run = ? AND step = ? AND item = ? AND owner = ? AND budget = ?"
     own_tokens, own_cost = db.execute(own, (*key, *row)).fetchone() or (0, 0)
-    budget = account.budget
-    found = []
-    for limit, used, asked, shown in (
-        (budget.tokens, tokens - own_tokens, amounts.tokens, "{} tokens".format),
-        (
-            budget.cost_micros,
-            cost - own_cost,
-            amounts.cost_micros,
-            lambda micros: show_money(Money(micros, budget.currency)),
-        ),
-    ):
-        if limit is not None and asked and used + asked > limit:
-            found.append(
-                Exceeded(
-                    budget=account.label,
-                    on_exceed=budget.on_exceed,
-                    limit=shown(limit),
-                    used=shown(used),
-                    asked=shown(asked),
-                    by=key.step,
-                )
-            )
-    return found
+    used = Amounts(tokens=tokens - own_tokens, cost_micros=cost - own_cost)
+    return exceeded(account, used, amounts, key.step)

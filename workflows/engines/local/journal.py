@@ -16,6 +16,7 @@ from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.ledger import Account, AttemptHeld, Exceeded
 from somagent.operators.runner.records import Attempt, Decision, Failure, RunRecord, StepKey, StepResult
+from somagent.operators.runner.succession import after
 from somagent.workflows.engines import events
 from somagent.workflows.engines.local import budgets as budget_rows
 from somagent.workflows.engines.local.rows import Rows, decode_attempt, decode_result, encode
@@ -125,16 +126,7 @@ def _begin(db: Db, key: StepKey, at: datetime) -> Attempt:
     last = decode_attempt(record)
     if still_open:
         raise AttemptHeld(f"attempt {last.number} of {key} is at work")
-    # Being ended from outside says nothing about the step.
-    failed = last.failure is not None and last.failure.failure_class not in {"cut_off", "cancelled"}
-    attempt = replace(
-        attempt,
-        number=last.number + 1,
-        failed_before=last.failed_before + failed,
-        # What people let one attempt spend is for that attempt; being cut off from outside does not use it up.
-        asked=last.waiting or (None if failed and last.asked is not None and last.asked.budgets else last.asked),
-        spent_before=last.spent_before.plus(last.spent),
-    )
+    attempt = after(last, at)
     db.execute(insert, (*key, attempt.number, encode(attempt)))
     return attempt
 

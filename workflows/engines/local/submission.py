@@ -9,15 +9,15 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
-from somagent.operators.answers import answer_fault
-from somagent.operators.deciding import Outcome, approvals_of, objection, outcome, question_of
 from somagent.operators.names import person
 from somagent.operators.runner.folders import make_lasting
 from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.rows import decode_attempt, decode_decision, encode
 from somagent.workflows.engines.local.store import Db
-from somagent.workflows.engines.protocol import DecisionRefused, EngineError
+from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.engines.weighing import decided_already, weighed
 
 
 def prepare(directory: Path) -> None:
@@ -85,48 +85,29 @@ def write_decision(db: Db, run: RunRecord, decision: Decision, show: str) -> Non
     """Checks and writes a decision in one transaction; raises `DecisionRefused`. `show` is how to look at the run."""
     key = StepKey(run.id, decision.step, decision.item)
     ended = db.execute("SELECT phase FROM results WHERE run = ? AND step = ? AND item = ?", key).fetchone()
-    if ended is not None:
-        raise DecisionRefused(f"step `{decision.step}` does not wait any more: it is {ended[0]}")
     query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number DESC LIMIT 1"
     row = db.execute(query, key).fetchone()
-    last = decode_attempt(row[0]) if row else None
-    # A step that is looking at an earlier decision at this moment may park again, so it still asks.
-    waiting = (last.waiting or (last.asked if last.ended_at is None else None)) if last else None
-    if waiting is None:
-        raise DecisionRefused(f"step `{decision.step}` does not wait for a decision ({show})")
-    if waiting.child:
-        raise DecisionRefused(f"step `{decision.step}` waits for a step inside its capsule: {waiting.title}")
-    decision = replace(decision, question=decision.question or question_of(waiting))
     query = "SELECT record FROM decisions WHERE run = ? AND step = ? AND item = ? ORDER BY seq"
     earlier = [decode_decision(row[0]) for row in db.execute(query, key)]
-    # Each counts after those before it, also when the clock of this process is behind.
-    decision = replace(decision, at=max([decision.at, *(one.at for one in earlier)]))
-    end = outcome(waiting, earlier, submitter=run.submitter, now=decision.at)
-    why = _closed(db, key, end) or objection(waiting, decision, run.submitter)
-    why = why or answer_fault(waiting, decision, approvals_of(waiting, earlier, run.submitter))
-    if why:
-        raise DecisionRefused(why)
-    if not _insert(db, run.id, decision):
-        raise DecisionRefused(f"{decision.by} has decided on step `{decision.step}` already; it takes another person")
+    stopped = db.execute("SELECT person FROM cancels WHERE run = ?", (top_of(run.id),)).fetchone()
+    decision = weighed(
+        decision,
+        run=run,
+        ended=ended[0] if ended else None,
+        last=decode_attempt(row[0]) if row else None,
+        earlier=earlier,
+        cancelled_by=stopped[0] if stopped else "",
+        show=show,
+    )
+    if not _insert(db, run.id, decision):  # at this moment, by another process
+        raise decided_already(decision)
     audit.decided(db, run.id, decision)
-
-
-def _closed(db: Db, key: StepKey, end: Outcome | None) -> str:
-    """Why nobody can decide any more although nobody has gone on with the run yet; empty when somebody can."""
-    top = key.run.partition(".")[0]
-    stopped = db.execute("SELECT person FROM cancels WHERE run = ?", (top,)).fetchone()
-    if stopped is not None:
-        return f"{top} was cancelled by {stopped[0]}"
-    if end is None or end.kind == "timed_out":  # which the objection says with the time
-        return ""
-    return f"step `{key.step}` is decided: {end.kind} by {', '.join(one.by for one in end.deciding)}"
 
 
 def check_whole(run: RunRecord) -> None:
     """Raises `EngineError` for a run that is part of another one: only the whole is gone on with, or stopped."""
     if run.parent is not None:
-        top = run.id.partition(".")[0]
-        raise EngineError(f"{run.id} is a part of {top}; name that run instead")
+        raise EngineError(f"{run.id} is a part of {top_of(run.id)}; name that run instead")
 
 
 def write_cancel(db: Db, run_id: str, by: str, at: datetime) -> None:

@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
+.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-objects test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -38,6 +38,9 @@ test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBE
 
 test-containers: .venv/dev.ready ## pass the tests that need podman or docker
 	@.venv/bin/pytest tests/containers $(PYTEST_ARGS)
+
+test-objects: .venv/dev.ready ## pass the tests of the step runner on an object store (OBJECTS=s3://BUCKET/PREFIX, default: a folder)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --objects tests/objects tests/runner $(PYTEST_ARGS)
 
 test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DATABASE_URL, default: one of its own)
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --postgres tests/stores tests/conformance $(filter-out \

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).parent.parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-goldens", action="store_true", help="write the golden files anew; read the diff")
     parser.addoption("--postgres", action="store_true", help="keep the rows of runs in PostgreSQL, where a test can")
+    parser.addoption("--objects", action="store_true", help="keep what the step runner records in an object store")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from somagent.capsule_compiler.plan import IncludedFile
 from somagent.operators.runner.copies import SharedCopies, tree_of, write_copy
-from somagent.operators.runner.objects import Arrivals, ContentError, ObjectStore
+from somagent.operators.runner.objects import Arrivals, ContentError, ObjectStore, Origin
 from somagent.operators.runner.records import Artifact
 from somagent.operators.runner.remembered import Remembered
 from somagent.operators.runner.tree import (
@@ -34,12 +34,16 @@ ARTIFACT_CAP_BYTES = 2 * 1024**3
 class Contents:
     """A content store in the folder `root`, which is made when it is first written to.
 
+    With an `origin` the folder holds copies of what is there: what is not here is fetched, what is new is stored.
+
     Digests are `sha256:` and 64 hex digits. `OSError` from the file system (no space left, say) is passed on.
     """
 
-    def __init__(self, root: Path, *, artifact_cap_bytes: int = ARTIFACT_CAP_BYTES) -> None:
+    def __init__(
+        self, root: Path, *, artifact_cap_bytes: int = ARTIFACT_CAP_BYTES, origin: Origin | None = None
+    ) -> None:
         self.root = root
-        self._store = ObjectStore(root)
+        self._store = ObjectStore(root, origin)
         self._copies = SharedCopies(self._store, root / "copies")
         self._cap_bytes = artifact_cap_bytes
         self.remembered = Remembered()

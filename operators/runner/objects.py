@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from somagent.capsule_compiler.plan import digest_of
 from somagent.operators.runner.folders import make_lasting, sync
@@ -22,14 +22,26 @@ class ContentError(Exception):
     """Content that should be in the store is missing or damaged; the message names it."""
 
 
+class Origin(Protocol):
+    """A store that others share, of which a folder only holds what was used here."""
+
+    def fetch(self, digest: str, path: Path) -> bool:
+        """Writes content into a new file; False when it is not there either."""
+        ...
+
+    def store(self, digest: str, path: Path) -> None:
+        """Stores the file, durably."""
+        ...
+
+
 class ObjectStore:
-    """A store in the folder `root`, which is made when it is first written to.
+    """A store in the folder `root`, which is made when it is first written to; what is not there comes from `origin`.
 
     Digests are `sha256:` and 64 hex digits. `OSError` (no space left, say) is passed on, and leaves nothing behind.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, origin: Origin | None = None) -> None:
+        self.root, self.origin = root, origin
 
     def path(self, digest: str) -> Path:
         """Where content of that digest is, if it is here."""
@@ -50,7 +62,7 @@ class ObjectStore:
 
     def read(self, digest: str) -> bytes:
         """The bytes; raises `ContentError`."""
-        path = self.path(digest)
+        path = self._fetched(digest)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -61,7 +73,7 @@ class ObjectStore:
 
     def copy_to(self, digest: str, target: BinaryIO) -> None:
         """Writes the content into an open file, checking it on the way; raises `ContentError`."""
-        path = self.path(digest)
+        path = self._fetched(digest)
         try:
             source = path.open("rb", buffering=0)
         except FileNotFoundError:
@@ -76,6 +88,16 @@ class ObjectStore:
         with target.open("xb", buffering=0) as copy:
             self.copy_to(digest, copy)
             os.fchmod(copy.fileno(), mode)
+
+    def _fetched(self, digest: str) -> Path:
+        """Where the content is, after it was asked of the origin when it is not here."""
+        path = self.path(digest)
+        if self.origin is not None and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            arriving = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
+            if self.origin.fetch(digest, arriving):
+                arriving.rename(path)
+        return path
 
 
 class Arrivals:
@@ -145,6 +167,8 @@ class Arrivals:
         make_lasting(self._store.root / "objects")
         shards = set()
         for digest, written in self._written.items():
+            if self._store.origin is not None:
+                self._store.origin.store(digest, written)
             written.chmod(0o444)
             target = self._store.path(digest)
             target.parent.mkdir(exist_ok=True)

@@ -1,0 +1,216 @@
+"""Objects by name. The one write that guards anything is `claim`: of all who claim a name, the first one has it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from somagent.operators.runner.folders import sync
+from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
+
+T = TypeVar("T")
+
+PATIENCE_S = 60.0  # how long a store that does not answer is waited for
+_ANSWER_S = 10  # one request
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+
+
+class Bucket:
+    """The objects below an address: a folder (`file:///srv/runs`), or `s3://`, `gs://` or `az://` with a prefix.
+
+    Credentials and endpoints are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...). Raises
+    `StoreUnreachable` when the store has not answered for `patience_s`, and `EngineError` when it refuses.
+    """
+
+    def __init__(self, address: str, *, patience_s: float = PATIENCE_S) -> None:
+        self.address = address.rstrip("/")
+        self._folder = _folder_of(self.address)
+        self._store = _open(self.address, self._folder)
+        self._patience_s = patience_s
+        self._lasting: set[Path] = set()  # folders that are on the disk themselves
+
+    async def claim(self, name: str, content: bytes) -> bytes:
+        """What stands under the name from now on: `content`, or what somebody stored there before.
+
+        An answer that got lost does not matter: who asks again finds what it stored itself. So content must differ
+        from what others would store, wherever it matters whose it is.
+        """
+        import obstore  # noqa: PLC0415 - 30 ms, and an extra
+
+        try:
+            await self._patiently(name, lambda: obstore.put_async(self._store, name, content, mode="create"))
+        except obstore.exceptions.AlreadyExistsError:
+            stands = await self.read(name)
+            if stands is None:
+                raise EngineError(f"{self.address}/{name} was deleted at this moment") from None
+            return stands
+        if self._folder is not None:
+            self._make_durable(self._folder, name)
+        return content
+
+    async def read(self, name: str) -> bytes | None:
+        """The object, None when there is none."""
+        import obstore  # noqa: PLC0415
+
+        async def get() -> bytes:
+            return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
+
+        try:
+            return await self._patiently(name, get)
+        except FileNotFoundError:
+            return None
+
+    async def overwrite(self, name: str, content: bytes) -> None:
+        """Stores the object, whatever stood there: for signs of life, which guard nothing."""
+        import obstore  # noqa: PLC0415
+
+        await self._patiently(name, lambda: obstore.put_async(self._store, name, content))
+
+    async def names(self, folder: str) -> list[str]:
+        """All names below `folder/`, sorted."""
+        import obstore  # noqa: PLC0415
+
+        async def listed() -> list[str]:
+            return [meta["path"] for meta in await obstore.list(self._store, folder).collect_async()]
+
+        return sorted(await self._patiently(folder, listed))
+
+    async def delete(self, names: list[str]) -> None:
+        """Deletes the objects, those that are gone already too."""
+        import obstore  # noqa: PLC0415
+
+        for start in range(0, len(names), 1000):
+            some = names[start : start + 1000]
+            await self._patiently(some[0], partial(obstore.delete_async, self._store, some))
+
+    def fetch_to(self, name: str, path: Path) -> bool:
+        """Writes an object of any size into a new file; False when there is none."""
+        import obstore  # noqa: PLC0415
+
+        for wait_s in self._waits():
+            try:
+                with path.open("wb") as file:
+                    for chunk in obstore.get(self._store, name).stream(min_chunk_size=1024 * 1024):
+                        file.write(chunk)
+            except FileNotFoundError:
+                path.unlink()
+                return False
+            except Exception as error:
+                path.unlink(missing_ok=True)
+                self._check(name, error, wait_s)
+                time.sleep(wait_s)
+            else:
+                return True
+        raise AssertionError
+
+    def store_from(self, name: str, path: Path) -> None:
+        """Stores a file of any size, unless the object is there already."""
+        import obstore  # noqa: PLC0415
+
+        for wait_s in self._waits():
+            try:
+                if not self._has(name):
+                    obstore.put(self._store, name, path)
+                    if self._folder is not None:
+                        self._make_durable(self._folder, name)
+            except Exception as error:
+                self._check(name, error, wait_s)
+                time.sleep(wait_s)
+            else:
+                return
+
+    def _has(self, name: str) -> bool:
+        import obstore  # noqa: PLC0415
+
+        try:
+            obstore.head(self._store, name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    async def _patiently(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+        import obstore  # noqa: PLC0415
+
+        for wait_s in self._waits():
+            try:
+                return await ask()
+            except (FileNotFoundError, obstore.exceptions.AlreadyExistsError):
+                raise
+            except Exception as error:
+                self._check(name, error, wait_s)
+            await asyncio.sleep(wait_s)
+        raise AssertionError
+
+    def _waits(self) -> Iterator[float]:
+        """How long to wait before asking again, each time; 0 when there is no time left."""
+        until, wait_s = time.monotonic() + self._patience_s, _FIRST_WAIT_S
+        while True:
+            some = wait_s * random.uniform(0.5, 1)  # noqa: S311 - so that not all ask at once again
+            yield some if time.monotonic() + some < until else 0
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    def _check(self, name: str, error: Exception, wait_s: float) -> None:
+        """Raises what is not worth another try."""
+        import obstore  # noqa: PLC0415
+
+        where = f"{self.address}/{name}"
+        if isinstance(error, obstore.exceptions.GenericError) or type(error) is OSError:
+            if not wait_s:
+                raise StoreUnreachable(
+                    f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"
+                ) from error
+        elif isinstance(error, obstore.exceptions.BaseError | OSError):
+            raise EngineError(f"{where} was refused: {_said(error)}") from error
+        else:
+            raise error
+
+    def _make_durable(self, root: Path, name: str) -> None:
+        """A folder is told to wait for the disk; an object store has done so when it answers."""
+        path = root / name
+        sync(path)
+        sync(path.parent)
+        for folder in path.parent.parents:
+            if path.parent in self._lasting or not folder.is_relative_to(root):
+                break
+            sync(folder)
+        self._lasting.add(path.parent)
+
+
+def _folder_of(address: str) -> Path | None:
+    parts = urlsplit(address)
+    if parts.scheme not in {"file", ""}:
+        return None
+    return Path(unquote(parts.path)).absolute()
+
+
+def _open(address: str, folder: Path | None) -> Any:
+    try:
+        from obstore.store import LocalStore, from_url  # noqa: PLC0415
+    except ImportError as error:
+        raise EngineError(
+            f"runs at {address} need the extra `objects`; install it with: pip install 'somagent[objects]'"
+        ) from error
+    if folder is not None:
+        return LocalStore(folder, mkdir=True)
+    insecure = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+    try:
+        return from_url(
+            address,
+            client_options={"timeout": timedelta(seconds=_ANSWER_S), "allow_http": insecure},
+            retry_config={"max_retries": 0},
+        )
+    except Exception as error:
+        raise EngineError(f"`{address}` is no address of an object store: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """The library adds its own debugging lines to a message."""
+    return str(error).partition("\n\nDebug source")[0].strip().replace("\n", " ")

@@ -1,0 +1,103 @@
+"""What people did in a run: who started it, decided and cancelled; one hash-chained log, and nothing beside it.
+
+The decisions that open a gate are read from the very entries that the audit follows, so neither is there without the
+other. Of two who write at once one creates the next number, and the other one is weighed after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from somagent.governance.chain import Checked, chained, check_chain
+from somagent.operators.runner.records import Decision, RunRecord, StepKey
+from somagent.workflows.engines.objects import names
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.protocol import EngineError, UnknownRun
+
+
+class Overdue(Struct, frozen=True):
+    """A question that nobody decided in time."""
+
+    step: str
+    item: int
+    question: str
+
+
+class Deed(Struct, frozen=True, omit_defaults=True):
+    """One entry; the chain adds `seq`, `prev` and `hash`.
+
+    That a question is overdue is written before anything follows from it, so that no decision comes after that.
+    """
+
+    submit: RunRecord | None = None
+    decision: Decision | None = None
+    overdue: Overdue | None = None
+    cancelled_by: str = ""
+    at: str = ""
+
+
+class Deeds:
+    """The logs of runs. Entries never change, so each is read once."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._read: dict[str, list[bytes]] = {}
+
+    async def submit(self, run: RunRecord) -> None:
+        """Begins the log of a run; raises `EngineError` when the run is there already, and is another one."""
+        mine = chained(None, _fields(Deed(submit=run)))
+        if await self._bucket.claim(names.deed(run.id, 1), mine) != mine:
+            raise EngineError(f"there is a run {run.id} at {self._bucket.address} already")
+
+    async def run(self, run_id: str) -> RunRecord:
+        """The run as it was asked for; raises `UnknownRun`."""
+        lines = self._read.get(run_id) or await self._lines(run_id)
+        first = _decode(lines[0]).submit if lines else None
+        if first is None:
+            raise UnknownRun(f"there is no run {run_id} at {self._bucket.address}")
+        return first
+
+    async def all(self, run_id: str) -> Sequence[Deed]:
+        """All entries, oldest first; new ones are looked for."""
+        return [_decode(line) for line in await self._lines(run_id)]
+
+    async def append(self, run_id: str, write: Callable[[Sequence[Deed]], Deed | None]) -> None:
+        """Adds what `write` makes of the log as it stands; it is asked again when somebody else was first.
+
+        What it raises is passed on; with None nothing is added.
+        """
+        while True:
+            deed = write(await self.all(run_id))
+            if deed is None:
+                return
+            lines = self._read[run_id]
+            mine = chained(lines[-1], _fields(deed))
+            if await self._bucket.claim(names.deed(run_id, len(lines) + 1), mine) == mine:
+                return
+
+    async def check(self, run_id: str) -> Checked:
+        """Follows the chain of the run's log."""
+        return check_chain(await self._lines(run_id))
+
+    async def _lines(self, run_id: str) -> list[bytes]:
+        lines = self._read.setdefault(run_id, [])
+        while (line := await self._bucket.read(names.deed(run_id, len(lines) + 1))) is not None:
+            lines.append(line)
+        return lines
+
+
+def decisions_on(deeds: Sequence[Deed], key: StepKey) -> list[Decision]:
+    """What was decided on the step, oldest first."""
+    found = [deed.decision for deed in deeds if deed.decision is not None]
+    return [one for one in found if (one.step, one.item) == (key.step, key.item)]
+
+
+def _fields(deed: Deed) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(deed))
+
+
+_decode = msgspec.json.Decoder(Deed).decode

@@ -1,0 +1,81 @@
+"""The lease on an attempt: who is at work on it signs, and who has not signed for long enough may be given up.
+
+Nobody's clock is compared with that of another machine: whoever waits sees by its own clock for how long the sign has
+not changed. What keeps a late result out is the end of the attempt (see `attempts`), not the sign.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from somagent.operators.runner.ledger import AttemptHeld
+from somagent.operators.runner.records import Attempt, StepKey
+from somagent.workflows.engines.objects.attempts import AttemptLost, Attempts
+from somagent.workflows.engines.protocol import StoreUnreachable
+
+LENGTH_S = 15.0
+_PER_LENGTH = 5  # signs
+
+
+@asynccontextmanager
+async def held(attempts: Attempts, attempt: Attempt, length_s: float = LENGTH_S) -> AsyncIterator[None]:
+    """Signs while what is inside is at work, which is cancelled when others ended the attempt: `AttemptLost`."""
+    worker = asyncio.current_task()
+    lost: list[AttemptLost] = []
+
+    async def keep() -> None:
+        number = 0
+        while True:
+            await asyncio.sleep(length_s / _PER_LENGTH)
+            number += 1
+            try:
+                await attempts.sign(attempt, str(number).encode())
+            except AttemptLost as error:
+                lost.append(error)
+                if worker is not None:
+                    worker.cancel()
+                return
+            except StoreUnreachable:
+                continue  # whoever is at work may be through before the store is back, or hears of it then
+
+    keeper = asyncio.create_task(keep())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            raise lost[0] from None
+        raise
+    finally:
+        keeper.cancel()
+        await asyncio.wait([keeper])
+
+
+async def freed(
+    attempts: Attempts,
+    key: StepKey,
+    *,
+    now: Callable[[], datetime],
+    length_s: float = LENGTH_S,
+    patience_s: float | None = None,
+) -> None:
+    """Returns when no attempt at the key is open: it ended, or gave no sign for `length_s` and was cut off.
+
+    Raises `AttemptHeld` when one is still at work after `patience_s`.
+    """
+    clock = asyncio.get_running_loop().time
+    until = None if patience_s is None else clock() + patience_s
+    seen: tuple[int, bytes | None] | None = None
+    since = clock()
+    while (begun := await attempts.open_attempt(key)) is not None:
+        sign = (begun.attempt.number, await attempts.last_sign(begun.attempt))
+        if sign != seen:
+            seen, since = sign, clock()
+        elif clock() - since >= length_s:
+            await attempts.cut_off(begun.attempt, now(), "who was at work on it gave no sign any more")
+            continue
+        if until is not None and clock() >= until:
+            raise AttemptHeld(f"attempt {begun.attempt.number} of {key} is at work")
+        await asyncio.sleep(length_s / _PER_LENGTH / 2)

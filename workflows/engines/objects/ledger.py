@@ -1,0 +1,134 @@
+"""The `Ledger` on an object store; what it promises is said there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from somagent.capsule_compiler.plan import Amounts, Plan, decode_plan
+from somagent.operators.deciding import question_of
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.ledger import Account, Exceeded
+from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
+from somagent.workflows.engines.objects import names
+from somagent.workflows.engines.objects.accounts import Accounts
+from somagent.workflows.engines.objects.attempts import Attempts, attempts_in
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.deeds import Deed, Deeds, Overdue, decisions_on
+from somagent.workflows.engines.protocol import UnknownRun
+from somagent.workflows.engines.rules import Outcome
+
+
+class Closed(Struct, frozen=True):
+    """How a run ended."""
+
+    phase: Phase
+    outcome: Outcome
+    at: datetime
+
+
+class ObjectLedger:
+    """Reads and records of runs in a bucket; `contents` is where their files and large values are."""
+
+    def __init__(self, bucket: Bucket, contents: Contents, now: Callable[[], datetime]) -> None:
+        self.bucket, self.contents, self._now = bucket, contents, now
+        self.attempts_of = Attempts(bucket)
+        self.deeds = Deeds(bucket)
+        self._own: dict[StepKey, Attempt] = {}
+        self._accounts: dict[str, Accounts] = {}
+
+    async def run(self, run_id: str) -> RunRecord:
+        try:
+            return await self.deeds.run(run_id)
+        except UnknownRun as error:
+            raise KeyError(run_id) from error
+
+    async def plan(self, run_id: str) -> Plan:
+        return decode_plan(self.contents.read_bytes((await self.run(run_id)).plan_digest))
+
+    async def result(self, key: StepKey) -> StepResult | None:
+        return await self.attempts_of.result(key)
+
+    async def item_results(self, run_id: str, step: str) -> Sequence[StepResult]:
+        keys = [key for key in await self.attempts_of.keys(run_id, step) if key.item >= 0]
+        found = [ends[-1].result for ends, _ in await self.attempts_of.of(keys) if ends]
+        return [result for result in found if result is not None]
+
+    async def started_at(self, run_id: str) -> datetime | None:
+        content = await self.bucket.read(names.started(run_id))
+        return None if content is None else datetime.fromisoformat(content.decode())
+
+    async def start(self, run_id: str, at: datetime) -> None:
+        """Notes when the run was first worked on."""
+        await self.bucket.claim(names.started(run_id), at.isoformat().encode())
+
+    async def open(self, key: StepKey, items: int) -> None:
+        """Notes for people how many items a fan-out has."""
+        await self.bucket.claim(names.opened(key.run, key.step), str(items).encode())
+
+    async def close(self, run_id: str, phase: Phase, outcome: Outcome, at: datetime) -> Closed:
+        """Notes how a run ended; the first time stays."""
+        return _decode_closed(await self.bucket.claim(names.ended(run_id), _encode(Closed(phase, outcome, at))))
+
+    async def closed(self, run_id: str) -> Closed | None:
+        """How a run ended, when it has."""
+        content = await self.bucket.read(names.ended(run_id))
+        return None if content is None else _decode_closed(content)
+
+    async def spent_until(self, key: StepKey) -> Amounts:
+        name = names.spent(key)
+        noted = await self.bucket.read(name)
+        if noted is None:
+            spent = await (await self._accounts_of(key.run)).spent_in(key.run)
+            noted = await self.bucket.claim(name, _encode(spent))
+        return _decode_amounts(noted)
+
+    async def decisions(self, key: StepKey) -> Sequence[Decision]:
+        await self._close_when_due(key)
+        return decisions_on(await self.deeds.all(key.run), key)
+
+    async def begin(self, key: StepKey, at: datetime) -> Attempt:
+        attempt = await self.attempts_of.begin(key, at)
+        self._own[key] = attempt
+        return attempt
+
+    async def end(self, attempt: Attempt) -> None:
+        await self.attempts_of.end(attempt)
+
+    async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
+        return await self.attempts_of.record(attempt, result)
+
+    async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
+        keys = [StepKey(run_id, step, item)] if item is not None else await self.attempts_of.keys(run_id, step)
+        return attempts_in(await self.attempts_of.of(keys))
+
+    async def reserve(
+        self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
+    ) -> Sequence[Exceeded]:
+        return await (await self._accounts_of(key.run)).reserve(key, amounts, accounts, beyond)
+
+    async def _close_when_due(self, key: StepKey) -> None:
+        """Whoever looks at a question when its time is over closes it for those who decide."""
+        own = self._own.get(key)
+        asked = own.asked if own is not None else None
+        if asked is None or asked.due is None or self._now() < asked.due:
+            return
+        deed = Deed(overdue=Overdue(key.step, key.item, question_of(asked)), at=self._now().isoformat())
+        await self.deeds.append(
+            key.run, lambda deeds: None if any(one.overdue == deed.overdue for one in deeds) else deed
+        )
+
+    async def _accounts_of(self, run_id: str) -> Accounts:
+        """The books of the run that this one is inside of, or of itself."""
+        run = await self.run(run_id)
+        while run.parent is not None:
+            run = await self.run(run.parent.run)
+        return self._accounts.setdefault(run.id, Accounts(self.bucket, self.attempts_of, run.id))
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_closed = msgspec.json.Decoder(Closed).decode
+_decode_amounts = msgspec.json.Decoder(Amounts).decode

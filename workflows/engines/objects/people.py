@@ -1,0 +1,57 @@
+"""What people do in runs at a bucket: they start them, decide and cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from somagent.capsule_compiler.plan import Plan, encode_plan
+from somagent.operators.runner.records import Decision, RunRecord, StepKey
+from somagent.workflows.engines.capsule_files import store_files
+from somagent.workflows.engines.objects.deeds import Deed, Overdue, decisions_on
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.protocol import DecisionRefused
+from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.engines.weighing import weighed
+
+
+async def submit(ledger: ObjectLedger, run: RunRecord, plan: Plan, files: Mapping[str, bytes]) -> RunRecord:
+    """Stores the plan, its files and the run; raises `EngineError` when the run is there already."""
+    store_files(ledger.contents, plan, files)
+    run = replace(run, plan_digest=ledger.contents.put_bytes(encode_plan(plan)))
+    await ledger.deeds.submit(run)
+    return run
+
+
+async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: str) -> None:
+    """Writes a decision down that counts; raises `DecisionRefused`. `show` is how people look at the run."""
+    key = StepKey(run_id, decision.step, decision.item)
+    run = await ledger.deeds.run(run_id)
+    top = await ledger.deeds.all(top_of(run_id))
+    cancelled_by = next((deed.cancelled_by for deed in top if deed.cancelled_by), "")
+    ends, begun = (await ledger.attempts_of.of([key]))[0]
+    last = begun.attempt if begun is not None else ends[-1].attempt if ends else None
+    result = ends[-1].result if ends else None
+
+    def write(deeds: Sequence[Deed]) -> Deed:
+        taken = weighed(
+            decision,
+            run=run,
+            ended=None if result is None else result.phase,
+            last=last,
+            earlier=decisions_on(deeds, key),
+            cancelled_by=cancelled_by,
+            show=show,
+        )
+        if any(deed.overdue == Overdue(key.step, key.item, taken.question) for deed in deeds):
+            raise DecisionRefused(f"the time to decide on step `{key.step}` has ended")
+        return Deed(decision=taken)
+
+    await ledger.deeds.append(run_id, write)
+
+
+async def cancel(ledger: ObjectLedger, run_id: str, by: str, at: str) -> None:
+    """Writes down that the run is to stop; asking twice is asking once."""
+    asked = Deed(cancelled_by=by, at=at)
+    await ledger.deeds.append(run_id, lambda deeds: None if any(deed.cancelled_by for deed in deeds) else asked)

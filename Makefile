@@ -7,10 +7,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 export REPO ?= .
 PYTEST_ARGS ?=
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait for processes of their own
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait for processes of their own
 KILLS ?= 10000
 SEEDS ?= 1000
 SEED ?= 1
+STORE ?= file
+WORKERS ?= 4
 CHAOS_ARGS ?=
 BENCH ?= start compile recheck layout engine growth workers
 
@@ -21,14 +23,14 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 	@.venv/bin/somagent run repo-health --input "repo=$$REPO" || [ $$? -eq 3 ]
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 \
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
 		$(addprefix --ignore=tests/,containers docs kubernetes library stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-docs: .venv/dev.ready ## replay every session of the pages, and hold the pages against the program
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal tests/docs $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/docs $(PYTEST_ARGS)
 
 test-library: .venv/dev.ready ## pass the tests of the library's capsules, on real repositories
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal tests/library $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/library $(PYTEST_ARGS)
 
 test-upgrade: .venv/dev.ready ## begin runs with older programs, built from git's history, and complete them with this one
 	@.venv/bin/pytest tests/upgrade $(PYTEST_ARGS)
@@ -43,13 +45,13 @@ test-objects: .venv/dev.ready ## pass the tests of the step runner on an object 
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --objects tests/objects tests/runner $(PYTEST_ARGS)
 
 test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DATABASE_URL, default: one of its own)
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --postgres tests/stores tests/conformance $(filter-out \
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --postgres tests/stores tests/conformance $(filter-out \
 		$(addprefix tests/engine/,test_lease.py test_journal.py test_storage.py test_reading.py), \
 		$(wildcard tests/engine/test_*.py)) --deselect \
 		tests/engine/test_worker.py::test_another_one_stands_by_and_takes_over $(PYTEST_ARGS)  # nobody stands by there
 
-chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and judge what comes of it (SEED)
-	@.venv/bin/python tests/chaos/kills.py --kills $(KILLS) --seed $(SEED) $(CHAOS_ARGS)
+chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and judge it (SEED; STORE=postgres WORKERS=4)
+	@.venv/bin/python tests/chaos/kills.py --kills $(KILLS) --seed $(SEED) --store $(STORE) --workers $(WORKERS) $(CHAOS_ARGS)
 
 failpoints: .venv/dev.ready ## kill, fill and break the disk at every place where something is written
 	@.venv/bin/python tests/chaos/failpoints.py $(CHAOS_ARGS)

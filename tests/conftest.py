@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--postgres") and not hasattr(config, "workerinput"):
         import databases
 
-        folder = tempfile.TemporaryDirectory(prefix="somagent-postgres-")
-        server = databases.server(Path(folder.name))
+        server = databases.server()
         server.__enter__()
-        config.add_cleanup(lambda: (server.__exit__(None, None, None), folder.cleanup()))
+        config.add_cleanup(lambda: server.__exit__(None, None, None))
 
 
 @pytest.fixture

@@ -40,9 +40,9 @@ async def pursue(engine: LocalEngine, run_id: str, onlooker: Onlooker | None = N
     while engine.view(run_id).ended_at is None:
         if elsewhere or not await is_held_here(engine):
             view = await follow(engine, run_id, onlooker)
-            if view is not None:
+            if view is not None and (view.ended_at is not None or view.phase == "Waiting"):
                 return view
-            elsewhere = False
+            elsewhere = False  # nobody is there any more, or it goes on already
             continue
         try:
             return await _worked_on(engine, run_id, onlooker)

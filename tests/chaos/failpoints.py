@@ -25,9 +25,10 @@ from typing import Any, NamedTuple
 
 import disk
 import jobs
+from commands import Commands, Ended, Stuck
 from graphs import HEAD, SCRIPT, Graph, Want
 from judge import judge
-from kills import Commands, Ended, Stuck, keep, warm, with_operator
+from kills import keep, warm, with_operator
 
 # Where they are: call and path below the folder that holds `.somagent`; the first that fits is the name.
 FAILPOINTS: dict[str, tuple[str, str]] = {

@@ -62,6 +62,7 @@ class Graph:
     capsules: list[str] = field(default_factory=list)  # steps that are one
     phase: str = "Succeeded"
     parallel: int = 4
+    name: str = "graph"
 
     def write(self, folder: Path) -> None:
         for name, content in self.files.items():
@@ -77,9 +78,9 @@ def read(folder: Path) -> Graph:
     return Graph(**whole)
 
 
-def draw_graph(draw: random.Random, marks: str) -> Graph:
-    """A graph of 3 to 8 steps; its capsule is `graph.capsule.yaml`."""
-    graph = Graph(files={}, parallel=draw.choice([2, 3, 4, 6]))
+def draw_graph(draw: random.Random, marks: str, name: str = "graph") -> Graph:
+    """A graph of 3 to 8 steps; its capsule has that name, and is `graph.capsule.yaml`."""
+    graph = Graph(files={}, parallel=draw.choice([2, 3, 4, 6]), name=name)
     drawn = _Drawn(graph, draw, marks, where="/")
     for number in range(draw.randint(3, 8)):
         drawn.add(f"s{number}", inside=False)
@@ -94,7 +95,7 @@ def draw_graph(draw: random.Random, marks: str) -> Graph:
         spec["budget"] = {"tokens": "100k", "onExceed": draw.choice(["stop", "ask"])}
     if any(want.phase == "Failed" and "/" not in place[1:] for place, want in graph.places.items()):
         graph.phase = "Failed"
-    graph.files["graph.capsule.yaml"] = _document("graph", spec)
+    graph.files["graph.capsule.yaml"] = _document(name, spec)
     return graph
 
 

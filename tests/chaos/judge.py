@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ class Process(NamedTuple):
     code: int  # negative: the signal that ended it
     told: str  # what it said on the way
     usurped: tuple[float, ...] = ()  # when it was stopped and when it went on, if its lease was taken meanwhile
+    heard: Sequence[tuple[float, str]] = ()  # the lines of what it told, and when each was read at the latest
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Judgement:
 
     faults: list[tuple[str, str]] = field(default_factory=list)
     repeats: int = 0
+    repeated: dict[int, int] = field(default_factory=dict)  # by the process that was killed
     kills: int = 0
     steps: int = 0
     usurped: int = 0
@@ -64,6 +67,7 @@ class Line(NamedTuple):
     """A line that a step wrote."""
 
     number: int
+    key: str
     process: int  # which of the processes
     place: str
     what: str
@@ -81,8 +85,9 @@ def judge(folder: Path) -> Judgement:
     if history["error"]:
         judgement.say("wrong end", history["error"])
         return judgement
-    case = _Case(folder, processes, history["final"], _lines(folder, processes), judgement)
-    for check in (case.phases, case.values, case.again, case.owners, case.waits, case.gates, case.finals, case.repeats):
+    case = _Case(folder, processes, history, judgement)
+    checks = (case.phases, case.values, case.again, case.owners, case.waits, case.gates, case.decisions, case.finals)
+    for check in (*checks, case.repeats):
         check()
     return judgement
 
@@ -97,16 +102,31 @@ def _lines(folder: Path, processes: list[Process]) -> list[Line]:
         last = max((index for index, one in enumerate(processes) if one.started <= line["at"]), default=0)
         process = by_pid.get(line["owner"], last)
         inputs = line.get("inputs", [])
-        lines.append(Line(number, process, place, line["what"], line["at"], line["attempt"], inputs, line.get("value")))
+        more = (line["what"], line["at"], line["attempt"], inputs, line.get("value"))
+        lines.append(Line(number, line["key"], process, place, *more))
     return lines
 
 
+class Told(NamedTuple):
+    """What a process had said of a place at that time."""
+
+    process: int
+    at: float
+    phase: str
+
+    @property
+    def is_end(self) -> bool:
+        return self.phase in {"Succeeded", "Failed"}
+
+
 class _Case:
-    def __init__(
-        self, folder: Path, processes: list[Process], final: Any, lines: list[Line], judgement: Judgement
-    ) -> None:
+    def __init__(self, folder: Path, processes: list[Process], history: dict[str, Any], judgement: Judgement) -> None:
         self.folder, self.graph = folder, read(folder)
-        self.processes, self.final, self.judgement = processes, final, judgement
+        self.processes, self.final, self.judgement = processes, history["final"], judgement
+        # When the database was killed, if there is one, and several processes worked at once.
+        self.shared, self.outages = "outages" in history, history.get("outages", [])
+        run = self.final["id"]
+        lines = [line for line in _lines(folder, processes) if re.match(rf"{run}[./]", line.key)]
         self.of: dict[str, list[Line]] = defaultdict(list)
         for line in lines:
             self.of[line.place].append(line)
@@ -116,12 +136,15 @@ class _Case:
         self.late = [line for line in lines if line.at > late.get(line.process, line.at)]
         self.told = self._told()
 
-    def _told(self) -> dict[str, list[tuple[int, str]]]:
-        """What the commands said of each place, with the number of the process."""
+    def _told(self) -> dict[str, list[Told]]:
+        """What the commands said of each place."""
         told = defaultdict(list)
         for number, process in enumerate(self.processes):
-            for name, phase, note in (found.groups() for found in map(_TOLD.match, process.told.splitlines()) if found):
-                told[self._place(name)].append((number, "failed" if phase == "Pending" and note else phase))
+            for at, line in process.heard or [(process.ended, line) for line in process.told.splitlines()]:
+                if found := _TOLD.match(line):
+                    name, phase, note = found.groups()
+                    phase = "failed" if phase == "Pending" and note else phase
+                    told[self._place(name)].append(Told(number, at, phase))
         return told
 
     def _place(self, name: str) -> str:
@@ -142,9 +165,14 @@ class _Case:
                 self.judgement.say("lost", f"{place} is {step and step['phase']}, not {want.phase}")
         for place, said in self.told.items():
             step = self.step(place)
-            for number, phase in said:
-                if phase in {"Succeeded", "Failed"} and (step is None or step["phase"] != phase):
-                    self.judgement.say("lost", f"{place}: process {number} told {phase}; now {step and step['phase']}")
+            for told in said:
+                if told.is_end and (step is None or step["phase"] != told.phase):
+                    by = f"process {told.process} told {told.phase}"
+                    self.judgement.say("lost", f"{place}: {by}; now {step and step['phase']}")
+        for number, process in enumerate(self.processes):  # workers
+            for phase in re.findall(rf" {self.final['id']} (Succeeded|Failed|Cancelled)\b", process.told):
+                if phase != self.final["phase"]:
+                    self.judgement.say("lost", f"process {number} told that the run {phase}")
 
     def step(self, place: str) -> Any:
         """The step or item in the final JSON."""
@@ -177,9 +205,9 @@ class _Case:
             made = [line for line in self.of[place] if line.what == "end" and line.value == value]
             if not made:
                 self.judgement.say("wrong value", f"{place} has {_brief(value)}, which none of its attempts gave")
-            for number, phase in self.told[place]:
-                if phase == "Succeeded" and made and made[0].process > number:
-                    self.judgement.say("lost", f"{place}: told by process {number}, made by {made[0].process}")
+            for told in self.told[place]:
+                if told.phase == "Succeeded" and made and made[0].at > told.at:
+                    self.judgement.say("lost", f"{place}: told by process {told.process}, made by {made[0].process}")
             right = [self._read(need) for need in want.needs]
             for line in self.of[place]:
                 if line.what == "begin" and line.inputs != right:
@@ -198,17 +226,28 @@ class _Case:
         return [place for place in self.graph.places if place.startswith(of)] if need.endswith("/*") else [need]
 
     def again(self) -> None:
-        recorded: dict[str, str] = {}  # and how that is known
+        known = self._known_when()
         for line in self.lines:
-            if line.what != "begin":
-                continue
-            told = [number for number, phase in self.told[line.place] if phase in {"Succeeded", "Failed"}]
-            if any(number < line.process for number in told):
-                self.judgement.say("recorded run again", f"{line.place} began after process {told[0]} told its end")
-            elif line.place in recorded:
-                self.judgement.say("recorded run again", f"{line.place} began after {recorded[line.place]} had read it")
-            for need in self._want(line.place).needs:
-                recorded |= dict.fromkeys(self._items(need), line.place)
+            if line.what == "begin" and (how := known(line)):
+                self.judgement.say("recorded run again", f"{line.place} began {how}")
+
+    def _known_when(self) -> Callable[[Line], str]:
+        """How it is known that a place had a result when a line was written; empty when it is not."""
+        read: dict[str, tuple[int, str]] = {}  # the first line that read it
+        for line in self.lines:
+            if line.what == "begin":
+                for need in self._want(line.place).needs:
+                    for place in self._items(need):
+                        read.setdefault(place, (line.number, line.place))
+
+        def known(line: Line) -> str:
+            told = next((one for one in self.told[line.place] if one.is_end and one.at < line.at), None)
+            if told is not None:
+                return f"after process {told.process} told its end"
+            number, by = read.get(line.place, (line.number, ""))
+            return f"after {by} had read it" if number < line.number else ""
+
+        return known
 
     def _want(self, place: str) -> Want:
         return self.graph.places.get(place) or Want()
@@ -217,10 +256,14 @@ class _Case:
         usurped = {number: one.usurped for number, one in enumerate(self.processes) if one.usurped}
         self.judgement.usurped = len(usurped)
         for line in self.lines:
-            if line.what == "clash" and not usurped:
+            before = (one.process for one in self.of[line.place] if one.number < line.number)
+            if line.what == "clash" and not usurped.keys() & {line.process, *before}:
                 self.judgement.say("duplicate owner", f"{line.place} was at work twice at once")
+        known = self._known_when()
         for number, (stopped, _) in usurped.items():
             begun = [line for line in self.late if line.process == number and line.what == "begin"]
+            if self.shared:  # it may have become a worker again, and what it begins then is no matter of its old lease
+                begun = [line for line in begun if known(line)]
             if len(begun) > self.graph.parallel:
                 self.judgement.say("duplicate owner", f"process {number} began {len(begun)} steps without the lease")
             for line in begun:
@@ -232,12 +275,16 @@ class _Case:
         """Of a failure it is sure that it was recorded when the command told it, or went on in the same process."""
         for place, want in self.graph.places.items():
             lines, sure = self.of[place], 0
-            told = Counter(number for number, phase in self.told[place] if phase == "failed")
+            told = Counter(one.process for one in self.told[place] if one.phase == "failed")
             for at, line in enumerate(lines):
                 if line.what not in {"failed", "invalid"}:
                     continue
                 following = next((one for one in lines[at + 1 :] if one.what == "begin"), None)
                 same = following is not None and following.process == line.process
+                if same and self.processes[line.process].usurped:
+                    same = False
+                if same and any(line.at < outage < following.at for outage in self.outages):
+                    same = False  # it was told that its write had failed
                 seen = sum(one.process == line.process for one in lines[:at] if one.what in {"failed", "invalid"})
                 if not same and seen >= told[line.process]:
                     continue
@@ -254,7 +301,7 @@ class _Case:
         for process in self.processes:
             if process.command[0] == "approve":
                 agreed[process.command[2]].append((process.started, process.command[4]))
-        start = self.processes[0].started
+        start = min(process.started for process in self.processes if process.command[0] == "run")
         for line in self.lines:
             for name in self._want(line.place).after:
                 gate = self.graph.gates[name]
@@ -262,6 +309,15 @@ class _Case:
                 due = gate.due_s is not None and line.at >= start + gate.due_s
                 if line.what == "begin" and len(people) < gate.count and not due:
                     self.judgement.say("gate too early", f"{line.place} began with {len(people)} of {gate.count}")
+
+    def decisions(self) -> None:
+        """Who was told that a decision is written down finds it."""
+        kept = set(_decisions(self.final))
+        for number, process in enumerate(self.processes):
+            if process.command[0] == "approve" and process.code in {0, 1, 3, 4}:
+                gate, person = process.command[2], process.command[4]
+                if (gate, person) not in kept:
+                    self.judgement.say("lost", f"process {number} told that {person} agreed to {gate}; it is not there")
 
     def finals(self) -> None:
         """A final begins when all else has ended, one after the other."""
@@ -280,11 +336,26 @@ class _Case:
             again = 0
             for place in self.graph.places:
                 last = [line for line in self.of[place] if line.process == number]
-                later = any(line.process > number and line.what == "begin" for line in self.of[place])
+                later = any(line.at > process.ended and line.what == "begin" for line in self.of[place])
                 again += bool(last) and last[-1].what in {"begin", "end"} and later
             self.judgement.repeats += again
-            if again > self.graph.parallel:
+            self.judgement.repeated[process.pid] = again
+            if again > most_repeats(process, self.graph.parallel, self.outages):
                 self.judgement.say("too many repeats", f"{again} after the kill of process {number}")
+
+
+def most_repeats(process: Process, parallel: int, outages: list[float]) -> int:
+    """As many as can be at work at once; what was at work when the database died was cut off then."""
+    return parallel * (1 + sum(process.started < outage < process.ended for outage in outages))
+
+
+def _decisions(shown: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Gates and people, as commands name them."""
+    for decision in shown["decisions"]:
+        yield above + decision["step"], decision["by"]
+    for name, step in shown["steps"].items():
+        if "run" in step:
+            yield from _decisions(step["run"], f"{above}{name}/")
 
 
 def _brief(value: Any) -> str:

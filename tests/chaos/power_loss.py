@@ -25,9 +25,10 @@ from typing import Any
 
 import disk
 import jobs
+from commands import Commands
 from crash_images import NOT_ON_DISK, Replay, chooser
 from failpoints import PARALLEL, workload
-from kills import Commands, keep, warm, with_operator
+from kills import keep, warm, with_operator
 
 _TOLD = re.compile(r"^ *[\d.]+s  ✓ (\S+) +Succeeded", re.MULTILINE)
 _AFTER = {"sync", "syncall", "told"}

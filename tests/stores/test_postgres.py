@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +37,7 @@ def database() -> Iterator[None]:
     if VARIABLE in os.environ:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="somagent-postgres-") as folder, server(Path(folder)):
+    with server():
         yield
 
 

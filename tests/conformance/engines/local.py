@@ -73,7 +73,7 @@ class LocalProvider:
         os.environ[VARIABLE] = str(folder / "secrets")
         for name, value in secrets.items():
             path = folder / "secrets" / name
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
             path.write_text(value, encoding="utf-8")
         adapter = LocalAdapter(folder / "data", self)

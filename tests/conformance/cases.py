@@ -64,6 +64,7 @@ FEATURES = {
 }
 _NUMBER = re.compile(r'"<n(?P<alone>[+-]1|)>"(?!:)|<n(?P<more>[+-]1|)>')  # a number, where it stands alone
 DIFFERENCES: Mapping[str, Mapping[str, str]] = yaml.safe_load((HERE / "differences.yaml").read_text(encoding="utf-8"))
+NO_CASE: Mapping[str, Mapping[str, str]] = yaml.safe_load((HERE / "no_case.yaml").read_text(encoding="utf-8"))
 _HEAD = {"apiVersion": "somagent.io/v1alpha1"}
 
 

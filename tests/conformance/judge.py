@@ -8,6 +8,7 @@ A case writes what is not ordinary; what is ordinary is filled in here, so that 
   and ended in its failure; a fan-out step and one taken over from another run have a number instead;
 - `items: {PHASE: n}` counts them, where which of them are which is left to the engine; then `attempts` is given;
 - `failure: CLASS` leaves the words open, `failure: {class, message}` does not;
+- a text of more than 10,000 characters is shown by their number;
 - an artifact is shown as its kind, name and size; its content is compared under `artifacts`;
 - runs are called `RUN`, and when one goes on from another, `RUN1`, `RUN2`; a time in a text is `TIME`.
 """
@@ -30,6 +31,7 @@ from somagent.operators.runner.records import NO_ITEM, Attempt, Decision, Failur
 from somagent.workflows.engines.protocol import Engine, RunView, StepView
 
 _LONGEST = 300  # characters of a line that are shown
+_WHOLE = 10_000  # characters of a text that are compared one by one
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 _RUN = ("phase", "failure", "outputs", "warnings", "decisions", "retryOf", "steps")
 
@@ -183,6 +185,8 @@ def _shown(value: Any) -> Any:
     artifact = read_artifact(value)
     if artifact is not None:
         return f"{artifact.kind} {artifact.name} ({artifact.size} bytes)"
+    if isinstance(value, str) and len(value) > _WHOLE:
+        return f"{len(value)} characters"
     if isinstance(value, dict):
         return {name: _shown(one) for name, one in value.items()}
     return [_shown(one) for one in value] if isinstance(value, list) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .cases import DIFFERENCES, FEATURES, GRAPHS, all_cases
+from .cases import DIFFERENCES, FEATURES, GRAPHS, NO_CASE, all_cases
 from .engines import ENGINES
 
 _HEAD = """\
@@ -25,6 +25,8 @@ pytest tests/conformance
   kills whatever works (SIGKILL) and goes on, starts a new run from a step. Then the whole outcome is compared.
 - What is expected was written by hand from the contract. Scripts of cases share no folder, so they can run in pods.
 - An engine joins by an adapter (`tests/conformance/adapter.py`) and a line in `tests/conformance/engines`.
+- Where a graph and a feature have nothing to say to each other, the grid has `–`, and the graph's list the reason
+  (`tests/conformance/no_case.yaml`).
 - Where an engine cannot do what a case asks, `tests/conformance/differences.yaml` says why. Such a case must fail.
 
 """
@@ -52,7 +54,7 @@ def _matrix(engine: str) -> str:
 def _cell(graph: str, feature: str, engine: str) -> str:
     cases = [one for one in all_cases() if (one.graph, one.feature) == (graph, feature)]
     failing = sum(case.name in DIFFERENCES[engine] for case in cases)
-    return "" if not cases else f"{len(cases) - failing}" + (f", not {failing}" if failing else "")
+    return "–" if not cases else f"{len(cases) - failing}" + (f", not {failing}" if failing else "")
 
 
 def _lists() -> Iterator[str]:
@@ -61,3 +63,6 @@ def _lists() -> Iterator[str]:
         for case in all_cases():
             if case.graph == graph:
                 yield f"- `{case.name}`: {case.title}.\n"
+        if graph in NO_CASE:
+            yield "\nNo case:\n\n"
+            yield from (f"- {FEATURES[feature]}: {reason}.\n" for feature, reason in NO_CASE[graph].items())

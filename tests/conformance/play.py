@@ -93,7 +93,10 @@ class _Game:
         assert (refused in said) if refused else not said, f"{how['by']} on `{step}`: {said or 'it was taken'}"
 
     async def _cancel(self, *, by: str, at: str = "", once: str = "", refused: str = "") -> None:
-        """A cancellation, `at` a moment when that step is at work and the one called `once`, all its items, has been."""
+        """A cancellation, `at` a moment when that step is at work and the one called `once` has been.
+
+        A fan-out has been when all its items have.
+        """
         working = asyncio.create_task(self.adapter.work(self.run)) if at else None
         if at:
             await self._at_work(at)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .adapter import Provider
-from .cases import DIFFERENCES, FEATURES, GRAPHS, Case, all_cases
+from .cases import DIFFERENCES, FEATURES, GRAPHS, NO_CASE, Case, all_cases
 from .engines import ENGINES
 from .page import page
 from .play import play
@@ -51,9 +51,17 @@ def test_every_difference_is_of_an_engine_and_a_case_that_there_are() -> None:
     assert {name for reasons in DIFFERENCES.values() for name in reasons} <= {case.name for case in all_cases()}
 
 
-def test_every_graph_and_every_feature_has_a_case() -> None:
-    assert {case.graph for case in all_cases()} == set(GRAPHS)
-    assert {case.feature for case in all_cases()} == set(FEATURES)
+def test_every_cell_of_the_grid_has_a_case_or_the_reason_why_it_has_none() -> None:
+    filled = {(case.graph, case.feature) for case in all_cases()}
+    empty = {(graph, feature) for graph, reasons in NO_CASE.items() for feature in reasons}
+    assert not filled & empty
+    assert filled | empty == {(graph, feature) for graph in GRAPHS for feature in FEATURES}
+
+
+def test_a_reason_for_an_empty_cell_names_cases_that_there_are() -> None:
+    reasons = [reason for graph in NO_CASE.values() for reason in graph.values()]
+    named = [name for reason in reasons for name in re.findall(r"`([a-z-]+/[a-z.-]+)`", reason)]
+    assert set(named) <= {case.name for case in all_cases()}
 
 
 def test_the_page_shows_the_cases_that_there_are(golden: Callable[[Path, str], None], repository: Path) -> None:

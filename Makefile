@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-objects test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
+.PHONY: help run test test-docs test-library test-upgrade test-kubernetes test-containers test-collector test-objects test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -24,7 +24,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,containers docs kubernetes library stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,collector containers docs kubernetes library stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-docs: .venv/dev.ready ## replay every session of the pages, and hold the pages against the program
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/docs $(PYTEST_ARGS)
@@ -42,7 +42,10 @@ test-containers: .venv/dev.ready ## pass the tests that need podman or docker
 	@.venv/bin/pytest tests/containers $(PYTEST_ARGS)
 
 test-objects: .venv/dev.ready ## pass the tests of the step runner on an object store (OBJECTS=s3://BUCKET/PREFIX, default: a folder)
-	@.venv/bin/pytest -n $(WORKERS) --dist worksteal --objects tests/objects tests/runner $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --objects tests/objects tests/runner $(PYTEST_ARGS)
+
+test-collector: .venv/dev.ready ## pass the tests that need a real OpenTelemetry Collector, which Go builds
+	@.venv/bin/pytest tests/collector $(PYTEST_ARGS)
 
 test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DATABASE_URL, default: one of its own)
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --postgres tests/stores tests/conformance $(filter-out \

@@ -17,6 +17,7 @@ from somagent.workflows.engines.protocol import Event, RunView
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.views import items_words
 from somagent.workflows.named_steps import steps_of
+from somagent.workflows.telemetry import logs_as_json
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -42,7 +43,12 @@ class Progress(Protocol):
 
 
 def progress_for(view: RunView, output: str) -> Progress:
-    """The live table when standard error is a terminal, else lines; with JSON output, lines on standard error."""
+    """The live table when standard error is a terminal, else lines; with JSON output, lines on standard error.
+
+    Where standard error has the log as lines of JSON, it has nothing else.
+    """
+    if logs_as_json():
+        return Lines(view, sys.stdout) if output == "text" else Nothing()
     if sys.stderr.isatty() and output == "text":
         return LiveTable(view)
     return Lines(view, sys.stdout if output == "text" else sys.stderr)
@@ -169,6 +175,19 @@ class Lines:
         elapsed = duration(time.monotonic() - self._start)
         self._stream.write(f"{elapsed:>8}  {MARKS[phase][0]} {step:<{self._width}}  {phase}{rest}\n")
         self._stream.flush()
+
+
+class Nothing:
+    """Shows nothing."""
+
+    def __enter__(self) -> Nothing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def tell(self, event: Event) -> None:
+        """Takes what happened."""
 
 
 class LiveTable:

@@ -19,9 +19,11 @@ from somagent.workflows import directories, stores
 from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.store import Store
+from somagent.workflows.engines.local.writer import survive
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.slots import NO_LIMITS
 from somagent.workflows.limits import read_limits
+from somagent.workflows.telemetry import observer_of
 
 
 def data_directory(arguments: Namespace) -> Path:
@@ -33,6 +35,8 @@ def open_engine(
     arguments: Namespace, operators: Mapping[str, Operator] | None = None, lease_s: float = LENGTH_S
 ) -> LocalEngine:
     """The local engine on the data directory; without operators it can read and decide, not run."""
+    store = store_of(arguments)
+    observer = observer_of(store)
     return LocalEngine(
         data_directory(arguments),
         operators or {},
@@ -40,7 +44,9 @@ def open_engine(
         way_on=lambda *words: way_on(arguments, *words),
         lease_s=lease_s,
         limits=read_limits(data_directory(arguments)) if operators else NO_LIMITS,
-        store=store_of(arguments),
+        store=store,
+        observer=observer,
+        crash=observer.passed if observer is not None else survive,
     )
 
 

@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 from argparse import Namespace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from somagent.cli.compiling import installed
 from somagent.cli.durations import seconds
@@ -16,6 +16,7 @@ from somagent.cli.printing import visible
 from somagent.cli.runs import open_engine, store_of
 from somagent.cli.streams import endure, kept_clean
 from somagent.workflows.engines.local.worker import Worker
+from somagent.workflows.telemetry import logs_as_json
 
 _SHORTEST_LEASE_S = 1.0
 
@@ -48,5 +49,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _say(line: str) -> None:
+    if logs_as_json():
+        from somagent.workflows.telemetry.json_lines import write_line  # noqa: PLC0415  for those who ask for it
+
+        write_line("INFO", "somagent.worker", datetime.now(UTC), {"text": line})
+        return
     sys.stderr.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {visible(line)}\n")
     sys.stderr.flush()

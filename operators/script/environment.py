@@ -22,6 +22,7 @@ from msgspec import Struct
 from somagent.governance.cel import render_text
 from somagent.operators.operator import Step
 from somagent.operators.runner.records import Artifact
+from somagent.operators.runner.trace_context import traceparent
 
 # execve(2): one string of an environment has at most 32 pages, the terminating zero included; everything together
 # must fit a quarter of the stack's limit, of which half is taken here.
@@ -70,6 +71,8 @@ def environment(step: Step, places: Places, include: Path | None) -> dict[str, s
         "SOMAGENT_IDEMPOTENCY_KEY": str(step.key),
         "SOMAGENT_ATTEMPT": str(step.attempt),
     }
+    if parent := traceparent(step.key, step.attempt, os.environ):
+        variables["TRACEPARENT"] = parent
     if include is not None:
         variables["SOMAGENT_INCLUDE"] = variables["PYTHONPATH"] = str(include)
     return variables

@@ -26,6 +26,7 @@ PAGES = [
         "testing",
         "approvals",
         "python",
+        "observability",
     )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from typing import Protocol
 
 from somagent.operators.runner.records import ENDED
 from somagent.workflows.engines.protocol import Event
+
+
+class Observer(Protocol):
+    """Somebody who is told of all runs of an engine; whatever it does, it must not keep the engine waiting."""
+
+    def tell(self, event: Event) -> None:
+        """Something happened, and is durable."""
+        ...
+
+    def took_over(self) -> None:
+        """The engine works on what another process left behind."""
+        ...
+
+    def close(self) -> None:
+        """The journal is about to be closed; there may be more later."""
+        ...
 
 
 class Watch:
@@ -32,8 +49,9 @@ class Watch:
 class Watches:
     """Everybody who looks on; who is gone is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer | None = None) -> None:
         self._all: weakref.WeakSet[Watch] = weakref.WeakSet()
+        self._observer = observer
 
     def add(self, run_id: str) -> Watch:
         """A new onlooker of that run."""
@@ -43,6 +61,8 @@ class Watches:
 
     def tell(self, event: Event) -> None:
         """Passes an event on."""
+        if self._observer is not None:
+            self._observer.tell(event)
         for watch in tuple(self._all) if self._all else ():
             if watch.run_id == event.key.run or event.key.run.startswith(f"{watch.run_id}."):
                 watch.events.put_nowait(event)

@@ -16,6 +16,7 @@ from somagent.operators.runner.records import ENDED
 from somagent.workflows.capsules import Installation, this_installation
 from somagent.workflows.directories import data_directory
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.writer import survive
 from somagent.workflows.engines.protocol import RunSummary, RunView
 from somagent.workflows.engines.run_names import find_run
 from somagent.workflows.identity import Person, who_acts
@@ -26,6 +27,7 @@ from somagent.workflows.programs.outputs import check_outputs
 from somagent.workflows.programs.run import Run
 from somagent.workflows.pursuing import pursue
 from somagent.workflows.stores import open_store, store_named
+from somagent.workflows.telemetry import observer_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -162,12 +164,16 @@ class Runs:
     def engine(self) -> LocalEngine:
         """The engine on the data directory."""
         given = ["--data-dir", os.fspath(self.directory)]
+        store = open_store(self.directory, store_named(self._store))
+        observer = observer_of(store)
         return LocalEngine(
             self.directory,
             self.installation.operators,
             parallel=self._parallel,
             limits=read_limits(self.directory),
-            store=open_store(self.directory, store_named(self._store)),
+            store=store,
+            observer=observer,
+            crash=observer.passed if observer is not None else survive,
             way_on=lambda *words: shlex.join(["somagent", *words, *given]),
         )
 

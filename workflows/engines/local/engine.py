@@ -49,7 +49,7 @@ from somagent.workflows.engines.protocol import (
 from somagent.workflows.engines.slots import NO_LIMITS, Limits, Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
 from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
-from somagent.workflows.engines.watching import Watch, Watches
+from somagent.workflows.engines.watching import Observer, Watch, Watches
 
 _LISTEN_S = 0.15  # how often a process at work looks whether another one wrote
 
@@ -61,8 +61,8 @@ class LocalEngine:
     too; `run` needs the lease. `parallel` limits the attempts at work at once (default: twice the cores, at least 4),
     `limits` those that use the same thing.
     Errors are `EngineError`s whose message says what to do; `way_on` spells the commands in them. `around` is put
-    around every operator, that of capsule steps too. Who gives no sign for `lease_s` can be taken over. Close it, or
-    use it as an async context manager.
+    around every operator, that of capsule steps too. Who gives no sign for `lease_s` can be taken over. `observer` is
+    told of all that happens. Close it, or use it as an async context manager.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class LocalEngine:
         lease_s: float = LENGTH_S,
         store: Store | None = None,
         limits: Limits = NO_LIMITS,
+        observer: Observer | None = None,
     ) -> None:
         self._way_on = way_on
         self._directory = directory.absolute()
@@ -89,7 +90,7 @@ class LocalEngine:
         self.limits = limits
         self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)), limits, self._clock.monotonic)
         self._token, self._crash, self._lease_s = token, crash, lease_s
-        self._watches = Watches()
+        self._observer, self._watches = observer, Watches(observer)
         self._journal: Journal | None = None
         self._lease: Lease | None = None
         self._holding = asyncio.Lock()
@@ -107,6 +108,8 @@ class LocalEngine:
         """Closes the journal and gives the lease back; no run may be at work."""
         journal, self._journal = self._journal, None
         lease, self._lease = self._lease, None
+        if self._observer is not None:
+            self._observer.close()
         if journal is not None:
             journal.close()
         if lease is not None:
@@ -202,7 +205,7 @@ class LocalEngine:
                     journal.writer.epoch = await journal.write("lease", lease.take)
                 lease.keep(lost)
                 if not self.store.shared:
-                    await recover(journal, self._operators, self._directory, self._clock.now())
+                    await self._recover(journal)
             except BaseException:
                 journal.writer.epoch = None
                 lease.release()
@@ -216,7 +219,7 @@ class LocalEngine:
             claimed = await journal.write("claim", lambda db: self.store.claim(db, runs, epoch, limit))
             begun = [run_id for run_id in claimed if journal.rows.run(run_id).started_at is not None]
             if begun:  # by a worker that has lost them, perhaps
-                await recover(journal, self._operators, self._directory, self._clock.now(), begun)
+                await self._recover(journal, begun)
         else:  # whoever holds the lease works on all of them
             claimed = list(runs[:limit])
         self._claimed |= set(claimed)
@@ -365,6 +368,11 @@ class LocalEngine:
             self._executions[run.id].look()
         if run.parent is not None:
             self._look(self._known(run.parent.run).run)
+
+    async def _recover(self, journal: Journal, runs: Sequence[str] = ()) -> None:
+        left_behind = await recover(journal, self._operators, self._directory, self._clock.now(), runs)
+        if left_behind and self._observer is not None:
+            self._observer.took_over()
 
     async def _leave(self, run_id: str) -> None:
         """Lets others claim a run that could not be begun."""

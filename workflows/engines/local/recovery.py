@@ -20,10 +20,10 @@ from somagent.workflows.engines.local.store import Db
 
 async def recover(
     journal: Journal, operators: Mapping[str, Operator], directory: Path, now: datetime, runs: Collection[str] = ()
-) -> None:
+) -> bool:
     """Ends what attempts of other leases left running, then closes those attempts as cut off: of these runs, or of all.
 
-    In this order: if this process dies too, the next one finds them again.
+    In this order: if this process dies too, the next one finds them again. False when there was nothing.
     """
     orphans = [key for key in journal.rows.open_keys() if not runs or key.run.partition(".")[0] in runs]
     for run_id in {key.run for key in orphans}:
@@ -32,9 +32,10 @@ async def recover(
     # Without waiting for the disk: when the machine fails as well, the next one does it again.
     await journal.write("recover", lambda db: _cut_off(db, now, {key.run for key in orphans}), flush=False)
     if runs:
-        return  # others are at work beside this process
+        return bool(orphans)  # others are at work beside this process
     with contextlib.suppress(OSError):  # what an operator that is not here any more left may write there
         remove_tree(directory / "work")
+    return bool(orphans)
 
 
 def _cut_off(db: Db, now: datetime, runs: Collection[str]) -> None:

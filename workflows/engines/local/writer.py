@@ -17,8 +17,8 @@ from somagent.workflows.engines.local.store import Db, Store
 
 T = TypeVar("T")
 
-# The places where a process may die and a test lets it: named, and passed in. Before a write, in its open transaction,
-# and when it is durable but nobody has been told.
+# The places where a process may die and a test lets it, named and passed in; telemetry times commits by them. Before a
+# write, in its open transaction, and when it is durable but nobody has been told.
 Crash = Callable[[str], None]
 Name = Literal["lease", "claim", "recover", "submit", "start", "open", "begin", "end", "record", "reserve", "spent",
                "child", "signal", "cancel", "stop", "close"]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from somagent.cli.exits import UserError
 from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
@@ -58,15 +56,6 @@ def store_of(arguments: Namespace) -> Store:
 def store_named(arguments: Namespace) -> str:
     """The address of the database with the rows of runs; empty when they are in the data directory."""
     return stores.store_named(getattr(arguments, "store", None))
-
-
-def check_kept_in_file(arguments: Namespace) -> None:
-    """Raises `UserError` for a command that looks after the file with the rows, when they are in a database."""
-    if os.environ.get("SOMAGENT_STORE"):
-        raise UserError(
-            f"`somagent {arguments.command}` looks after runs that are kept in a data directory; those of "
-            "$SOMAGENT_STORE are in a database: use its own tools (pg_dump and the like), or unset SOMAGENT_STORE"
-        )
 
 
 def contents_of(arguments: Namespace) -> Contents:

@@ -43,6 +43,7 @@ async def pursue(engine: LocalEngine, run_id: str, onlooker: Onlooker | None = N
             if view is not None and (view.ended_at is not None or view.phase == "Waiting"):
                 return view
             elsewhere = False  # nobody is there any more, or it goes on already
+            await asyncio.sleep(_PAUSE_S)
             continue
         try:
             return await _worked_on(engine, run_id, onlooker)

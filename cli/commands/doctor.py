@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import check_kept_in_file, data_directory
+from somagent.cli.runs import data_directory, store_of
 from somagent.workflows.engines.local.upkeep import Finding, examine
 
 _MARKS = {"good": "✓", "note": "!", "broken": "✗"}
@@ -14,12 +14,11 @@ _MARKS = {"good": "✓", "note": "!", "broken": "✗"}
 
 def run(arguments: Namespace) -> int:
     """Exit 1 when something is broken."""
-    check_kept_in_file(arguments)
     directory = data_directory(arguments)
     if not directory.is_dir():
         raise UserError(f"there is no data directory at {directory}; `somagent run CAPSULE` makes one")
     found: list[Finding] = []
-    for one in examine(directory, contents=not arguments.quick):
+    for one in examine(store_of(arguments), contents=not arguments.quick):
         found.append(one)
         if arguments.output == "text":
             print(f"{_MARKS[one.state]} {visible(one.about)}: {visible(one.said)}")

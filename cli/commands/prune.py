@@ -9,18 +9,17 @@ from datetime import UTC, datetime, timedelta
 from somagent.cli.durations import seconds
 from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json
-from somagent.cli.runs import check_kept_in_file, data_directory
+from somagent.cli.runs import store_of
 from somagent.workflows.engines.local.upkeep import prune
 
 
 def run(arguments: Namespace) -> int:
     """Removes, or with `--dry-run` only says; exit 0."""
-    check_kept_in_file(arguments)
     try:
         before = datetime.now(UTC) - timedelta(seconds=seconds(arguments.older_than, "--older-than"))
     except OverflowError:
         raise UserError(f"`--older-than {arguments.older_than}` is before all times; nothing is that old") from None
-    done = prune(data_directory(arguments), before, max(arguments.keep, 0), dry_run=arguments.dry_run)
+    done = prune(store_of(arguments), before, max(arguments.keep, 0), dry_run=arguments.dry_run)
     if arguments.output == "json":
         print_json({"runs": done.runs, "files": done.files, "bytes": done.size, "dryRun": arguments.dry_run})
         return 0

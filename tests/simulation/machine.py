@@ -81,8 +81,8 @@ class SimulatedStore(SqliteStore):
         self._process.owned.append(db.close)
         return Disk(db, self)
 
-    def lease(self, length_s: float, *, serves: bool) -> FileLease:
-        lease = super().lease(length_s, serves=serves)
+    def lease(self, length_s: float, *, serves: bool, alone: bool = False) -> FileLease:
+        lease = super().lease(length_s, serves=serves, alone=alone)
         self._process.owned.append(lease.release)
         return lease
 

@@ -6,17 +6,15 @@ The whole engine suite runs on it with `make test-postgres`; this is what only a
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
-from databases import VARIABLE, address_for, server
-from somagent_shell import COMMAND, HEAD, Shell
+from somagent_shell import HEAD, Shell
 
 import somagent
 
@@ -29,46 +27,6 @@ NAP = """\
 """
 QUICK = "  steps:\n    a: { script: { run: 'echo \"$SOMAGENT_IDEMPOTENCY_KEY\" >> MARK' } }\n"
 GATE = "  steps:\n    ask: { review: { title: 'Go on?' } }\n    a: { needs: [ask], script: { run: 'true' } }\n"
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[None]:
-    """A server for this module, unless the suite has one."""
-    if VARIABLE in os.environ:
-        yield
-        return
-    with server():
-        yield
-
-
-@pytest.fixture
-def store(database: None, tmp_path: Path) -> str:
-    """The address of tables of this test's own."""
-    return address_for(tmp_path)
-
-
-@pytest.fixture
-def serve(somagent: Shell, store: str) -> Iterator[Serve]:
-    """Starts a worker; what it says goes to `NAME.log`."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(name: str) -> subprocess.Popen[str]:
-        with (somagent.folder / f"{name}.log").open("w") as log:
-            command = [str(COMMAND), "serve", "--engine", "--lease", "1s", "--store", store, "--parallel", "4"]
-            environment = somagent.environment()
-            started.append(subprocess.Popen(command, cwd=somagent.folder, stderr=log, env=environment, text=True))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def said(somagent: Shell) -> Callable[[str], str]:
-    """What a worker said."""
-    return lambda name: (somagent.folder / f"{name}.log").read_text()
 
 
 def test_workers_share_the_runs_and_each_run_is_one_workers(
@@ -139,8 +97,6 @@ def test_a_store_that_is_not_there_or_none_is_named(somagent: Shell, tmp_path: P
     assert away.code == 5
     assert away.err.startswith(f"error: cannot reach postgresql://ana@/none?host={tmp_path}: ")
     assert "secret" not in away.err
-    kept = somagent("prune", "--older-than", "1d", SOMAGENT_STORE="postgresql://ana@/none")
-    assert (kept.code, "pg_dump" in kept.err) == (2, True)
 
 
 def test_a_newer_store_is_refused_and_left_as_it_is(somagent: Shell, store: str, tmp_path: Path) -> None:

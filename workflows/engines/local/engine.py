@@ -141,7 +141,7 @@ class LocalEngine:
         new = self.taken_over(run_id, step, plan=plan, inputs=inputs)
         if plan is not None:
             self._store(plan, files or {})
-        rows = {"results": new.results, "decisions": new.decisions}
+        rows = {"results": new.results, "decisions": new.decisions, "stands_on": run_id}
         who, source = submitter or new.old.submitter, new.old.source
         return await self._submit(new.plan, new.inputs, who, source=source, retry_of=run_id, **rows)
 
@@ -159,7 +159,7 @@ class LocalEngine:
         with reading.opened(self.store) as rows, rows.snapshot():
             old, plan = rows.run(run_id).run, rows.plan(run_id)
         submission.check_whole(old)
-        return await self._submit(plan, old.inputs, submitter or old.submitter, source=old.source)
+        return await self._submit(plan, old.inputs, submitter or old.submitter, source=old.source, stands_on=run_id)
 
     def watch(self, run_id: str) -> Watch:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""

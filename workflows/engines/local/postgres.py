@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from somagent.workflows.engines import lease as leases
-from somagent.workflows.engines.local.schema import TABLES, VERSION
+from somagent.workflows.engines.local.postgres_schema import CHAIN, VERSION, bring_up_to_date, version_of
 from somagent.workflows.engines.local.store import without_password
 from somagent.workflows.engines.machine import THIS_MACHINE
 from somagent.workflows.engines.protocol import (
@@ -37,18 +37,10 @@ except ImportError:  # the extra `postgres`
 
 _UNHELD = "AND (epoch = 0 OR epoch NOT IN (SELECT epoch FROM alive))"
 _PATIENCE_S = 10  # for a connection, and for a lock of a transaction that is stuck
-_CHAIN = 0x536F6D61  # the advisory lock of those who append to the audit log
-_PEOPLE, _DECIDE = {"submit", "signal", "cancel"}, {"signal", "cancel"}
+_PEOPLE, _DECIDE = {"submit", "signal", "cancel", "prune"}, {"signal", "cancel"}
+_UNFENCED = {*_PEOPLE, "lease"}
 _TOLD = {"submit", "signal", "cancel", "close", "stop"}  # what others wait for
 _IDLE = 4  # connections for reading that are kept
-_WORKERS = """
-CREATE TABLE workers (epoch BIGINT PRIMARY KEY, pid BIGINT NOT NULL, host TEXT NOT NULL, serves BOOLEAN NOT NULL,
-    expires TIMESTAMPTZ NOT NULL);
-CREATE VIEW alive AS SELECT epoch, pid, serves FROM workers WHERE expires > clock_timestamp() AND epoch IN (
-    SELECT objid::bigint FROM pg_locks
-    WHERE locktype = 'advisory' AND granted AND classid::bigint = hashtext(current_schema())::bigint & 4294967295);
-CREATE TABLE store (version BIGINT NOT NULL);
-"""
 
 
 class Connection:
@@ -72,7 +64,7 @@ class Connection:
 class PostgresStore:
     """Rows in a database, whose address is `url`; files in `directory`, which all workers must have in common."""
 
-    shared = True
+    shared, tables_version, database = True, VERSION, "PostgreSQL"
     machine = THIS_MACHINE
 
     def __init__(self, url: str, directory: Path) -> None:
@@ -98,7 +90,14 @@ class PostgresStore:
         if self._idle:
             return self._idle.pop()
         db = self._connected(_Reader, self)
-        version = self._version_of(db)
+        try:
+            version = version_of(db, self.where)
+        except psycopg.Error as error:
+            db.raw.close()
+            raise self.translated(error) from error
+        except BaseException:
+            db.raw.close()
+            raise
         if version < VERSION:
             if not version:
                 db.raw.close()
@@ -110,11 +109,7 @@ class PostgresStore:
         db = self._connected(Connection, self._length_s)
         try:
             with db.raw.transaction():
-                db.execute("SELECT pg_advisory_xact_lock(?)", (_CHAIN,))
-                if not self._version_of(db):
-                    for statement in _statements(_translated(TABLES) + _WORKERS):
-                        db.execute(statement)
-                    db.execute("INSERT INTO store VALUES (?)", (VERSION,))
+                bring_up_to_date(db, self.where)
         except psycopg.Error as error:
             db.close()
             raise self.translated(error) from error
@@ -135,7 +130,9 @@ class PostgresStore:
         db.execute("BEGIN" if flush else "BEGIN; SET LOCAL synchronous_commit TO OFF")
         kinds = set(names)
         if kinds & _PEOPLE:
-            db.execute("SELECT pg_advisory_xact_lock(?)", (_CHAIN,))
+            db.execute("SELECT pg_advisory_xact_lock(?)", (CHAIN,))
+        if kinds & _UNFENCED:  # the tables may be a newer program's meanwhile
+            version_of(db, self.where)
         if kinds & _DECIDE:  # no worker writes between the look at what is asked and the answer to it
             db.execute("SELECT epoch FROM workers ORDER BY epoch FOR UPDATE")
         if epoch is not None:
@@ -157,9 +154,9 @@ class PostgresStore:
         db.heard += 1 if db.heard < 0 else sum(1 for _ in db.raw.notifies(timeout=0))
         return db.heard
 
-    def lease(self, length_s: float, *, serves: bool) -> Worker:
+    def lease(self, length_s: float, *, serves: bool, alone: bool = False) -> Worker:
         self._length_s = length_s
-        return Worker(self, length_s, serves=serves)
+        return Worker(self, length_s, serves=serves, alone=alone)
 
     def check_free(self, db: Connection, *, serves: bool) -> None:
         pid = None if serves else self.server(db)
@@ -191,6 +188,23 @@ class PostgresStore:
         found = db.execute(query).fetchone()
         return None if found is None else int(found[0])
 
+    def problems(self, db: Connection) -> Sequence[str]:
+        """What cannot be read, table by table; the database checks the sums of the pages that it reads."""
+        found = []
+        for (table,) in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall():
+            try:
+                db.execute(f"SELECT count(*) FROM (SELECT t::text FROM {table} AS t) AS whole").fetchone()  # noqa: S608 - a name of ours
+            except psycopg.DatabaseError as error:
+                found.append(" ".join(str(error).split()))
+        return found
+
+    def size(self, db: Connection) -> int:
+        query = "SELECT sum(pg_total_relation_size(quote_ident(tablename)::regclass)) FROM pg_tables "
+        return int(db.execute(query + "WHERE schemaname = current_schema()").fetchone()[0])
+
+    def shrink(self, db: Connection) -> None:
+        """The database does that by itself."""
+
     def translated(self, error: Exception) -> EngineError:
         said = " ".join(str(error).split())
         if isinstance(error, psycopg.errors.DiskFull):
@@ -207,16 +221,12 @@ class PostgresStore:
         except psycopg.Error as error:
             raise self.translated(error) from error
 
-    def _version_of(self, db: Connection) -> int:
-        if db.execute("SELECT to_regclass('store')").fetchone()[0] is None:
-            return 0
-        (version,) = db.execute("SELECT version FROM store").fetchone()
-        if version > VERSION:
-            raise EngineError(
-                f"{self.where} was written by a newer SomaGent (version {version}, this one knows {VERSION}); "
-                "update SomaGent, or use another database"
-            )
-        return int(version)
+
+def _held(where: str, pid: int, host: str, alone: bool) -> DataDirectoryHeld:  # noqa: FBT001 - a row
+    who = f"process {pid}" + ("" if host == socket.gethostname() else f" on {host}")
+    if alone:
+        return DataDirectoryHeld(f"{who} removes old runs from {where}; it goes on when that is done")
+    return DataDirectoryHeld(f"{who} works on runs in {where}; stop it first")
 
 
 class _Reader(Connection):
@@ -235,18 +245,24 @@ class _Reader(Connection):
 class Worker:
     """A row among the workers; a lease as others have it (`store.Lease`)."""
 
-    def __init__(self, store: PostgresStore, length_s: float, *, serves: bool) -> None:
-        self._store, self._length_s, self._serves = store, length_s, serves
+    def __init__(self, store: PostgresStore, length_s: float, *, serves: bool, alone: bool) -> None:
+        self._store, self._length_s, self._serves, self._alone = store, length_s, serves, alone
         self._epoch = 0
         self._lost, self._released = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._session: Connection | None = None
 
     def take(self, db: Connection) -> int:
-        (epoch,) = db.execute("UPDATE lease SET epoch = epoch + 1 RETURNING epoch").fetchone()
+        (epoch,) = db.execute("UPDATE lease SET epoch = epoch + 1 RETURNING epoch").fetchone()  # one after the other
+        query = "SELECT pid, host, alone FROM alive WHERE alone OR ? ORDER BY epoch LIMIT 1"
+        held = db.execute(query, (self._alone,)).fetchone()
+        if held is not None:
+            raise _held(self._store.where, *held)
+        if self._alone:  # whoever was stopped for too long must not go on beside this one
+            db.execute("DELETE FROM workers")
         self._session = self._locked(int(epoch))
-        insert = "INSERT INTO workers VALUES (?, ?, ?, ?, clock_timestamp() + make_interval(secs => ?))"
-        db.execute(insert, (epoch, os.getpid(), socket.gethostname(), self._serves, self._length_s))
+        insert = "INSERT INTO workers VALUES (?, ?, ?, ?, clock_timestamp() + make_interval(secs => ?), ?)"
+        db.execute(insert, (epoch, os.getpid(), socket.gethostname(), self._serves, self._length_s, self._alone))
         self._epoch = int(epoch)
         return self._epoch
 
@@ -290,22 +306,3 @@ class Worker:
                 session.execute("DELETE FROM workers WHERE epoch = ?", (self._epoch,))
                 session.execute("NOTIFY somagent")
             session.close()
-
-
-def _translated(tables: str) -> str:
-    """The same tables for PostgreSQL; text is compared by its bytes, as SQLite does."""
-    for old, new in (
-        (" WITHOUT ROWID", ""),
-        ("\n    WITHOUT ROWID", ""),
-        ("seq INTEGER PRIMARY KEY", "seq BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"),
-        ("INTEGER", "BIGINT"),
-        ("BLOB", "BYTEA"),
-        ("TEXT", 'TEXT COLLATE "C"'),
-    ):
-        tables = tables.replace(old, new)
-    return tables
-
-
-def _statements(tables: str) -> Iterator[str]:
-    """Each statement by itself."""
-    yield from (one for one in tables.split(";\n") if one.strip())

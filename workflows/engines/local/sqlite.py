@@ -8,7 +8,7 @@ from pathlib import Path
 
 from somagent.workflows.engines import lease as leases
 from somagent.workflows.engines.local.faults import translated
-from somagent.workflows.engines.local.schema import FILE_NAME, open_reader, open_writer
+from somagent.workflows.engines.local.schema import FILE_NAME, VERSION, open_reader, open_writer
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.machine import THIS_MACHINE, Machine
 from somagent.workflows.engines.protocol import EngineError
@@ -26,7 +26,7 @@ class FileLease(leases.Lease):
 class SqliteStore:
     """The journal of a data directory."""
 
-    shared = False
+    shared, tables_version, database = False, VERSION, "SQLite"
     unheld = ""  # who holds the lease works on all of them
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
@@ -65,7 +65,7 @@ class SqliteStore:
         """Changes whenever another connection, of any process, has written."""
         return int(db.execute("PRAGMA data_version").fetchone()[0])
 
-    def lease(self, length_s: float, *, serves: bool) -> FileLease:
+    def lease(self, length_s: float, *, serves: bool, alone: bool = False) -> FileLease:  # noqa: ARG002 - all are
         return FileLease(self.directory, length_s, serves=serves, machine=self.machine)
 
     def check_free(self, db: sqlite3.Connection, *, serves: bool) -> None:  # noqa: ARG002
@@ -81,6 +81,20 @@ class SqliteStore:
 
     def server(self, db: sqlite3.Connection) -> int | None:  # noqa: ARG002
         return leases.server(self.directory, self.machine)
+
+    def problems(self, db: sqlite3.Connection) -> Sequence[str]:
+        try:
+            found = [row[0] for row in db.execute("PRAGMA integrity_check(20)")]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return [] if found == ["ok"] else found
+
+    def size(self, db: sqlite3.Connection) -> int:  # noqa: ARG002
+        return self.path.stat().st_size
+
+    def shrink(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute("VACUUM")
 
     def translated(self, error: Exception) -> EngineError:
         assert isinstance(error, sqlite3.Error)  # noqa: S101 - `errors` says so

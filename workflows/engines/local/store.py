@@ -73,6 +73,8 @@ class Store(Protocol):
     machine: Machine  # on which transactions are made
     where: str
     errors: tuple[type[Exception], ...]
+    database: str  # its name
+    tables_version: int
     shared: bool  # several processes work on runs at once, each on its own
     unheld: str  # what is asked of a row of `runs` besides, so that nobody works on it
 
@@ -108,8 +110,8 @@ class Store(Protocol):
         """Another number whenever others may have written something that is waited for."""
         ...
 
-    def lease(self, length_s: float, *, serves: bool) -> Lease:
-        """A lease that ends when its holder gives no sign for so long."""
+    def lease(self, length_s: float, *, serves: bool, alone: bool = False) -> Lease:
+        """A lease that ends when its holder gives no sign for so long; `alone`, nobody else works meanwhile."""
         ...
 
     def check_free(self, db: Any, *, serves: bool) -> None:
@@ -126,6 +128,18 @@ class Store(Protocol):
 
     def server(self, db: Any) -> int | None:
         """The process that works on whatever is submitted, if there is one."""
+        ...
+
+    def problems(self, db: Any) -> Sequence[str]:
+        """What the database says is wrong with what it keeps."""
+        ...
+
+    def size(self, db: Any) -> int:
+        """Bytes that the rows take."""
+        ...
+
+    def shrink(self, db: Any) -> None:
+        """Gives back the room of what is gone."""
         ...
 
     def translated(self, error: Exception) -> EngineError:

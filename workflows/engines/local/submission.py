@@ -15,7 +15,7 @@ from somagent.operators.runner.records import Decision, RunRecord, StepKey, Step
 from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.rows import decode_attempt, decode_decision, encode
 from somagent.workflows.engines.local.store import Db
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, UnknownRun
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.weighing import decided_already, weighed
 
@@ -36,8 +36,14 @@ def write_run(
     token: Callable[[], str],
     results: Sequence[StepResult] = (),
     decisions: Sequence[Decision] = (),
+    stands_on: str = "",
 ) -> str:
-    """Writes a new run with its plan and with what it takes over; returns the id that it gives it."""
+    """Writes a new run with its plan and with what it takes over; returns the id that it gives it.
+
+    The run that it stands on must be there: with it, its files may have gone. Raises `UnknownRun`.
+    """
+    if stands_on and db.execute("SELECT 1 FROM runs WHERE id = ?", (stands_on,)).fetchone() is None:
+        raise UnknownRun(f"{stands_on} was removed meanwhile")
     run = replace(run, id=_free_id(db, run.created_at, token))
     _write(db, run, plan, results, decisions)
     audit.submitted(db, run)

@@ -27,6 +27,7 @@ from somagent.workflows.engines.slots import Limits
 _LOOK_S = 0.15  # how often it looks whether somebody wrote, or gave the lease back
 _LOOK_ANEW_S = 0.5
 _ENDING_S = 0.2
+_ALONE_S = 1.0
 _NO_ROOM_S = 5.0  # how long it waits for room on the disk
 _AT_ONCE = 200  # runs; what is at work of each is limited by the engine
 
@@ -71,9 +72,14 @@ class Worker:
             if self._stopping.is_set():
                 return
             async with self._make_engine() as engine:
-                with contextlib.suppress(DataDirectoryHeld):  # others stand by as well, and one was faster
+                try:
                     await engine.hold(serves=True)
-                    await self._pursue_all(engine)
+                except DataDirectoryHeld as held:  # others stand by as well, and one was faster
+                    if self._store.shared:  # somebody has it alone
+                        self._say(f"stands by: {held}")
+                        await _first(_ALONE_S, self._stopping)
+                    continue
+                await self._pursue_all(engine)
 
     async def _pursue_all(self, engine: LocalEngine) -> None:
         self._say(f"works in {self._store.where} (process {os.getpid()})")

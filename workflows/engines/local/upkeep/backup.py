@@ -6,15 +6,19 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from somagent.operators.runner.folders import remove_tree
 from somagent.operators.runner.objects import ContentError, ObjectStore
-from somagent.workflows.engines.local.schema import FILE_NAME, open_reader
+from somagent.workflows.engines.local.schema import FILE_NAME
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.upkeep.references import referenced
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, UnknownRun
+
+DUMP_NAME = "database.dump"
 
 
 class BackedUp(NamedTuple):
@@ -25,18 +29,22 @@ class BackedUp(NamedTuple):
     size: int  # bytes
 
 
-def back_up(directory: Path, target: Path) -> BackedUp:
+def back_up(place: Path | Store, target: Path) -> BackedUp:
     """Copies the directory to a new one, which appears under its name when all of it is on the disk.
 
-    The journal comes first, from one moment; content never changes, and what the journal names was there before it.
-    Each piece of content is held against its digest on the way. Raises `EngineError`.
+    The rows come first, from one moment; content never changes, and what the rows name was there before them. Each
+    piece of content is held against its digest on the way. Rows in a database are written to a file for `pg_restore`.
+    Raises `EngineError`.
     """
+    store = store_at(place)
     if target.exists():
         raise EngineError(f"{target} is there already; a backup is made into a new folder")
+    if not store.exists():
+        raise UnknownRun(f"there are no runs in {store.where}")
     part = target.with_name(f"{target.name}.part-{os.urandom(4).hex()}")
     part.mkdir(parents=True)
     try:
-        copied = _copy(directory, part)
+        copied = _copy(store, part)
         _make_durable(part)
         part.rename(target)
         _sync(target.parent)
@@ -46,24 +54,19 @@ def back_up(directory: Path, target: Path) -> BackedUp:
     return copied
 
 
-def _copy(directory: Path, part: Path) -> BackedUp:
-    with (
-        closing(open_reader(directory / FILE_NAME)) as source,
-        closing(sqlite3.connect(part / FILE_NAME)) as copy,
-    ):
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, which can be carried anywhere
-        (runs,) = copy.execute("SELECT count(*) FROM runs WHERE id NOT IN (SELECT run FROM children)").fetchone()
-        needed = referenced(copy, directory / "contents")
-    store = ObjectStore(directory / "contents")
+def _copy(store: Store, part: Path) -> BackedUp:
+    directory = store.directory
+    with closing(store.reader()) as db:
+        runs, needed = _dumped(store, db, part) if store.shared else _journal(db, directory, part)
+    contents = ObjectStore(directory / "contents")
     files = size = 0
     for digest in sorted(needed):
-        path = store.path(digest)
+        path = contents.path(digest)
         if path.exists():  # other digests are of plans and rules
             target = ObjectStore(part / "contents").path(digest)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                store.write_file(digest, target, 0o444)
+                contents.write_file(digest, target, 0o444)
             except ContentError as error:
                 raise EngineError(f"{error}; `somagent doctor` shows which runs it belongs to") from error
             files, size = files + 1, size + target.stat().st_size
@@ -72,6 +75,34 @@ def _copy(directory: Path, part: Path) -> BackedUp:
             shutil.copytree(directory / name, part / name)
     (part / ".gitignore").write_text("*\n")
     return BackedUp(runs, files, size)
+
+
+def _journal(source: Any, directory: Path, part: Path) -> tuple[int, set[str]]:
+    with closing(sqlite3.connect(part / FILE_NAME)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, which can be carried anywhere
+        return _named(copy, directory)
+
+
+def _dumped(store: Store, db: Db, part: Path) -> tuple[int, set[str]]:
+    """The rows as `pg_dump` writes them, and what they name, of the same moment."""
+    from somagent.workflows.engines.local.postgres_dump import dump  # noqa: PLC0415  an extra
+
+    try:
+        store.snapshot(db)
+        dump(db, store, part / DUMP_NAME)
+        return _named(db, store.directory)
+    except store.errors as error:
+        raise store.translated(error) from error
+    finally:
+        with suppress(*store.errors):
+            db.execute("ROLLBACK")
+
+
+def _named(db: Db, directory: Path) -> tuple[int, set[str]]:
+    """How many runs there are, and what they stand on."""
+    (runs,) = db.execute("SELECT count(*) FROM runs WHERE id NOT IN (SELECT run FROM children)").fetchone()
+    return runs, referenced(db, directory / "contents")
 
 
 def _make_durable(folder: Path) -> None:

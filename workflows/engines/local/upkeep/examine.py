@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -20,7 +19,8 @@ from somagent.operators.runner.records import Decision, RunRecord
 from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.rows import decode_attempt, decode_result
-from somagent.workflows.engines.local.schema import FILE_NAME, VERSION, open_reader
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.upkeep.references import DIGEST, digests_in, manifest
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.identity import IdentityRefused, read_trust
@@ -38,8 +38,10 @@ class Finding(NamedTuple):
     way_out: str = ""
 
 
-def examine(directory: Path, *, contents: bool = True) -> Iterator[Finding]:
-    """Everything about a data directory, in order; with `contents`, every stored byte is read too."""
+def examine(place: Path | Store, *, contents: bool = True) -> Iterator[Finding]:
+    """Everything about runs and their files, in order; with `contents`, every stored byte is read too."""
+    store = store_at(place)
+    directory = store.directory
     free = shutil.disk_usage(directory).free
     room = f"{free // 1024**2:,} MiB free"
     yield (
@@ -47,20 +49,33 @@ def examine(directory: Path, *, contents: bool = True) -> Iterator[Finding]:
         if free < _LITTLE_ROOM
         else Finding("disk", "good", room)
     )
-    pid = holder(directory)
-    yield Finding("lease", "good", "nobody is at work" if pid is None else f"process {pid} is at work")
-    yield _identity(directory)
     try:
-        db = open_reader(directory / FILE_NAME)
+        db = store.reader()
     except EngineError as error:
-        yield Finding("journal", "broken", str(error), "")
+        db, fault = None, str(error)
+    yield from _lease(store, db)
+    yield _identity(directory)
+    if db is None:
+        yield Finding("journal", "broken", fault, "")
         return
-    with closing(db):
-        yield from _journal(db, directory)
-        yield from _records(db)
-        yield _audit(directory)
-        yield from _contents(db, directory, whole=contents)
+    try:
+        with closing(db):
+            yield from _journal(db, store)
+            yield from _records(db)
+            yield _audit(store)
+            yield from _contents(db, directory, whole=contents)
+    except store.errors as error:
+        yield Finding("journal", "broken", str(store.translated(error)), "")
     yield from _leftovers(directory)
+
+
+def _lease(store: Store, db: Db | None) -> Iterator[Finding]:
+    if store.shared and db is None:
+        return  # only the database knows
+    pids = sorted(store.holders(db).values()) if store.shared else [pid for pid in [holder(store.directory)] if pid]
+    many = f"processes {', '.join(map(str, pids))} are at work"
+    said = "nobody is at work" if not pids else f"process {pids[0]} is at work" if len(pids) == 1 else many
+    yield Finding("lease", "good", said)
 
 
 def _identity(directory: Path) -> Finding:
@@ -75,21 +90,18 @@ def _identity(directory: Path) -> Finding:
     return Finding("identity", "good", f"people are known by {known}; {groups} group{'s' * (groups != 1)} here")
 
 
-def _journal(db: sqlite3.Connection, directory: Path) -> Iterator[Finding]:
-    try:
-        problems = [row[0] for row in db.execute("PRAGMA integrity_check(20)")]
-    except sqlite3.DatabaseError as error:
-        problems = [str(error)]
-    if problems != ["ok"]:
-        keep = f"keep a copy of {directory}, then begin with a backup, or move the journal away"
-        yield Finding("journal", "broken", f"SQLite says: {'; '.join(problems[:5])}", keep)
+def _journal(db: Db, store: Store) -> Iterator[Finding]:
+    problems = store.problems(db)
+    if problems:
+        keep = f"keep a copy of {store.where}, then begin with a backup, or move the journal away"
+        yield Finding("journal", "broken", f"{store.database} says: {'; '.join(problems[:5])}", keep)
         return
     (count,) = db.execute("SELECT count(*) FROM runs").fetchone()
-    size = (directory / FILE_NAME).stat().st_size
-    yield Finding("journal", "good", f"version {VERSION}, {count:,} runs, {size:,} bytes, no damage")
+    size = store.size(db)
+    yield Finding("journal", "good", f"version {store.tables_version}, {count:,} runs, {size:,} bytes, no damage")
 
 
-def _records(db: sqlite3.Connection) -> Iterator[Finding]:
+def _records(db: Db) -> Iterator[Finding]:
     """Every record can be read, and every plan is what its digest says."""
     decoders: tuple[tuple[str, str, str, Callable[[bytes], object]], ...] = (
         ("runs", "id", "record", msgspec.json.Decoder(RunRecord).decode),
@@ -121,15 +133,15 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("records", "good", f"all {count:,} can be read")
 
 
-def _audit(directory: Path) -> Finding:
-    checked = audit.check(directory)
+def _audit(store: Store) -> Finding:
+    checked = audit.check(store)
     if not checked.fault:
         return Finding("audit log", "good", f"{checked.said}")
     way_out = "somebody wrote to the journal past this program; compare with a backup, or with lines kept elsewhere"
     return Finding("audit log", "broken", checked.fault, way_out)
 
 
-def _contents(db: sqlite3.Connection, directory: Path, *, whole: bool) -> Iterator[Finding]:
+def _contents(db: Db, directory: Path, *, whole: bool) -> Iterator[Finding]:
     """Content that runs stand on is here, and is what was stored."""
     store = ObjectStore(directory / "contents")
     users = _users(db, directory / "contents")
@@ -154,7 +166,7 @@ def _contents(db: sqlite3.Connection, directory: Path, *, whole: bool) -> Iterat
         yield Finding("content", "good", f"{len(users):,} files, {size:,} bytes, all {how}")
 
 
-def _users(db: sqlite3.Connection, contents: Path) -> dict[str, list[str]]:
+def _users(db: Db, contents: Path) -> dict[str, list[str]]:
     """Runs by the digest of the content that they stand on: files taken along, large values, artifacts."""
     users: dict[str, list[str]] = {}
     taken_along: dict[str, list[str]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from somagent.operators.runner.folders import remove_tree
-from somagent.workflows.engines.local.faults import translated
-from somagent.workflows.engines.local.schema import FILE_NAME, open_writer
-from somagent.workflows.engines.local.sqlite import FileLease
+from somagent.workflows.engines.lease import LENGTH_S
+from somagent.workflows.engines.local.sqlite import store_at
+from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.upkeep.references import referenced
 from somagent.workflows.engines.protocol import UnknownRun
 
@@ -41,62 +40,64 @@ class Pruned(NamedTuple):
     size: int  # bytes
 
 
-def prune(directory: Path, before: datetime, keep: int = 0, *, dry_run: bool = False) -> Pruned:
+def prune(place: Path | Store, before: datetime, keep: int = 0, *, dry_run: bool = False) -> Pruned:
     """Removes the runs that ended before that time, but for the newest `keep` ones; those inside go with their wholes.
 
     Takes the lease, so that nobody is at work meanwhile: raises `DataDirectoryHeld`. The rows go in one transaction,
     before any file: cut off between, it leaves files that the next one removes, and never a run without its files.
     """
-    if not (directory / FILE_NAME).exists():
-        raise UnknownRun(f"there are no runs in {directory}")
-    lease = FileLease(directory)
+    store = store_at(place)
+    if not store.exists():
+        raise UnknownRun(f"there are no runs in {store.where}")
+    store.reader().close()
+    lease, epoch = store.lease(LENGTH_S, serves=False, alone=True), None
     try:
-        with closing(open_writer(directory / FILE_NAME)) as db:
+        with closing(store.writer()) as db:
             if not dry_run:
-                db.execute("BEGIN IMMEDIATE")
-                lease.take(db)
+                store.begin(db, ["lease"], None, flush=True)
+                epoch = lease.take(db)
                 db.execute("COMMIT")
                 lease.keep(lambda: None)
-            return _prune(db, directory, before, keep, dry_run=dry_run, may_remove=lambda: not lease.is_lost())
-    except sqlite3.Error as error:
-        raise translated(error, directory / FILE_NAME) from error
+            store.begin(db, ["prune"], epoch, flush=True)
+            return _prune(db, store, before, keep, dry_run=dry_run, may_remove=lambda: not lease.is_lost())
+    except store.errors as error:
+        raise store.translated(error) from error
     finally:
         lease.release()
+        store.close()
 
 
 def _prune(
-    db: sqlite3.Connection,
-    directory: Path,
-    before: datetime,
-    keep: int,
-    *,
-    dry_run: bool,
-    may_remove: Callable[[], bool],
+    db: Db, store: Store, before: datetime, keep: int, *, dry_run: bool, may_remove: Callable[[], bool]
 ) -> Pruned:
-    db.execute("BEGIN IMMEDIATE")
+    directory = store.directory
     try:
         doomed = list(_ended(db, before, keep))
         every = [run for top in doomed for run in (top, *_inside(db, top))]
         for table, column in TABLES_OF_RUNS.items():
-            db.executemany(f"DELETE FROM {table} WHERE {column} = ?", ((run,) for run in every))  # noqa: S608
+            for run in every:
+                db.execute(f"DELETE FROM {table} WHERE {column} = ?", (run,))  # noqa: S608
         db.execute("DELETE FROM plans WHERE digest NOT IN (SELECT plan FROM runs)")
         known = {run for (run,) in db.execute("SELECT id FROM runs")}
-        files = [*_of_others(directory, known), *_unneeded(directory, referenced(db, directory / "contents"))]
+        needed = referenced(db, directory / "contents")
+        unneeded = set(_unneeded(directory, needed))
+        files = [*_of_others(directory, known), *sorted(unneeded)]
         size = sum(_size(path) for path in files)
     except BaseException:
-        db.execute("ROLLBACK")
+        with suppress(*store.errors):
+            db.execute("ROLLBACK")
         raise
     db.execute("ROLLBACK" if dry_run else "COMMIT")
     if not dry_run:
         for path in files:
-            if may_remove():  # who took over may have stored something again that was not needed
+            # Who took over may have stored something again that was not needed, and who submits is asked by nobody.
+            if may_remove() and (path not in unneeded or _is_settled(path)):
                 _remove(path)
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.execute("VACUUM")
+        store.shrink(db)
     return Pruned(doomed, len(files), size)
 
 
-def _ended(db: sqlite3.Connection, before: datetime, keep: int) -> Iterator[str]:
+def _ended(db: Db, before: datetime, keep: int) -> Iterator[str]:
     query = (
         "SELECT id FROM runs WHERE ended_at IS NOT NULL AND ended_at < ? AND id NOT IN (SELECT run FROM children) "
         "AND id NOT IN (SELECT id FROM runs WHERE id NOT IN (SELECT run FROM children) ORDER BY seq DESC LIMIT ?) "
@@ -105,7 +106,7 @@ def _ended(db: sqlite3.Connection, before: datetime, keep: int) -> Iterator[str]
     yield from (run for (run,) in db.execute(query, (before.isoformat(), keep)).fetchall())
 
 
-def _inside(db: sqlite3.Connection, run: str) -> Iterator[str]:
+def _inside(db: Db, run: str) -> Iterator[str]:
     for (child,) in db.execute("SELECT run FROM children WHERE parent = ?", (run,)).fetchall():
         yield child
         yield from _inside(db, child)
@@ -118,10 +119,15 @@ def _of_others(directory: Path, known: set[str]) -> Iterator[Path]:
 
 
 def _unneeded(directory: Path, needed: set[str]) -> Iterator[Path]:
-    settled = time.time() - _SETTLED_S
     for path in sorted((directory / "contents" / "objects").glob("*/*")):
-        if f"sha256:{path.parent.name}{path.name}" not in needed and path.stat().st_mtime < settled:
+        if f"sha256:{path.parent.name}{path.name}" not in needed and _is_settled(path):
             yield path
+
+
+def _is_settled(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < time.time() - _SETTLED_S
+    return False
 
 
 def _size(path: Path) -> int:

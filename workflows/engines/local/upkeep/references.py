@@ -7,11 +7,11 @@ few would lose it. So records are searched as text, whatever their form.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from somagent.operators.runner.objects import ObjectStore
+from somagent.workflows.engines.local.store import Db
 
 DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 _RECORDS = (("plans", "content"), ("runs", "record"), ("runs", "outcome"), ("attempts", "record"),
@@ -19,7 +19,7 @@ _RECORDS = (("plans", "content"), ("runs", "record"), ("runs", "outcome"), ("att
 _MANIFEST = b'{"entries":['  # how the manifest of a folder begins: canonical JSON, its keys in order
 
 
-def referenced(db: sqlite3.Connection, contents: Path) -> set[str]:
+def referenced(db: Db, contents: Path) -> set[str]:
     """Digests of all content that the records of a journal lead to; it may be missing from the store."""
     store = ObjectStore(contents)
     found: set[str] = set()
@@ -32,7 +32,7 @@ def referenced(db: sqlite3.Connection, contents: Path) -> set[str]:
     return found
 
 
-def _texts(db: sqlite3.Connection) -> Iterator[bytes]:
+def _texts(db: Db) -> Iterator[bytes]:
     for table, column in _RECORDS:
         for (text,) in db.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"):  # noqa: S608 - constants
             yield bytes(text)

@@ -76,7 +76,8 @@ async def perform(work: Work, course: Course) -> Answer | Waiting:
     if operator is None:
         raise StepFailure("error", f"operator `{node.operator}` is not installed here")
     decoded = _decode(rendered, operator)
-    decisions = tuple(await work.ledger.decisions(key))
+    # Nobody can have decided what no attempt has asked.
+    decisions = tuple(await work.ledger.decisions(key)) if work.attempt.number > 1 else ()
     consent = ask(plan=work.plan, node=node, run=work.run, arguments=arguments, decisions=decisions, now=work.now())
     course.verdict = consent.verdict
     if consent.fault:

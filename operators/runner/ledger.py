@@ -120,8 +120,8 @@ class Ledger(Records, Protocol):
         """People's decisions on the step, oldest first."""
         ...
 
-    async def begin(self, key: StepKey, at: datetime) -> Attempt:
-        """Opens the next attempt and takes its lease.
+    async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
+        """Opens the next attempt and takes its lease; or the recorded result, when there is one.
 
         The attempt knows its predecessors: `failed_before` counts those that failed, and `asked` is what the last one
         that parked asked people, so that its due date stays.

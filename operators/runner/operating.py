@@ -81,14 +81,25 @@ async def _outcome(operator: Operator, arguments: Any, step: Step) -> object:
     """What the operator returned or raised; only our own cancellation and a real Ctrl-C are raised."""
     if operator.entry.core:
         return await _call(operator, arguments, step)
-    task = asyncio.get_running_loop().create_task(_call(operator, arguments, step))
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    task = loop.create_task(_told(done, operator, arguments, step))
     try:
-        await asyncio.wait([task])
+        await done
     except asyncio.CancelledError:
         task.cancel()
         await _grace(task, step, operator.entry.name)
         raise
     return task.result()
+
+
+async def _told(done: asyncio.Future[None], operator: Operator, arguments: Any, step: Step) -> object:
+    """Tells who waits as it ends; waiting for a task takes two turns of the event loop more."""
+    try:
+        return await _call(operator, arguments, step)
+    finally:
+        if not done.done():
+            done.set_result(None)
 
 
 async def _grace(task: asyncio.Task[Any], step: Step, name: str) -> None:

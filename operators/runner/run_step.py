@@ -45,17 +45,19 @@ async def run_step(
     own. Raises `AttemptHeld`, and `OSError` when the disk takes no more; when it is cancelled nothing is recorded and
     the attempt stays open.
     """
-    recorded = await ledger.result(key)
-    if recorded is not None:
-        return recorded
     prepared = ready(plan)
     node = prepared.nodes[key.step]
     scope = Scope(prepared, node, run, ledger)
-    if key.item == NO_ITEM:
+    if key.item == NO_ITEM and node.guard is not None:
+        recorded = await ledger.result(key)
+        if recorded is not None:
+            return recorded
         ended = await guarded(key, node, scope, now)
         if ended is not None:
             return await ledger.record(None, ended)
     attempt = await ledger.begin(key, now())
+    if isinstance(attempt, StepResult):
+        return attempt
     work = Work(attempt, node, plan, run, scope, ledger, operators, workspace, log, now)
     course = Course()
     try:

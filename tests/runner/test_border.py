@@ -200,7 +200,7 @@ def test_an_operator_that_blocks_everything_and_comes_back_late_has_timed_out(at
         return Answer({"x": 1})
 
     result = attempt(operator(run), timeout_ms=100)
-    assert (result.failure.failure_class, result.failure.message) == ("timeout", "cut off after 0.1 s")
+    assert (result.failure.failure_class, result.failure.message) == ("timeout", "not ended after 0.1 s")
 
 
 def test_a_foreign_class_is_tried_again_as_the_error_that_it_is(attempt):

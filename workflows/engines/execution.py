@@ -7,7 +7,7 @@ how far a run is. A failed step stops nothing but what needs it, so that every e
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from somagent.operators.runner.records import (
 )
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.ahead import Ahead, can_begin_ahead
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.slots import Slots
@@ -81,7 +82,8 @@ class Execution:
         self._run, self._plan, self._written, self._rows = run, plan, written, written.rows
         self._slots, self._sleep, self._now = slots, clock.sleep, clock.now
         self._children, self._capsules = children, {node.id for node in nodes_of(plan) if node.capsule}
-        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": written, "now": clock.now}
+        ledger = Ahead(written, self._following)
+        self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": ledger, "now": clock.now}
         self._attempt = {**self._common, **attempt}
         self._phases: dict[str, Phase] = {}
         self._items: dict[str, set[int]] = {}  # items with a result when the execution began
@@ -288,6 +290,21 @@ class Execution:
             if not self._blocked[node.id]:
                 self._start(node)
         self._next_final()
+
+    def _following(self, result: StepResult) -> list[StepKey]:
+        """What can begin together with this result of an attempt, as far as there is room for it."""
+        step, item = result.key.step, result.key.item
+        if item != NO_ITEM or result.phase != "Succeeded" or self._is_stopped() or any(self._ready.values()):
+            return []
+        alone = len(self._slots.runs) == 1 and step not in self._capsules  # then it gets the place that is given back
+        phases: Mapping[str, Phase] = ChainMap({step: result.phase}, self._phases)
+        found = []
+        for node in self._dependents.get(step, ()):
+            if self._blocked[node.id] == {step} and can_begin_ahead(node) and not self._uses[node.id]:
+                key = StepKey(self._run.id, node.id)
+                if key not in self._unfinished and not rules.in_the_way(self._plan, node, phases):
+                    found.append(key)
+        return found[: max(self._slots.free + alone, 0)]
 
     def _next_final(self) -> None:
         if self._finals and not self._blocked:

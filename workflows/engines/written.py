@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -89,6 +90,12 @@ class Written(Ledger, Protocol):
     @property
     def rows(self) -> Rows:
         """Its records."""
+        ...
+
+    async def record_and_begin(
+        self, attempt: Attempt | None, result: StepResult, following: Sequence[StepKey]
+    ) -> tuple[StepResult, list[Attempt]]:
+        """As `record`; in the same transaction first attempts are begun of steps that nobody is at work on."""
         ...
 
     async def opened(self, key: StepKey, items: int, at: datetime) -> None:

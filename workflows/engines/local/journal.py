@@ -6,6 +6,7 @@ statement about, and the disk gets it with the next commit that waits. What guar
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -68,10 +69,11 @@ class Journal:
     async def decisions(self, key: StepKey) -> Sequence[Decision]:
         return self.rows.decisions_on(key)
 
-    async def begin(self, key: StepKey, at: datetime) -> Attempt:
-        attempt = await self.write("begin", lambda db: _begin(db, key, at), flush=False)
-        self._tell(events.begun(attempt))
-        return attempt
+    async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
+        begun = await self.write("begin", lambda db: _begin(db, key, at), flush=False)
+        if isinstance(begun, Attempt):
+            self._tell(events.begun(begun))
+        return begun
 
     async def end(self, attempt: Attempt) -> None:
         await self.write("end", lambda db: _end(db, attempt))
@@ -82,6 +84,15 @@ class Journal:
         recorded = await self.write("record", lambda db: _record(db, attempt, result))
         self._tell(events.recorded(recorded, attempt.number if attempt else recorded.attempts))
         return recorded
+
+    async def record_and_begin(
+        self, attempt: Attempt | None, result: StepResult, following: Sequence[StepKey]
+    ) -> tuple[StepResult, list[Attempt]]:
+        recorded, begun = await self.write("record", lambda db: _record_and_begin(db, attempt, result, following))
+        self._tell(events.recorded(recorded, attempt.number if attempt else recorded.attempts))
+        for one in begun:
+            self._tell(events.begun(one))
+        return recorded, begun
 
     async def opened(self, key: StepKey, items: int, at: datetime) -> None:
         """Notes for people how many items a fan-out has; opening it again after a crash finds the same number."""
@@ -114,7 +125,10 @@ def cut_off(db: Db, at: datetime, why: str, run_id: str | None = None) -> None:
         _close(db, replace(attempt, ended_at=max(at, attempt.started_at), phase="Failed", failure=failure))
 
 
-def _begin(db: Db, key: StepKey, at: datetime) -> Attempt:
+def _begin(db: Db, key: StepKey, at: datetime) -> Attempt | StepResult:
+    recorded = _recorded(db, key)
+    if recorded is not None:
+        return recorded
     insert = (
         "INSERT INTO attempts (run, step, item, number, open, record) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING"
     )
@@ -129,6 +143,11 @@ def _begin(db: Db, key: StepKey, at: datetime) -> Attempt:
     attempt = after(last, at)
     db.execute(insert, (*key, attempt.number, encode(attempt)))
     return attempt
+
+
+def _recorded(db: Db, key: StepKey) -> StepResult | None:
+    row = db.execute("SELECT record FROM results WHERE run = ? AND step = ? AND item = ?", key).fetchone()
+    return None if row is None else decode_result(row[0])
 
 
 def _close(db: Db, attempt: Attempt) -> None:
@@ -155,5 +174,16 @@ def _record(db: Db, attempt: Attempt | None, result: StepResult) -> StepResult:
     insert = "INSERT INTO results VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     if db.execute(insert, (*result.key, result.phase, encode(result))).rowcount:
         return result
-    query = "SELECT record FROM results WHERE run = ? AND step = ? AND item = ?"
-    return decode_result(db.execute(query, result.key).fetchone()[0])
+    return _recorded(db, result.key) or result
+
+
+def _record_and_begin(
+    db: Db, attempt: Attempt | None, result: StepResult, following: Sequence[StepKey]
+) -> tuple[StepResult, list[Attempt]]:
+    recorded = _record(db, attempt, result)
+    begun = []
+    for key in following if recorded.phase == "Succeeded" else ():
+        with contextlib.suppress(AttemptHeld):
+            one = _begin(db, key, recorded.ended_at)
+            begun += [one] if isinstance(one, Attempt) else []
+    return recorded, begun

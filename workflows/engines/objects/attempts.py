@@ -67,9 +67,11 @@ class Attempts:
         ends = await self.ends(key)
         return ends[-1].result if ends else None
 
-    async def begin(self, key: StepKey, at: datetime) -> Attempt:
-        """Opens the next attempt; raises `AttemptHeld` when there is an open one."""
+    async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
+        """Opens the next attempt, if there is no result; raises `AttemptHeld` when there is an open one."""
         ends = await self.ends(key)
+        if ends and ends[-1].result is not None:
+            return ends[-1].result
         last = ends[-1].attempt if ends else None
         attempt = Attempt(key=key, number=1, started_at=at) if last is None else after(last, at)
         mine = _encode(Begun(attempt, os.urandom(12).hex()))

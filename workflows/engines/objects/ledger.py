@@ -90,10 +90,11 @@ class ObjectLedger:
         await self._close_when_due(key)
         return decisions_on(await self.deeds.all(key.run), key)
 
-    async def begin(self, key: StepKey, at: datetime) -> Attempt:
-        attempt = await self.attempts_of.begin(key, at)
-        self._own[key] = attempt
-        return attempt
+    async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
+        begun = await self.attempts_of.begin(key, at)
+        if isinstance(begun, Attempt):
+            self._own[key] = begun
+        return begun
 
     async def end(self, attempt: Attempt) -> None:
         await self.attempts_of.end(attempt)

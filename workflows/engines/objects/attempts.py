@@ -96,10 +96,10 @@ class Attempts:
         Raises `AttemptLost` when others have ended the attempt, and no result is recorded.
         """
         while True:
-            recorded = await self.result(result.key)
-            if recorded is not None:
-                return recorded
-            number, closing = len(await self.ends(result.key)) + 1, attempt
+            ends = await self.ends(result.key)  # one look: a second one may see what others did meanwhile
+            if ends and ends[-1].result is not None:
+                return ends[-1].result
+            number, closing = len(ends) + 1, attempt
             if attempt is None:
                 begun = await self.open_attempt(result.key)
                 closing = begun.attempt if begun is not None else None

@@ -61,8 +61,10 @@ class Slots:
     def share(self) -> None:
         """Lets every run start what it can, beginning with another one each time."""
         self.runs.rotate(-1)
-        for fill in tuple(self.runs):
+        for fill in tuple(self.runs) if self.free > 0 else ():
             fill()
+            if self.free <= 0:  # the others have their turn when a place is given back
+                break
 
     def limited(self, plan: Plan, node: Node) -> tuple[str, ...]:
         """The limited resources that an attempt at this step uses."""

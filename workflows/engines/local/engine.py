@@ -255,7 +255,7 @@ class LocalEngine:
             except EngineError:
                 await self._leave(run_id)  # another worker may be able to
                 raise
-        return self.view(run_id)
+        return self.view(run_id) if self._journal is None else reading.run_view(self._journal.rows, run_id)
 
     def check_lease(self) -> None:
         """Raises `DataDirectoryHeld` when another process took over."""

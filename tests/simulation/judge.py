@@ -38,7 +38,7 @@ def judge(life: Life) -> list[tuple[str, str]]:
         return [("wrong end", life.error or "there is no end"), *case.found(case.recorded, case.owners)]
     checks = (case.phases, case.values, case.recorded, case.owners, case.attempts, case.gates, case.finals, case.left)
     found = case.found(*checks)
-    found += [("untimely", text) for text in untimely(life, case.of, cancelled=case.cancelled)]
+    found += [("untimely", text) for text in untimely(life, case.of)]
     return found + [("too much at once", text) for text in too_much(life)]
 
 
@@ -49,7 +49,17 @@ class _Case:
         for entry in self.entries:
             if entry.place:
                 self.of[entry.place].append(entry)
+        self.late = set(self._late())
         self.cancelled = bool(life.cancelled_us) and life.view is not None and life.view.phase == "Cancelled"
+
+    def _late(self) -> Iterator[int]:
+        """What steps of a process did after another one took its lease; only `owners` looks at it."""
+        holder, former = -1, set[int]()
+        for number, entry in enumerate(self.entries):
+            if entry.what == "commit" and entry.place == "lease":
+                former, holder = (former | {holder}) - {entry.process}, entry.process
+            elif entry.process in former and entry.what != "commit":
+                yield number
 
     def found(self, *checks: Callable[[], Iterator[tuple[str, str]]]) -> list[tuple[str, str]]:
         return [one for check in checks for one in check()]
@@ -121,17 +131,17 @@ class _Case:
             if before and (place, phase) not in before:
                 yield "lost", f"{place} was told to be {phase}: {[one for one in before if one[0] == place]}"
         for number, entry in enumerate(self.entries):
-            if entry.what == "begin" and known.get(entry.place, number) < number:
+            if entry.what == "begin" and known.get(entry.place, number) < number and number not in self.late:
                 yield "recorded run again", f"process {entry.process} began {entry.place} after it was recorded"
 
     def owners(self) -> Iterator[tuple[str, str]]:
         holder, former, begun = -1, set[int](), 0
         for entry in self.entries:
-            if entry.what == "commit" and entry.data == "lease":
+            if entry.what == "commit" and entry.place == "lease":
                 former, holder = former | {holder}, entry.process
                 former.discard(holder)
-            elif entry.what == "commit" and entry.process in former and entry.data not in _PEOPLE:
-                yield "duplicate owner", f"process {entry.process} wrote `{entry.data}` after {holder} took the lease"
+            elif entry.what == "commit" and entry.process in former and entry.place not in _PEOPLE:
+                yield "duplicate owner", f"process {entry.process} wrote `{entry.place}` after {holder} took the lease"
             elif entry.what == "begin" and entry.process in former:
                 begun += 1  # the attempt may have been written down before, and the process have been stopped then
                 if begun > self.drawn.parallel * len(former):
@@ -176,7 +186,7 @@ class _Case:
             elif entry.what == "begin" and (want := self.drawn.places.get(entry.place)) is not None:
                 for place in want.gates:
                     gate = self.drawn.gates[place]
-                    due = gate.due_us is not None and entry.at_us + self.life.set_by_us >= (
+                    due = gate.due_us is not None and entry.at_us + self.life.world.set_most_us >= (
                         asked.get(place, entry.at_us) + gate.due_us
                     )
                     if len(agreed[place]) < gate.count and not due:
@@ -184,8 +194,9 @@ class _Case:
 
     def finals(self) -> Iterator[tuple[str, str]]:
         order = 0
-        for entry in self.entries:
-            if entry.what == "begin" and (want := self.drawn.places.get(entry.place)) is not None:
+        for number, entry in enumerate(self.entries):
+            want = self.drawn.places.get(entry.place)
+            if entry.what == "begin" and want is not None and number not in self.late:
                 if want.final < order:
                     yield "wrong end", f"{entry.place} began after a step of `finally`"
                 order = want.final
@@ -197,5 +208,5 @@ class _Case:
             if process.over.startswith("failed") and not process.over.startswith(_EXPECTED):
                 yield "wrong end", f"process {process.number} ({process.name}) {process.over}"
         for entry in self.entries:
-            if entry.what == "over" and entry.data[1]:
+            if entry.what == "over" and entry.process and entry.data[1]:
                 yield "left behind", f"process {entry.process} left {entry.data[1]} tasks"

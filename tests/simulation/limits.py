@@ -16,6 +16,7 @@ def too_much(life: Life) -> Iterator[str]:
     drawn = life.drawn
     at_work: dict[int, Counter[str]] = defaultdict(Counter)
     limits = {name.partition(".")[2]: one for name, one in drawn.limits.resources.items()}
+    paused = {entry.process for entry in life.world.entries if entry.what == "pause"}
     begun: dict[tuple[int, str], list[int]] = defaultdict(list)
     for entry in life.world.entries:
         own, want = at_work[entry.process], drawn.places.get(entry.place)
@@ -33,7 +34,7 @@ def too_much(life: Life) -> Iterator[str]:
         for name in names:
             if most.get(name) and own[name] > most[name]:
                 yield f"{name}: {own[name]} at work with {entry.place}, allowed are {most[name]}"
-        if limit and limit.per_minute:
+        if limit and limit.per_minute and entry.process not in paused:
             times = begun[entry.process, want.operator]
             times.append(entry.at_us)
             per_us = limit.per_minute / 60_000_000

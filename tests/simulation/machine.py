@@ -68,8 +68,18 @@ class SimulatedStore(SqliteStore):
     def __init__(self, directory: Path, process: Process) -> None:
         super().__init__(directory, SimulatedMachine(process))
         self._process = process
-        self.refuses: Callable[[], bool] = lambda: False  # whether the disk fails at this commit
+        self.full_after = 0  # the disk fails at this commit of the process, counted from 1; 0: at none
+        self.full_for = 1  # commits
         self.fails_late = False  # it says so although the commit is there
+        self._commits = 0
+
+    def refuses(self) -> bool:
+        """Whether the disk fails at the commit that comes."""
+        self._commits += 1
+        refused = self.full_after > 0 and 0 <= self._commits - self.full_after < self.full_for
+        if refused:
+            self._process.world.log(self._process, "refused by the disk")
+        return refused
 
     def reader(self) -> sqlite3.Connection:
         db = super().reader()

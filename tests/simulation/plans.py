@@ -78,9 +78,9 @@ class Drawn:
     limits: Limits
 
 
-def draw_plan(draw: random.Random) -> Drawn:
-    """A plan of 2 to 7 steps."""
-    top = _Steps(draw, "/")
+def draw_plan(draw: random.Random, *, hasty: bool) -> Drawn:
+    """A plan of 2 to 7 steps. Only with `hasty` has any of them less than a minute."""
+    top = _Steps(draw, "/", AGAIN if hasty else [one for one in AGAIN if one != "timeout"])
     for number in range(draw.randint(2, 7)):
         top.add(f"s{number}")
     finals = [top.work(f"f{number}", final=number + 1) for number in range(draw.choice([0, 0, 1, 2]))]
@@ -114,8 +114,8 @@ def _plan(name: str, nodes: list[Node], **fields: Any) -> Plan:
 class _Steps:
     """The steps of one capsule while it is drawn."""
 
-    def __init__(self, draw: random.Random, where: str) -> None:
-        self.draw, self.where = draw, where
+    def __init__(self, draw: random.Random, where: str, failures: list[str]) -> None:
+        self.draw, self.where, self.failures = draw, where, failures
         self.nodes: list[Node] = []
         self.places: dict[str, Want] = {}
         self.gates: dict[str, Gate] = {}
@@ -154,13 +154,13 @@ class _Steps:
         want.lasts_us = draw.choice([0, 0, 1_000, 20_000, 20_000, 130_000, 400_000])
         want.attempts = draw.choice([1, 1, 2, 3])
         want.backoff_us = draw.choice([0, 10_000, 80_000, 300_000, 1_000_000])
-        if draw.random() < 0.3:
+        if draw.random() < 0.3 and "timeout" in self.failures:
             want.timeout_us = draw.choice([450_000, 700_000])
         fate = draw.random()
         if fate < 0.08:
-            want.always, want.phase = draw.choice([*AGAIN, "error"]), "Failed"
+            want.always, want.phase = draw.choice([*self.failures, "error"]), "Failed"
         elif fate < 0.4:
-            want.fails = [draw.choice(AGAIN) for _ in range(draw.randint(0, want.attempts - 1))]
+            want.fails = [draw.choice(self.failures) for _ in range(draw.randint(0, want.attempts - 1))]
         if "timeout" in (*want.fails, want.always) and want.timeout_us > 1_000_000:
             want.timeout_us = 700_000
         if require:
@@ -254,7 +254,7 @@ class _Steps:
 
     def _capsule(self, step: str) -> None:
         draw = self.draw
-        inner = _Steps(draw, f".{step}/")
+        inner = _Steps(draw, f".{step}/", self.failures)
         for name in "abc"[: draw.randint(1, 3)]:
             inner.add(name)
         last = inner.work("last")

@@ -6,9 +6,11 @@ The engine is the real one, on its real SQLite; time, the order of callbacks, de
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -53,7 +55,11 @@ def work(arguments: argparse.Namespace, job: int, say: jobs.Say) -> None:
         if not child:
             batch(range(start, min(start + _TOGETHER, last)), say, arguments.folder)
             os._exit(0)
-        _, status = os.waitpid(child, 0)
+        try:
+            _, status = os.waitpid(child, 0)
+        except SystemExit:  # this job is told to stop
+            os.kill(child, signal.SIGKILL)
+            raise
         if status:
             say({"crash": f"the process of the seeds from {start} on ended with {status}"})
             return
@@ -130,18 +136,21 @@ def campaign(arguments: argparse.Namespace) -> int:
     """Prints the table; 1 when anything is wrong."""
     lived(arguments.seed, arguments.folder / "warm")  # so that the forked processes have all modules
     gc.freeze()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     total: Counter[str] = Counter()
     faults: Counter[str] = Counter()
-    for line in jobs.told(arguments.jobs, lambda job, say: work(arguments, job, say)):
-        if "faults" in line:
-            faults.update({kind for kind, _ in line["faults"]})
-            tell(line)
-            if arguments.first:
-                break
-        else:
-            total["seeds"] += line["seeds"]
-            total.update(line["counted"])
+    lines = jobs.told(arguments.jobs, lambda job, say: work(arguments, job, say))
+    with contextlib.closing(lines), contextlib.suppress(KeyboardInterrupt):
+        for line in lines:
+            if "faults" in line:
+                faults.update({kind for kind, _ in line["faults"]})
+                tell(line)
+                if arguments.first:
+                    break
+            else:
+                total["seeds"] += line["seeds"]
+                total.update(line["counted"])
     took_s = time.monotonic() - start
     rows: list[tuple[str, Any]] = [("seeds", total["seeds"]), ("processes", total["process"])]
     rows += [("killed processes", total["died"]), ("attempts", total["begin"]), ("commits", total["commit"])]

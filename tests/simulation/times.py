@@ -9,16 +9,32 @@ from life import Life
 from plans import Want
 from world import Entry
 
+_FAILED = ("failed", "cut off")
 
-def untimely(life: Life, of: Mapping[str, Sequence[Entry]], *, cancelled: bool) -> Iterator[str]:
+
+def untimely(life: Life, of: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
     """What happened too early, too late, or not when it was due."""
     disturbed = {one.process for one in life.world.entries if one.what == "pause"}
+    stopped = _stopped(life)
     for place, want in life.drawn.places.items():
-        yield from _cuts(place, want, of[place], disturbed, cancelled=cancelled)
+        yield from _cuts(place, want, of[place], disturbed, stopped)
         yield from _waits(life, place, want, of[place], disturbed)
 
 
-def _cuts(place: str, want: Want, entries: Sequence[Entry], disturbed: set[int], *, cancelled: bool) -> Iterator[str]:
+def _stopped(life: Life) -> dict[int, int]:
+    """When each process was given a reason to cut its work off."""
+    found: dict[int, int] = {}
+    for entry in life.world.entries:
+        if entry.what in {"refused by the disk", "is told to stop"}:
+            found.setdefault(entry.process, entry.at_us)
+        elif entry.what == "asks to cancel":
+            found |= {one.number: entry.at_us for one in life.world.processes if one.number not in found}
+    return found
+
+
+def _cuts(
+    place: str, want: Want, entries: Sequence[Entry], disturbed: set[int], stopped: Mapping[int, int]
+) -> Iterator[str]:
     begun: dict[tuple[int, int], int] = {}
     for entry in entries:
         if entry.what == "begin":
@@ -27,13 +43,9 @@ def _cuts(place: str, want: Want, entries: Sequence[Entry], disturbed: set[int],
             lasted = entry.at_us - begun[entry.process, entry.data[0]]
             if lasted > want.timeout_us:
                 yield f"{place} was at work for {lasted} us, its timeout is {want.timeout_us} us"
-            if entry.what == "cut off" and lasted != want.timeout_us and not cancelled and not _stopped(entry):
+            early = lasted != want.timeout_us and stopped.get(entry.process, entry.at_us + 1) > entry.at_us
+            if entry.what == "cut off" and early:
                 yield f"{place} was cut off after {lasted} us, its timeout is {want.timeout_us} us"
-
-
-def _stopped(entry: Entry) -> bool:
-    """Whether the process gave its work up for a reason of its own."""
-    return entry.data[-1] == "stopped"
 
 
 def _waits(life: Life, place: str, want: Want, entries: Sequence[Entry], disturbed: set[int]) -> Iterator[str]:
@@ -45,25 +57,18 @@ def _waits(life: Life, place: str, want: Want, entries: Sequence[Entry], disturb
     for entry in entries:
         if entry.what == "told retry":
             count += 1
-            last = _last(entries, entry)
+            before = entries[: entries.index(entry)]
+            last = next((one for one in reversed(before) if one.process == entry.process and one.what in _FAILED), None)
             if last is not None:
                 failed[entry.process] = (last, count)
         elif entry.what == "begin" and entry.process in failed:
             last, number = failed.pop(entry.process)
             due = last.at_us + min(want.backoff_us * 2 ** (number - 1), 300_000_000)
-            if entry.at_us < due and not life.set_by_us:
+            if entry.at_us < due and not life.world.set_most_us:
                 yield f"{place} was tried again {due - entry.at_us} us before its wait was over"
-            exact = not life.world.weather.commit_us and entry.process not in disturbed and not life.set_by_us
+            exact = not life.world.weather.commit_us and entry.process not in disturbed and not life.world.set_most_us
             if exact and entry.at_us > due and not _was_full(life, place, want, entry.process, due):
                 yield f"{place} was tried again {entry.at_us - due} us after its wait was over"
-
-
-def _last(entries: Sequence[Entry], told: Entry) -> Entry | None:
-    """The failure that is told."""
-    for entry in reversed(entries):
-        if entry.at_us <= told.at_us and entry.process == told.process and entry.what in {"failed", "cut off"}:
-            return entry
-    return None
 
 
 def _was_full(life: Life, place: str, want: Want, process: int, at_us: int) -> bool:

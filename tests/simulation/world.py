@@ -22,6 +22,7 @@ from loop import Loop
 _BEGAN = datetime(2026, 11, 24, 7, 12, tzinfo=UTC)
 _FAILED = ("failed", "cut off")
 _LIMIT_US = 3_600_000_000  # a run that has not ended by then never does: all that it waits for takes seconds
+_MOST_CALLBACKS = 100_000  # most lives have 500
 
 
 class Entry(NamedTuple):
@@ -102,7 +103,9 @@ class Process:
         left = [one for one in self.loop.tasks if not one.done()]
         if left:
             self.world.graves.append(self)
-        self._end(f"failed: {type(error).__name__}: {error}" if error is not None else "ended", len(left))
+        told = [one for one in left if one.cancelling()]  # `asyncio.run` waits for them
+        how = f"failed: {type(error).__name__}: {error}" if error is not None else "ended"
+        self._end(how, len(left) - len(told))
 
     def _end(self, how: str, left: int = 0) -> None:
         self.over = how
@@ -123,6 +126,7 @@ class World:
         self.draw = random.Random(self.seed)
         self.now_us = 1_000_000_000
         self.set_by_us = 0  # how far somebody set the wall clock
+        self.set_most_us = 0
         self.processes: list[Process] = []
         self.graves: list[Process] = []  # kept until this real process ends, so that no `finally` of theirs runs
         self.entries: list[Entry] = []
@@ -130,11 +134,17 @@ class World:
         self._choices = array("I")
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._numbers = 0
+        self._numbers = self._callbacks = 0
 
     def wall(self) -> datetime:
         """What a look at the clock on the wall gives."""
         return _BEGAN + timedelta(microseconds=self.now_us + self.set_by_us)
+
+    def set_clock(self, by_us: int) -> None:
+        """Somebody sets the clock on the wall."""
+        self.log(self.processes[0], "sets the clock", "", by_us)
+        self.set_by_us += by_us
+        self.set_most_us = max(self.set_most_us, abs(self.set_by_us), abs(by_us))
 
     def executor_us(self) -> int:
         return self.draw.randint(0, self.weather.thread_us) if self.weather.thread_us else 0
@@ -174,6 +184,9 @@ class World:
     def run(self, main: Process) -> None:
         """Lets everything happen until `main` is over; raises `Stuck`."""
         while not main.over:
+            self._callbacks += 1
+            if self._callbacks > _MOST_CALLBACKS:
+                raise Stuck(f"it goes round in circles at {self.now_us} us")
             able = [one for one in self.processes if one.loop.ready and one.can_run]
             if able:
                 self._step(able[0] if len(able) == 1 else able[self._choose(len(able))])

@@ -116,8 +116,11 @@ class Execution:
             self._loaded = True
             self.look()
             await self._quiet
+            while self._tasks or any(self._ready.values()):  # somebody decided in the moment when all was quiet
+                self._quiet = asyncio.get_running_loop().create_future()
+                await self._quiet
         finally:
-            self._stopping = True
+            self._stopping, self._loaded = True, False
             if timer is not None:
                 timer.cancel()
             self._slots.runs.remove(self._fill)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
 from somagent.operators.runner.records import Phase, StepKey
 from somagent.workflows.engines import events
@@ -83,8 +82,9 @@ class Following:
             if self._is_anybody_there():
                 serving, alone_since = self._rows.server() is not None, None
             else:
-                alone_since = alone_since or monotonic()
-                if not serving or monotonic() - alone_since > _STANDING_BY_S:
+                now = asyncio.get_running_loop().time()
+                alone_since = alone_since or now
+                if not serving or now - alone_since > _STANDING_BY_S:
                     return
             await self._pause()
 

@@ -29,7 +29,7 @@ def opened(place: Path | Store) -> Iterator[Rows]:
 def server(store: Store) -> int | None:
     """The process that works on whatever is submitted, if there is one."""
     if not store.shared:
-        return leases.server(store.directory)
+        return leases.server(store.directory, store.machine)
     with opened(store) as rows:
         return rows.server()
 
@@ -37,7 +37,7 @@ def server(store: Store) -> int | None:
 def holder(store: Store) -> int | None:
     """A process that is at work, if one is."""
     if not store.shared:
-        return leases.holder(store.directory)
+        return leases.holder(store.directory, store.machine)
     with opened(store) as rows:
         return next(iter(rows.holders().values()), None)
 

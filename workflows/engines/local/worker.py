@@ -95,10 +95,10 @@ class Worker:
             await self._cut_off()
 
     async def _stand_by(self) -> None:
-        pid = None if self._store.shared else holder(self._store.directory)
+        pid = None if self._store.shared else holder(self._store.directory, self._store.machine)
         if pid is not None:
             self._say(f"stands by: process {pid} works in {self._store.where}")
-            while holder(self._store.directory) is not None and not self._stopping.is_set():
+            while holder(self._store.directory, self._store.machine) is not None and not self._stopping.is_set():
                 await _first(_LOOK_S, self._stopping)
 
     async def _work(self, engine: LocalEngine, rows: Rows) -> None:

@@ -24,7 +24,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,collector containers docs kubernetes library stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,collector containers docs kubernetes library remote stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-docs: .venv/dev.ready ## replay every session of the pages, and hold the pages against the program
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/docs $(PYTEST_ARGS)
@@ -41,8 +41,8 @@ test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBE
 test-containers: .venv/dev.ready ## pass the tests that need podman or docker
 	@.venv/bin/pytest tests/containers $(PYTEST_ARGS)
 
-test-objects: .venv/dev.ready ## pass the tests of the step runner on an object store (OBJECTS=s3://BUCKET/PREFIX, default: a folder)
-	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --objects tests/objects tests/runner $(PYTEST_ARGS)
+test-objects: .venv/dev.ready ## pass the tests of steps that run elsewhere, on an object store (OBJECTS=s3://BUCKET/PREFIX, default: a folder)
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --objects tests/objects tests/remote tests/runner $(PYTEST_ARGS)
 
 test-collector: .venv/dev.ready ## pass the tests that need a real OpenTelemetry Collector, which Go builds
 	@.venv/bin/pytest tests/collector $(PYTEST_ARGS)

@@ -17,7 +17,7 @@ from somagent.operators.runner.records import Decision, Failure, RunRecord, Step
 from somagent.workflows.engines.objects import people
 from somagent.workflows.engines.objects.attempts import AttemptLost
 from somagent.workflows.engines.objects.bucket import Bucket
-from somagent.workflows.engines.objects.lease import freed, held
+from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.protocol import DecisionRefused
@@ -32,10 +32,10 @@ def process(tmp_path):
     """Makes ledgers that share nothing but the bucket, as those of several processes do."""
     address = f"{os.environ.get('OBJECTS', f'file://{tmp_path}/bucket')}/{os.urandom(4).hex()}"
 
-    def make(*, now=AT) -> ObjectLedger:
+    def make(*, now=AT, lease_s=60.0) -> ObjectLedger:
         bucket = Bucket(address, patience_s=5)
         folder = tmp_path / f"contents-{os.urandom(4).hex()}"
-        return ObjectLedger(bucket, Contents(folder, origin=BucketContents(bucket)), lambda: now)
+        return ObjectLedger(bucket, Contents(folder, origin=BucketContents(bucket)), lambda: now, lease_s=lease_s)
 
     return make
 
@@ -80,7 +80,8 @@ def test_who_was_given_up_can_record_nothing_any_more(process):
     async def main():
         one, other = process(), process()
         first = await one.begin(KEY, AT)
-        await freed(other.attempts_of, KEY, now=lambda: AT, length_s=0.2)
+        await one.leave(KEY)
+        await freed(other.attempts_of, KEY, now=lambda: AT, length_s=0.3)
         second = await other.begin(KEY, AT)
         assert (second.number, second.failed_before) == (2, 0)
         for late in (one.record(first, result(outputs={"n": 1})), one.end(_ended(first, None))):
@@ -95,15 +96,17 @@ def test_who_was_given_up_can_record_nothing_any_more(process):
 
 def test_who_signs_is_waited_for_and_who_stops_signing_is_cancelled_when_it_comes_back(process):
     async def main():
-        one, other = process(), process()
+        one, other = process(lease_s=2), process()
+        await one.begin(KEY, AT)
+        with pytest.raises(AttemptHeld):
+            await freed(other.attempts_of, KEY, now=lambda: AT, length_s=2, patience_s=4)
+        await one.leave(KEY)
+        await freed(other.attempts_of, KEY, now=lambda: AT, length_s=2)
         attempt = await one.begin(KEY, AT)
-        async with held(one.attempts_of, attempt, length_s=0.3):
-            with pytest.raises(AttemptHeld):
-                await freed(other.attempts_of, KEY, now=lambda: AT, length_s=0.3, patience_s=1)
-        await freed(other.attempts_of, KEY, now=lambda: AT, length_s=0.3)
-        with pytest.raises(AttemptLost):
-            async with held(one.attempts_of, attempt, length_s=0.3):
-                await asyncio.sleep(20)
+        await other.attempts_of.cut_off(attempt, AT, "as if it were dead")
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(20)
+        assert await one.leave(KEY)
 
     asyncio.run(main())
 

@@ -73,6 +73,9 @@ class Stage:
     async def signal(self, decision: Decision) -> None:
         await self.engine.signal(self.run.id, decision)
 
+    async def leave(self) -> None:
+        """Whoever was at work on an attempt that is open is dead."""
+
     async def view(self) -> RunView:
         return self.engine.view(self.run.id)
 
@@ -166,6 +169,9 @@ class ObjectStage(Stage):
 
     async def signal(self, decision: Decision) -> None:
         await people.decide(self.ledger, self.run.id, decision, "somagent show")
+
+    async def leave(self) -> None:
+        await self.ledger.leave()
 
     async def view(self) -> RunView:
         return await run_view(self.ledger, self.run.id)

@@ -162,6 +162,7 @@ def test_a_cancelled_step_leaves_no_result_no_process_and_no_folder(stage, go, n
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
+        await stage.leave()
         assert await stage.ledger.result(stage.key("a")) is None
         assert stage.attempt_folders() == []
 

@@ -53,6 +53,7 @@ def test_two_attempts_at_once_are_refused(stage, go, node, plan):
         await stage.ledger.begin(stage.key("a"), stage.at)
         with pytest.raises(AttemptHeld):
             await stage.step("a")
+        await stage.leave()
 
     go(main())
 

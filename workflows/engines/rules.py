@@ -89,6 +89,10 @@ def cancellation(by: str) -> Failure:
     return Failure(failure_class="cancelled", message=f"cancelled by {by}")
 
 
+NOT_RUN = Failure(failure_class="error", message="the engine ended before it came to this step")
+"""Why a step has no other end: the workflow was terminated, or could not go on."""
+
+
 def overtime(plan: Plan) -> Failure:
     """Why a run stops when it has been worked on for as long as its budget allows."""
     limit = show_duration(plan.budget.wall_clock_ms or 0) if plan.budget is not None else ""

@@ -96,6 +96,11 @@ def decisions_on(deeds: Sequence[Deed], key: StepKey) -> list[Decision]:
     return [one for one in found if (one.step, one.item) == (key.step, key.item)]
 
 
+def cancelled_by(deeds: Sequence[Deed]) -> str:
+    """Who asked the run to stop; empty when nobody did."""
+    return next((deed.cancelled_by for deed in deeds if deed.cancelled_by), "")
+
+
 def _fields(deed: Deed) -> dict[str, Any]:
     return dict(msgspec.to_builtins(deed))
 

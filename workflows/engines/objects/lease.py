@@ -7,8 +7,7 @@ not changed. What keeps a late result out is the end of the attempt (see `attemp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime
 
 from somagent.operators.runner.ledger import AttemptHeld
@@ -20,37 +19,38 @@ LENGTH_S = 15.0
 _PER_LENGTH = 5  # signs
 
 
-@asynccontextmanager
-async def held(attempts: Attempts, attempt: Attempt, length_s: float = LENGTH_S) -> AsyncIterator[None]:
-    """Signs while what is inside is at work, which is cancelled when others ended the attempt: `AttemptLost`."""
-    worker = asyncio.current_task()
-    lost: list[AttemptLost] = []
+class Lease:
+    """Signs for an attempt until it is given back; the task that took it is cancelled when others ended the attempt."""
 
-    async def keep() -> None:
+    def __init__(self, attempts: Attempts, attempt: Attempt, length_s: float = LENGTH_S) -> None:
+        self.is_lost = False
+        self._attempts, self._attempt, self._length_s = attempts, attempt, length_s
+        self._worker = asyncio.current_task()
+        self._keeper = asyncio.create_task(self._keep())
+
+    def conclude(self) -> None:
+        """The attempt is about to be ended here: from now on its end tells of a loss, and nothing is cancelled."""
+        self._worker = None
+
+    async def give_back(self) -> None:
+        """Signs no more."""
+        self._keeper.cancel()
+        await asyncio.wait([self._keeper])
+
+    async def _keep(self) -> None:
         number = 0
-        while True:
-            await asyncio.sleep(length_s / _PER_LENGTH)
+        while not self.is_lost:
+            await asyncio.sleep(self._length_s / _PER_LENGTH)
             number += 1
             try:
-                await attempts.sign(attempt, str(number).encode())
-            except AttemptLost as error:
-                lost.append(error)
-                if worker is not None:
-                    worker.cancel()
-                return
+                await self._attempts.sign(self._attempt, str(number).encode())
+            except AttemptLost:
+                if self._worker is None:
+                    return
+                self.is_lost = True
+                self._worker.cancel()
             except StoreUnreachable:
-                continue  # whoever is at work may be through before the store is back, or hears of it then
-
-    keeper = asyncio.create_task(keep())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if lost:
-            raise lost[0] from None
-        raise
-    finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
+                continue  # the work may be through before the store is back; else it is heard of then
 
 
 async def freed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +19,7 @@ from somagent.workflows.engines.objects.accounts import Accounts
 from somagent.workflows.engines.objects.attempts import Attempts, attempts_in
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.deeds import Deed, Deeds, Overdue, decisions_on
+from somagent.workflows.engines.objects.lease import LENGTH_S, Lease
 from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.rules import Outcome
 
@@ -30,14 +32,26 @@ class Closed(Struct, frozen=True):
     at: datetime
 
 
-class ObjectLedger:
-    """Reads and records of runs in a bucket; `contents` is where their files and large values are."""
+class _Own(NamedTuple):
+    """An attempt that is at work here."""
 
-    def __init__(self, bucket: Bucket, contents: Contents, now: Callable[[], datetime]) -> None:
-        self.bucket, self.contents, self._now = bucket, contents, now
+    attempt: Attempt
+    lease: Lease
+
+
+class ObjectLedger:
+    """Reads and records of runs in a bucket; `contents` is where their files and large values are.
+
+    An attempt that is begun here is signed for while it is open (`lease`).
+    """
+
+    def __init__(
+        self, bucket: Bucket, contents: Contents, now: Callable[[], datetime], *, lease_s: float = LENGTH_S
+    ) -> None:
+        self.bucket, self.contents, self._now, self.lease_s = bucket, contents, now, lease_s
         self.attempts_of = Attempts(bucket)
         self.deeds = Deeds(bucket)
-        self._own: dict[StepKey, Attempt] = {}
+        self._own: dict[StepKey, _Own] = {}
         self._accounts: dict[str, Accounts] = {}
 
     async def run(self, run_id: str) -> RunRecord:
@@ -69,6 +83,11 @@ class ObjectLedger:
         """Notes for people how many items a fan-out has."""
         await self.bucket.claim(names.opened(key.run, key.step), str(items).encode())
 
+    async def items(self, key: StepKey) -> int | None:
+        """How many items were noted; None when the fan-out was not opened."""
+        content = await self.bucket.read(names.opened(key.run, key.step))
+        return None if content is None else int(content)
+
     async def close(self, run_id: str, phase: Phase, outcome: Outcome, at: datetime) -> Closed:
         """Notes how a run ended; the first time stays."""
         return _decode_closed(await self.bucket.claim(names.ended(run_id), _encode(Closed(phase, outcome, at))))
@@ -93,14 +112,35 @@ class ObjectLedger:
     async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
         begun = await self.attempts_of.begin(key, at)
         if isinstance(begun, Attempt):
-            self._own[key] = begun
+            self._own[key] = _Own(begun, Lease(self.attempts_of, begun, self.lease_s))
         return begun
 
     async def end(self, attempt: Attempt) -> None:
+        self._conclude(attempt.key)
         await self.attempts_of.end(attempt)
+        await self.leave(attempt.key)
 
     async def record(self, attempt: Attempt | None, result: StepResult) -> StepResult:
-        return await self.attempts_of.record(attempt, result)
+        self._conclude(result.key)
+        recorded = await self.attempts_of.record(attempt, result)
+        await self.leave(result.key)
+        return recorded
+
+    def _conclude(self, key: StepKey) -> None:
+        own = self._own.get(key)
+        if own is not None:
+            own.lease.conclude()
+
+    async def leave(self, key: StepKey | None = None) -> bool:
+        """Signs no more for what was begun here, one attempt or all; whether others had ended one of them."""
+        left = [self._own.pop(one) for one in list(self._own) if key in {one, None}]
+        for own in left:
+            await own.lease.give_back()
+        return any(own.lease.is_lost for own in left)
+
+    async def keep_log(self, key: StepKey, attempt: int, content: bytes) -> None:
+        """Keeps what an attempt wrote, for people; a later part of the same replaces it."""
+        await self.bucket.overwrite(names.log(key, attempt), content)
 
     async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
         keys = [StepKey(run_id, step, item)] if item is not None else await self.attempts_of.keys(run_id, step)
@@ -114,7 +154,7 @@ class ObjectLedger:
     async def _close_when_due(self, key: StepKey) -> None:
         """Whoever looks at a question when its time is over closes it for those who decide."""
         own = self._own.get(key)
-        asked = own.asked if own is not None else None
+        asked = own.attempt.asked if own is not None else None
         if asked is None or asked.due is None or self._now() < asked.due:
             return
         deed = Deed(overdue=Overdue(key.step, key.item, question_of(asked)), at=self._now().isoformat())

@@ -10,6 +10,7 @@
     runs/TOP/RUN/opened/STEP         how many items a fan-out has
     runs/TOP/RUN/steps/STEP/begun.1  an attempt and who is at work on it; of an item STEP/7/begun.1
     runs/TOP/RUN/steps/STEP/alive.1  its sign of life
+    runs/TOP/RUN/steps/STEP/log.1    what it wrote
     runs/TOP/RUN/steps/STEP/end.1    how it ended; the first end with a result is the last
 
 Numbers count from 1 without gaps, so a reader asks for the next one until there is none.
@@ -90,6 +91,11 @@ def alive(key: StepKey, number: int) -> str:
 def end(key: StepKey, number: int) -> str:
     """The end of an attempt."""
     return f"{_key_folder(key)}/end.{number}"
+
+
+def log(key: StepKey, number: int) -> str:
+    """What an attempt wrote."""
+    return f"{_key_folder(key)}/log.{number}"
 
 
 def keys_in(run_id: str, names: list[str]) -> list[StepKey]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.plan import Plan, encode_plan
 from somagent.operators.runner.records import Decision, RunRecord, StepKey
 from somagent.workflows.engines.capsule_files import store_files
-from somagent.workflows.engines.objects.deeds import Deed, Overdue, decisions_on
+from somagent.workflows.engines.objects.deeds import Deed, Overdue, cancelled_by, decisions_on
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import DecisionRefused
 from somagent.workflows.engines.run_names import top_of
@@ -28,8 +28,7 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
     """Writes a decision down that counts; raises `DecisionRefused`. `show` is how people look at the run."""
     key = StepKey(run_id, decision.step, decision.item)
     run = await ledger.deeds.run(run_id)
-    top = await ledger.deeds.all(top_of(run_id))
-    cancelled_by = next((deed.cancelled_by for deed in top if deed.cancelled_by), "")
+    stopped_by = cancelled_by(await ledger.deeds.all(top_of(run_id)))
     ends, begun = (await ledger.attempts_of.of([key]))[0]
     last = begun.attempt if begun is not None else ends[-1].attempt if ends else None
     result = ends[-1].result if ends else None
@@ -41,7 +40,7 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
             ended=None if result is None else result.phase,
             last=last,
             earlier=decisions_on(deeds, key),
-            cancelled_by=cancelled_by,
+            cancelled_by=stopped_by,
             show=show,
         )
         if any(deed.overdue == Overdue(key.step, key.item, taken.question) for deed in deeds):

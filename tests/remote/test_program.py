@@ -1,0 +1,249 @@
+"""The program that pods and tasks start, as processes at one bucket; each test starts them as an engine would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from somagent.governance.constitution import default_constitution
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import Decision, RunRecord
+from somagent.workflows.capsules import compile_content, this_installation
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.origin import BucketContents
+from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.engines.remote.exits import Exit
+
+HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: demo }\nspec:\n  steps:\n"
+
+
+class Place:
+    """A bucket with one run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        root = os.environ.get("OBJECTS", f"file://{folder}/bucket")
+        self.address = f"{root}/{os.urandom(4).hex()}"
+        self.bucket = Bucket(self.address)
+        self.run = f"r-{os.urandom(4).hex()}"
+
+    def submit(self, steps: str) -> None:
+        path = self.folder / "demo.capsule.yaml"
+        done = compile_content(path, (HEAD + steps).encode(), this_installation(), default_constitution())
+        assert done.plan is not None, done.diagnostics
+        run = RunRecord(
+            id=self.run, capsule="demo", plan_digest="", submitter="ada", inputs={}, created_at=datetime.now(UTC)
+        )
+        asyncio.run(people.submit(self.ledger(), run, done.plan, done.contents))
+
+    def ledger(self) -> ObjectLedger:
+        contents = Contents(self.folder / f"contents-{os.urandom(4).hex()}", origin=BucketContents(self.bucket))
+        return ObjectLedger(self.bucket, contents, utc_now)
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "somagent.workflows.engines.remote.program", "--answers", self.answers()]
+        environment = {
+            **os.environ,
+            "SOMAGENT_RUNS": self.address,
+            "SOMAGENT_RUN": self.run,
+            "SOMAGENT_LEASE_SECONDS": "1",
+        }
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [*map(str, (*command, *words))],
+            env=environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
+        )
+
+    def answers(self) -> Path:
+        return self.folder / "answers"
+
+    def answer(self, name: str) -> str:
+        return (self.answers() / name).read_text()
+
+    def do(self, *words: object) -> tuple[int, str]:
+        """The exit code, and what it printed."""
+        process = self.start(*words)
+        out, said = process.communicate(timeout=60)
+        assert "Traceback" not in said
+        return process.returncode, out + said
+
+    def view(self) -> RunView:
+        return asyncio.run(run_view(self.ledger(), self.run))
+
+    def decide(self, step: str, by: str) -> None:
+        decision = Decision(step=step, by=by, approve=True, at=utc_now())
+        asyncio.run(people.decide(self.ledger(), self.run, decision, "somagent show"))
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_steps_hand_on_values_and_files_and_the_run_ends_with_its_outputs(place):
+    place.submit(
+        """\
+    make:
+      script: { run: 'echo "count=3" >> "$SOMAGENT_OUTPUT"; echo hello > f; echo made' }
+      outputs: { count: { type: integer }, f: { type: artifact, path: f } }
+    use:
+      script:
+        run: echo "said=$(cat "$FILE") $MORE" >> "$SOMAGENT_OUTPUT"
+        env: { FILE: "${{ steps.make.f }}", MORE: "${{ steps.make.count + 1 }}" }
+      outputs: { said: { type: string } }
+  outputs: { said: "${{ steps.use.said }}" }
+"""
+    )
+    assert place.do("step", "make") == (Exit.DONE, "made\n")
+    assert (place.answer("phase"), place.answer("summary")) == ("Succeeded", "Succeeded")
+    assert place.do("step", "make") == (Exit.DONE, "")  # recorded: nothing runs again
+    assert place.do("step", "use")[0] == Exit.DONE
+    assert place.do("end")[0] == Exit.DONE
+    view = place.view()
+    assert (view.phase, view.outputs) == ("Succeeded", {"said": "hello 4"})
+    assert [step.attempts for step in view.steps] == [1, 1]
+
+
+def test_a_process_that_is_killed_is_followed_by_one_that_waits_for_its_lease_to_end(place):
+    place.submit(
+        """\
+    slow: { script: { run: 'echo "attempt $SOMAGENT_ATTEMPT"; [ $SOMAGENT_ATTEMPT = 2 ] || sleep 60' } }
+"""
+    )
+    first = place.start("step", "slow")
+    assert first.stdout is not None
+    assert first.stdout.readline() == "attempt 1\n"
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert place.do("step", "slow") == (Exit.DONE, "attempt 2\n")
+    history = place.view().steps[0].history
+    assert [attempt.failure and attempt.failure.failure_class for attempt in history] == ["cut_off", None]
+
+
+def test_two_processes_for_one_step_work_once(place):
+    place.submit("    slow: { script: { run: echo worked; sleep 2 } }\n")
+    both = [place.start("step", "slow") for _ in range(2)]
+    said = sorted(process.communicate(timeout=60)[0] for process in both)
+    assert said == ["", "worked\n"]
+    assert [process.returncode for process in both] == [Exit.DONE, Exit.DONE]
+
+
+def test_a_step_that_fails_is_tried_again_where_retry_says_so_and_then_fails_for_good(place):
+    place.submit(
+        """\
+    odd: { script: { run: exit 75 }, retry: { attempts: 2, backoff: 1s } }
+    after: { needs: [odd], script: { run: echo never } }
+"""
+    )
+    assert place.do("step", "odd")[0] == Exit.AGAIN
+    assert place.do("step", "odd")[0] == Exit.FAILED
+    assert place.do("step", "after") == (Exit.OMITTED, "")
+    assert place.do("end")[0] == Exit.FAILED
+    view = place.view()
+    assert (view.phase, view.failure.failure_class) == ("Failed", "transient")
+    assert [step.phase for step in view.steps] == ["Failed", "Omitted"]
+    first, second = view.steps[0].history
+    assert (second.started_at - first.ended_at).total_seconds() >= 1
+
+
+def test_a_gate_opens_by_a_decision_and_by_nothing_else(place):
+    place.submit(
+        """\
+    gate: { review: { title: Go on?, reviewers: { users: [bo] }, due: 1h } }
+    after: { needs: [gate], script: { run: echo behind } }
+"""
+    )
+    assert place.do("step", "gate")[0] == Exit.DONE
+    assert (place.answer("phase"), place.answer("summary")) == ("Waiting", "waiting for bo (1): Go on?")
+    assert 3590 <= int(place.answer("seconds")) <= 3600
+    # somebody resumes the node by hand
+    assert place.do("step", "gate")[0] == Exit.DONE
+    assert place.answer("phase") == "Waiting"
+    code, said = place.do("step", "after")
+    assert (code, said) == (Exit.REFUSED, "error: step `gate` has not ended; it waits for bo (1): Go on?\n")
+    place.decide("gate", "bo")
+    assert place.do("step", "gate")[0] == Exit.DONE
+    assert place.do("step", "after") == (Exit.DONE, "behind\n")
+
+
+def test_a_fan_out_is_opened_its_items_run_and_closed(place):
+    place.submit(
+        """\
+    each:
+      forEach: "${{ [2, 0, 5] }}"
+      as: one
+      onItemFailure: collect
+      script: { run: 'echo "m=$((10 / BY))" >> "$SOMAGENT_OUTPUT"', env: { BY: "${{ one }}" } }
+      outputs: { m: { type: integer } }
+  outputs: { all: "${{ steps.each.map(e, has(e.m) ? e.m : -1) }}" }
+"""
+    )
+    assert place.do("open", "each")[0] == Exit.DONE
+    assert place.answer("items") == "[0, 1, 2]"
+    assert [place.do("step", "each", item)[0] for item in range(3)] == [Exit.DONE, Exit.FAILED, Exit.DONE]
+    assert place.do("close", "each")[0] == Exit.DONE
+    assert place.do("end")[0] == Exit.DONE
+    assert place.view().outputs == {"all": [5, -1, 2]}
+
+
+def test_what_no_engine_came_to_is_written_down_at_the_end(place):
+    place.submit(
+        """\
+    a: { script: { run: "true" } }
+    each: { forEach: "${{ [1, 2] }}", as: one, needs: [a], script: { run: "true" } }
+    b: { needs: [each], script: { run: "true" } }
+"""
+    )
+    assert place.do("step", "a")[0] == Exit.DONE
+    assert place.do("open", "each")[0] == Exit.DONE
+    assert place.do("end")[0] == Exit.FAILED
+    view = place.view()
+    assert [step.phase for step in view.steps] == ["Succeeded", "Failed", "Omitted"]
+    assert view.failure.message.startswith("step `each`: 2 of 2 items failed")
+
+
+def test_a_cancelled_run_begins_nothing_more(place):
+    place.submit("    a: { script: { run: echo no } }\n    b: { needs: [a], script: { run: echo no } }\n")
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    assert place.do("step", "a") == (Exit.CANCELLED, "")
+    assert place.do("end")[0] == Exit.CANCELLED
+    view = place.view()
+    assert (view.phase, view.failure.message) == ("Cancelled", "step `a`: cancelled by bo")
+
+
+def test_items_of_a_cancelled_fan_out_end_each_by_itself(place):
+    place.submit(
+        """\
+    each: { forEach: "${{ [1, 2] }}", as: one, script: { run: "true" } }
+"""
+    )
+    assert place.do("open", "each")[0] == Exit.DONE
+    assert place.do("step", "each", 0)[0] == Exit.DONE
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    assert place.do("step", "each", 1)[0] == Exit.CANCELLED
+    assert place.do("close", "each")[0] == Exit.CANCELLED
+    (whole,) = place.view().steps
+    assert (whole.phase, [item.phase for item in whole.items]) == ("Cancelled", ["Succeeded", "Cancelled"])
+
+
+def test_what_is_wrong_with_a_start_is_said_in_a_line(place):
+    place.submit("    a: { script: { run: echo } }\n")
+    assert place.do("step", "b") == (Exit.REFUSED, "error: the plan has no step `b`\n")
+    place.run = "r-other"
+    code, said = place.do("step", "a")
+    assert (code, said) == (Exit.REFUSED, f"error: there is no run r-other at {place.address}\n")

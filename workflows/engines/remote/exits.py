@@ -1,0 +1,17 @@
+"""How the program ends: what an engine needs to know, and nothing more. The rest is in the ledger."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes. Only AGAIN asks for another attempt; whether there may be one is decided before, by class."""
+
+    DONE = 0  # it succeeded, was skipped, or waits for people: the answer `phase` says which
+    REFUSED = 64  # the program was started wrongly, or the run is another one (EX_USAGE)
+    FAILED = 70  # for good
+    OMITTED = 71  # something that it needs keeps it from running
+    CANCELLED = 72  # the run was stopped
+    UNREACHABLE = 74  # the store does not answer (EX_IOERR); another try may find it
+    AGAIN = 75  # it failed, and is to be tried again (EX_TEMPFAIL)

@@ -1,0 +1,126 @@
+"""`somagent-step`: what a pod or a task starts for a step. It reads the plan, works, and answers in small files.
+
+The engine that starts it says by arguments what is to be done, and the environment says where: `SOMAGENT_RUNS` is the
+address of the store, `SOMAGENT_RUN` the id of the run. Whatever it has to tell that engine, it writes into the folder
+`--answers`: `phase`, for a fan-out `items` (its indices), for a step that waits `seconds`, and `summary` for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from somagent.operators.registry import load_operators
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import NO_ITEM, Phase, StepKey, StepResult
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.lease import LENGTH_S
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.origin import BucketContents
+from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
+from somagent.workflows.engines.remote.answers import Answers
+from somagent.workflows.engines.remote.exits import Exit
+from somagent.workflows.engines.remote.log import EchoedLog
+from somagent.workflows.engines.remote.work import NotEnded, Worker
+
+_EXITS: dict[Phase, Exit] = {
+    "Succeeded": Exit.DONE,
+    "Skipped": Exit.DONE,
+    "Failed": Exit.FAILED,
+    "Omitted": Exit.OMITTED,
+    "Cancelled": Exit.CANCELLED,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return asyncio.run(_stoppable(arguments))
+    except StoreUnreachable as error:
+        return _say(str(error), Exit.UNREACHABLE)
+    except (EngineError, NotEnded) as error:
+        return _say(str(error), Exit.REFUSED)
+    except asyncio.CancelledError:
+        return _say("stopped; what had begun is begun anew when the run goes on", Exit.CANCELLED)
+
+
+async def _stoppable(arguments: argparse.Namespace) -> Exit:
+    """SIGTERM ends the step with all that it started, and leaves its attempt to whoever goes on."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this is a coroutine
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with tempfile.TemporaryDirectory(prefix="somagent-", dir=arguments.work) as folder:
+        return await _run(arguments, Path(folder))
+
+
+async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
+    bucket = Bucket(_variable("SOMAGENT_RUNS"))
+    contents = Contents(folder / "contents", origin=BucketContents(bucket))
+    lease_s = float(os.environ.get("SOMAGENT_LEASE_SECONDS", LENGTH_S))
+    ledger = ObjectLedger(bucket, contents, utc_now, lease_s=lease_s)
+    run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
+    worker = Worker(
+        ledger=ledger,
+        run=run,
+        plan=await ledger.plan(run.id),
+        operators=load_operators().operators,
+        workspace=folder / "work",
+        log=lambda key, number: EchoedLog(folder / "logs" / f"{key.step}.{key.item}.{number}"),
+        now=utc_now,
+    )
+    answers = Answers(arguments.answers)
+    if arguments.command == "end":
+        return _EXITS[answers.ended(await worker.end())]
+    key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
+    await ledger.start(run.id, utc_now())
+    if arguments.command == "open":
+        opened = await worker.open(key)
+        return _EXITS[answers.result(opened)] if isinstance(opened, StepResult) else answers.opened(opened)
+    end = await (worker.close(key) if arguments.command == "close" else worker.step(key))
+    await _keep_logs(ledger, key, folder / "logs")
+    if isinstance(end, StepResult):
+        return _EXITS[answers.result(end)]
+    return answers.left(end, utc_now())
+
+
+async def _keep_logs(ledger: ObjectLedger, key: StepKey, folder: Path) -> None:
+    for path in sorted(folder.iterdir()) if folder.exists() else ():  # noqa: ASYNC240 - a few small files
+        await ledger.keep_log(key, int(path.name.rpartition(".")[2]), path.read_bytes())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="somagent-step", description=__doc__.partition("\n")[0])
+    parser.add_argument("--answers", type=Path, help="folder for what the engine is told")
+    parser.add_argument("--work", type=Path, help="folder for what steps work on (default: the system's)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("step", "run a step"), ("open", "begin a fan-out"), ("close", "end a fan-out")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("step", metavar="STEP")
+        if name == "step":
+            command.add_argument("item", metavar="ITEM", type=int, nargs="?", default=NO_ITEM)
+    commands.add_parser("end", help="record how the run ended")
+    return parser
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise EngineError(f"{name} is not set; the engine that starts this program sets it")
+    return value
+
+
+def _say(text: str, exit_code: Exit) -> Exit:
+    print(f"error: {text}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

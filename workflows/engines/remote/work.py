@@ -1,0 +1,166 @@
+"""What the program does: one step, one item, or a fan-out's beginning or end, from what the ledger says on.
+
+Every call may be made again after it was cut off, and may be made twice at once: the second one finds what the first
+one recorded, or waits until it is through or gives no sign of life any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from msgspec import Struct
+
+from somagent.capsule_compiler.plan import Node, Plan
+from somagent.operators.operator import Operator
+from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
+from somagent.operators.runner.ledger import AttemptHeld
+from somagent.operators.runner.log import StepLog
+from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.run_step import run_step
+from somagent.workflows.engines import rules
+from somagent.workflows.engines.objects.deeds import cancelled_by
+from somagent.workflows.engines.objects.lease import freed
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.remote.answers import asked_of
+from somagent.workflows.engines.run_names import top_of
+
+
+class Worker(Struct, frozen=True):
+    """One run, and where its steps work: folders of attempts in `workspace`, what they write through `log`."""
+
+    ledger: ObjectLedger
+    run: RunRecord
+    plan: Plan
+    operators: Mapping[str, Operator]
+    workspace: Path
+    log: Callable[[StepKey, int], StepLog]
+    now: Callable[[], datetime]
+
+    async def step(self, key: StepKey) -> StepResult | Attempt:
+        """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`."""
+        while True:
+            ended = await self._kept_from(key)
+            if ended is not None:
+                return ended
+            await freed(self.ledger.attempts_of, key, now=self.now, length_s=self.ledger.lease_s)
+            await self._until_due(key)
+            try:
+                return await run_step(
+                    key,
+                    plan=self.plan,
+                    run=self.run,
+                    ledger=self.ledger,
+                    operators=self.operators,
+                    workspace=self.workspace,
+                    log=self.log,
+                    now=self.now,
+                )
+            except AttemptHeld:  # somebody else was quicker
+                await self.ledger.leave(key)
+            except asyncio.CancelledError:
+                if not await self.ledger.leave(key):
+                    raise
+                _uncancelled()  # this attempt was given up by others, who are at work on the next one
+
+    async def open(self, key: StepKey) -> StepResult | int:
+        """How many items the fan-out has; or its result, when it is skipped, fails or is kept from running."""
+        ended = await self._kept_from(key)
+        if ended is not None:
+            return ended
+        opened = await open_fan_out(key, plan=self.plan, run=self.run, ledger=self.ledger, now=self.now)
+        if isinstance(opened, int):
+            await self.ledger.open(key, opened)
+        return opened
+
+    async def close(self, key: StepKey) -> StepResult:
+        """The result of the fan-out, whose items have all ended; those that an engine did not run are given up."""
+        recorded = await self.ledger.result(key)
+        if recorded is not None:
+            return recorded
+        count = await self.ledger.items(key)
+        if count is None:
+            opened = await self.open(key)
+            if isinstance(opened, StepResult):
+                return opened
+            count = opened
+        for item in range(count):
+            one = key._replace(item=item)
+            if await self.ledger.result(one) is None:
+                await self._give_up(one)
+        return await close_fan_out(key, count, plan=self.plan, run=self.run, ledger=self.ledger, now=self.now)
+
+    async def end(self) -> Phase:
+        """Records what no engine came to, and how the run ended. Returns its phase."""
+        needs = {node.id: {edge.step for edge in node.needs} for node in self.plan.nodes}
+        for step in (*TopologicalSorter(needs).static_order(), *(node.id for node in self.plan.finals)):
+            key = StepKey(self.run.id, step)
+            if await self._kept_from(key) is None:
+                await (self.close(key) if self.plan.node(step).fan_out is not None else self._give_up(key))
+        phases = {node.id: await self._phase(node) for node in (*self.plan.nodes, *self.plan.finals)}
+        phase = rules.phase_of(self.plan, phases)
+        phase, outcome = await rules.outcome_of(self.plan, self.run, self.ledger, phase)
+        return (await self.ledger.close(self.run.id, phase, outcome, self.now())).phase
+
+    async def _kept_from(self, key: StepKey) -> StepResult | None:
+        """The result of a step that may not run: what it needs did not open the way, or the run was stopped."""
+        try:
+            node = self.plan.node(key.step)
+        except KeyError:
+            raise EngineError(f"the plan has no step `{key.step}`") from None
+        recorded = await self.ledger.result(key)
+        if recorded is not None:
+            return recorded
+        if node in self.plan.finals:
+            return None
+        phases = {edge.step: await self._phase(self.plan.node(edge.step)) for edge in node.needs}
+        barrier = rules.in_the_way(self.plan, node, phases)
+        if barrier and key.item == NO_ITEM:
+            return await self.ledger.record(None, rules.omitted(key, barrier, self.now()))
+        return await self._give_up(key) if await self._stopped_by() else None
+
+    async def _phase(self, node: Node) -> Phase:
+        """Of a step that has ended: an engine starts nothing before, whatever people make of its nodes."""
+        result = await self.ledger.result(StepKey(self.run.id, node.id))
+        if result is None:
+            raise NotEnded(f"step `{node.id}` has not ended{await self._why(StepKey(self.run.id, node.id))}")
+        return result.phase
+
+    async def _why(self, key: StepKey) -> str:
+        ends = await self.ledger.attempts_of.ends(key)
+        last = ends[-1].attempt if ends else None
+        return f"; it waits for {asked_of(last.waiting)}" if last is not None and last.waiting is not None else ""
+
+    async def _until_due(self, key: StepKey) -> None:
+        """Waits for the rest of the time between two attempts: engines count it from other moments."""
+        ends = await self.ledger.attempts_of.ends(key)
+        last = ends[-1].attempt if ends else None
+        if last is not None and last.retry_at is not None:
+            start = last.ended_at or last.started_at
+            # A clock that is behind that of the last attempt must not make the wait longer than it was meant to be.
+            wait = min(last.retry_at - self.now(), last.retry_at - start)
+            await asyncio.sleep(max(wait.total_seconds(), 0))
+
+    async def _give_up(self, key: StepKey) -> StepResult:
+        by = await self._stopped_by()
+        why = rules.cancellation(by) if by else rules.NOT_RUN
+        attempts = await self.ledger.attempts(key.run, key.step, key.item)
+        return await self.ledger.record(None, rules.given_up(key, attempts, why, self.now()))
+
+    async def _stopped_by(self) -> str:
+        return cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))
+
+
+class NotEnded(Exception):
+    """A step was started before one that it needs has ended; only a hand in the engine's own works does that."""
+
+
+def _uncancelled() -> None:
+    """Takes back the cancellation of this task, which was for the attempt."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

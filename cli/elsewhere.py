@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from somagent.cli.exits import Exit
 from somagent.cli.printing import print_json, visible
 from somagent.cli.progress import progress_for
-from somagent.cli.runs import run_object
+from somagent.cli.runs import data_directory, run_object
 from somagent.cli.way_on import way_on
 from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local.crowding import Crowded
 from somagent.workflows.engines.protocol import DataDirectoryHeld, Event, RunView
+from somagent.workflows.limits import read_limits
 
 
 @dataclass(slots=True)
@@ -40,7 +42,12 @@ class Watching:
         pid = None if is_there else engine.holder()
         if pid is not None:
             sys.stderr.write(f"note: process {pid} runs a capsule here; {run_id} begins when it has ended\n")
-        with (progress := progress_for(view, self._arguments.output)):
+
+        def crowded() -> Mapping[str, Crowded]:
+            limits = read_limits(data_directory(self._arguments)) if elsewhere else engine.limits
+            return engine.crowded(run_id, limits if elsewhere else None) if limits.resources else {}
+
+        with (progress := progress_for(view, self._arguments.output, crowded)):
             yield progress.tell
 
     def taken_over(self, why: DataDirectoryHeld) -> None:

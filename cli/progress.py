@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from somagent.capsule_compiler.plan import Plan
+    from somagent.workflows.engines.local.crowding import Crowded
 
-_MOST_ROWS, _MOST_NEEDS = 30, 3
+_MOST_ROWS, _MOST_NEEDS, _MOST_HOLDERS = 30, 3, 2
+TURN = "waits for its turn"
+_LOOK_S = 1.0  # how often it is asked who has what there is no more of
 
 
 class Progress(Protocol):
@@ -42,15 +45,15 @@ class Progress(Protocol):
     ) -> None: ...
 
 
-def progress_for(view: RunView, output: str) -> Progress:
+def progress_for(view: RunView, output: str, crowded: Callable[[], Mapping[str, Crowded]]) -> Progress:
     """The live table when standard error is a terminal, else lines; with JSON output, lines on standard error.
 
-    Where standard error has the log as lines of JSON, it has nothing else.
+    Where standard error has the log as lines of JSON, it has nothing else. `crowded` says what steps have to wait for.
     """
     if logs_as_json():
         return Lines(view, sys.stdout) if output == "text" else Nothing()
     if sys.stderr.isatty() and output == "text":
-        return LiveTable(view)
+        return LiveTable(view, crowded)
     return Lines(view, sys.stdout if output == "text" else sys.stderr)
 
 
@@ -81,6 +84,7 @@ class Rows:
             if step.item != NO_ITEM:
                 continue
             row = Row(name, step.operator, step.phase, step.started_at, step.ended_at, attempt=step.attempts)
+            row.retry_at = step.retry_at
             if id(within.plan) not in needs:
                 needs[id(within.plan)] = _needs(within.plan)
             row.needs = [name.removesuffix(step.id) + one for one in needs[id(within.plan)][step.id]]
@@ -114,14 +118,22 @@ class Rows:
             return row
         return None
 
-    def waits_for(self, row: Row, now: datetime) -> str:
-        """Why a step has not begun: what it comes after, the time until it is tried again, or room."""
+    def waits_for(self, row: Row, now: datetime, crowded: Mapping[str, Crowded]) -> str:
+        """Why a step has not begun: what it comes after, the time until it is tried again, what others have, room."""
         after = [name for name in row.needs if name in self.rows and self.rows[name].phase not in ENDED]
         if after:
             return f"after {', '.join(after[:_MOST_NEEDS])}" + (", ..." if len(after) > _MOST_NEEDS else "")
         if row.retry_at is not None and row.retry_at > now:
             return f"again in {duration((row.retry_at - now).total_seconds())}"
-        return "waits for its turn"
+        held = crowded.get(row.id)
+        if held is None:
+            return TURN
+        if not held.holders:
+            return f"waits for {held.resource}: its rate is used up, {duration(held.left_s)} left"
+        more = len(held.holders) - _MOST_HOLDERS
+        others = f" and {more:,} more" if more > 0 else ""
+        verb = "has" if len(held.holders) == 1 else "have"
+        return f"waits for {held.resource}, which {', '.join(held.holders[:_MOST_HOLDERS])}{others} {verb}"
 
     def asks_inside(self, event: Event) -> bool:
         """Whether a step waits because one in its capsule does, which was said."""
@@ -193,8 +205,10 @@ class Nothing:
 class LiveTable:
     """A table that keeps itself up to date."""
 
-    def __init__(self, view: RunView) -> None:
+    def __init__(self, view: RunView, crowded: Callable[[], Mapping[str, Crowded]]) -> None:
         self._rows = Rows(view)
+        self._ask, self._asked_at = crowded, 0.0
+        self._crowded: Mapping[str, Crowded] = {}
         self._name = f"{view.run.capsule}  {view.run.id}"
         self._start = time.monotonic()
         self._live: Live | None = None
@@ -240,16 +254,27 @@ class LiveTable:
                 Text(row.id, style="bold" if row.phase == "Running" else ""),
                 Text(row.operator, style="dim"),
                 Text(row.phase, style=color),
-                Text(_details(row, self._rows.waits_for(row, now) if row.phase == "Pending" else "")),
+                Text(_details(row, self._waits_for(row, now))),
                 Text(printable(row.note, 80), style="dim"),
             )
         if len(shown) < len(rows):
             table.add_row("", Text(f"and {len(rows) - len(shown):,} more steps", style="dim"))
         return Group(Text(f"{self._name}  {ended}/{len(rows)} steps  {elapsed}", style="bold"), table)
 
+    def _waits_for(self, row: Row, now: datetime) -> str:
+        if row.phase != "Pending":
+            return ""
+        if time.monotonic() - self._asked_at > _LOOK_S:
+            self._crowded, self._asked_at = self._ask(), time.monotonic()
+        return self._rows.waits_for(row, now, self._crowded)
+
 
 def _needs(plan: Plan) -> dict[str, list[str]]:
-    return {node.id: [edge.step for edge in node.needs] for node in (*plan.nodes, *plan.finals)}
+    """What each step comes after; those of `finally` come after all others, one by one."""
+    needs = {node.id: [edge.step for edge in node.needs] for node in plan.nodes}
+    for node in plan.finals:
+        needs[node.id] = [*needs]
+    return needs
 
 
 def _details(row: Row, waits: str) -> str:

@@ -15,14 +15,17 @@ from somagent.cli.asking import approvals
 from somagent.cli.evidence import approvals_so_far
 from somagent.cli.identity import as_name
 from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
-from somagent.cli.runs import contents_of
+from somagent.cli.progress import TURN, Rows
+from somagent.cli.runs import contents_of, data_directory
 from somagent.cli.way_on import way_on
 from somagent.operators.answers import given_by
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
 from somagent.operators.runner.records import NO_ITEM, Artifact
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.engines.slots import NO_LIMITS
 from somagent.workflows.engines.views import items_words
+from somagent.workflows.limits import read_limits
 from somagent.workflows.named_steps import Named, steps_of, waiting_steps
 from somagent.workflows.why import failed_step, why_failed
 
@@ -46,6 +49,7 @@ def print_summary(engine: LocalEngine, view: RunView, arguments: Namespace, repo
             column, justify="right" if column in {"ATTEMPTS", "TIME"} else "left", no_wrap=column != "NOTE"
         )
     every = [one for one in steps_of(view) if one.step.item == NO_ITEM]
+    waits = _waits(engine, view, arguments) if view.ended_at is None else {}
     steps = [one for one in every if one.step.phase != "Succeeded"] if len(every) > _MOST_STEPS else every
     for name, _, step in steps[:_MOST_STEPS]:
         mark, color = MARKS[step.phase]
@@ -56,7 +60,7 @@ def print_summary(engine: LocalEngine, view: RunView, arguments: Namespace, repo
             str(step.attempts),
             between(step.started_at, step.ended_at),
             step.verdict.effect if step.verdict else "",
-            Text(_note(step)),
+            Text("; ".join(filter(None, (waits.get(name, ""), _note(step))))),
         )
     why = asyncio.run(why_failed(engine, view, contents_of(arguments)))
     if report is None:
@@ -101,6 +105,16 @@ def _note(step: StepView) -> str:
     if step.items:
         return items_words((item.phase for item in step.items), len(step.items))
     return ""
+
+
+def _waits(engine: LocalEngine, view: RunView, arguments: Namespace) -> dict[str, str]:
+    """What each step that has not begun waits for, by its name; only who is at work keeps others waiting."""
+    rows, now = Rows(view), datetime.now(UTC)
+    limits = read_limits(data_directory(arguments)) if view.held_by is not None else NO_LIMITS
+    crowded = engine.crowded(view.run.id, limits) if limits.resources else {}
+    pending = [row for row in rows.rows.values() if row.phase == "Pending"]
+    words = {row.id: rows.waits_for(row, now, crowded) for row in pending}
+    return {name: text for name, text in words.items() if view.held_by is not None or text != TURN}
 
 
 def _next(view: RunView, arguments: Namespace) -> list[str]:

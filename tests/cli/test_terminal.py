@@ -1,5 +1,6 @@
 """In a terminal people are asked where they are, and Ctrl-C always works."""
 
+import pytest
 from somagent_shell import Shell
 from terminal import Terminal
 
@@ -82,4 +83,32 @@ def test_what_a_step_waits_for_is_shown_while_a_run_goes_on(somagent: Shell) -> 
     with Terminal(somagent, "run", somagent.capsule("flaky", FLAKY)) as screen:
         screen.until("after flaky")
         screen.until("again in 2.")
+        assert screen.ended() == 0
+
+
+LIMITS = """\
+apiVersion: somagent.io/v1alpha1
+kind: Limits
+spec:
+  operators: { script: { maxParallel: 1 } }
+"""
+RIVALS = """\
+  steps:
+    build: { script: { run: 'until [ -e GO ]; do sleep 0.05; done' } }
+    test: { script: { run: 'true' } }
+    then: { needs: [test], script: { run: 'true' } }
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_step_that_waits_for_what_is_limited_says_for_what_and_who_has_it(somagent: Shell, columns: int) -> None:
+    somagent.write(".somagent/limits.yaml", LIMITS)
+    go = somagent.folder / "go"
+    name = somagent.capsule("rivals", RIVALS.replace("GO", str(go)))
+    with Terminal(somagent, "run", name, columns=columns) as screen:
+        screen.until("waits for operators.script, which build has")
+        shown = somagent("show", "last").out
+        watched = [line.split(maxsplit=4)[-1] for line in shown.splitlines() if "Pending" in line]
+        assert watched == ["waits for operators.script, which build has", "after test"]
+        go.touch()
         assert screen.ended() == 0

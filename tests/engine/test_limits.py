@@ -133,3 +133,26 @@ def test_a_worker_has_so_many_runs_of_a_capsule_at_work(make_engine, make_plan, 
     views = sorted(go(main()), key=lambda view: view.started_at)
     assert [view.phase for view in views] == ["Succeeded"] * 3
     assert all(one.ended_at <= other.started_at for one, other in pairwise(views))
+
+
+def test_who_has_what_a_step_waits_for_is_known_across_runs(make_engine, make_plan, make_node, go, tmp_path):
+    async def main():
+        limits = Limits({"operators.script": Limit(at_once=1), "operators.noop": Limit(per_minute=1)})
+        async with make_engine(limits=limits, parallel=8) as engine:
+            wait = f"until [ -e {tmp_path / 'go'} ]; do sleep 0.02; done"
+            plan = make_plan(make_node("a", operator="script", arguments={"run": wait}), make_node("b"), make_node("c"))
+            first, second = [await engine.submit(plan, {}, submitter="ada", files={}) for _ in range(2)]
+            work = [asyncio.create_task(engine.run(run)) for run in (first, second)]
+            async with asyncio.timeout(20):
+                while len(found := engine.crowded(second)) < 3:
+                    await asyncio.sleep(0.02)
+            (tmp_path / "go").touch()
+            for one in work:
+                one.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            return first, found
+
+    first, found = go(main())
+    assert (found["a"].resource, found["a"].holders) == ("operators.script", (f"{first}/a",))
+    assert (found["c"].resource, found["c"].holders) == ("operators.noop", ())
+    assert 0 < found["c"].left_s <= 60

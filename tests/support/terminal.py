@@ -19,7 +19,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 class Terminal:
     """A command at work in a terminal of its own; use it as a context manager."""
 
-    def __init__(self, shell: Shell, *arguments: str) -> None:
+    def __init__(self, shell: Shell, *arguments: str, columns: int = 100) -> None:
         self._screen, inner = pty.openpty()
         self._process = subprocess.Popen(
             [str(COMMAND), *arguments],
@@ -27,7 +27,7 @@ class Terminal:
             stdin=inner,
             stdout=inner,
             stderr=inner,
-            env=shell.environment(TERM="xterm", COLUMNS="100"),
+            env=shell.environment(TERM="xterm", COLUMNS=str(columns)),
             start_new_session=True,
         )
         os.close(inner)

@@ -68,7 +68,7 @@ class Slots:
 
     def limited(self, plan: Plan, node: Node) -> tuple[str, ...]:
         """The limited resources that an attempt at this step uses."""
-        return tuple(name for name in _resources(plan, node) if name in self._resources)
+        return tuple(name for name in resources_of(plan, node) if name in self._resources)
 
     def take(self, resources: Sequence[str]) -> bool:
         """Takes one of each, if all of them have room."""
@@ -138,7 +138,7 @@ class _Bucket:
         self._at = now
 
 
-def _resources(plan: Plan, node: Node) -> list[str]:
+def resources_of(plan: Plan, node: Node) -> list[str]:
     """All resources that a step uses, limited or not; one that is a capsule uses what its own steps use."""
     if node.capsule:
         return []

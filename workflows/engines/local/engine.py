@@ -28,6 +28,7 @@ from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.execution import Execution
 from somagent.workflows.engines.lease import LENGTH_S, taken_over
 from somagent.workflows.engines.local import reading, submission
+from somagent.workflows.engines.local.crowding import Crowded, crowded
 from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.following import Following, Told, following
 from somagent.workflows.engines.local.journal import Journal, cut_off
@@ -269,6 +270,11 @@ class LocalEngine:
     def holder(self) -> int | None:
         """A process that is at work here, if one is."""
         return reading.holder(self.store)
+
+    def crowded(self, run_id: str, limits: Limits | None = None) -> Mapping[str, Crowded]:
+        """What each step of the run would have to wait for, by its name; `limits`, when others work on it."""
+        with reading.opened(self.store) as rows, rows.snapshot():
+            return crowded(rows, run_id, limits or self.limits, self._slots.wait_s if limits is None else lambda _: 0.0)
 
     def begin_nothing(self) -> None:
         """From now on no attempt begins; those at work go on, and `run` goes on waiting until it is cancelled."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from somagent.cli.evidence import approvals_so_far, evidence
 from somagent.cli.exits import UserError
 from somagent.cli.given import value_of
-from somagent.cli.identity import acting
+from somagent.cli.identity import acting, proof
 from somagent.cli.printing import printable, visible
 from somagent.cli.prompting import Idle, is_terminal, read_line_unless
 from somagent.operators.answers import described, faults_of, given_by
@@ -71,7 +71,7 @@ async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -
             continue
         typed = replace(decision, approve=said.approve, comment=said.comment, outputs=outputs, at=datetime.now(UTC))
         try:
-            await engine.signal(within.run.id, typed)
+            await engine.signal(within.run.id, typed, token=proof(arguments))
         except DecisionRefused as refusal:
             sys.stderr.write(f"  {visible(str(refusal))}\n")
         else:

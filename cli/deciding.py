@@ -11,7 +11,7 @@ from somagent.cli.compiling import installed
 from somagent.cli.evidence import evidence
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.given import given_answers
-from somagent.cli.identity import acting
+from somagent.cli.identity import acting, proof
 from somagent.cli.printing import print_json, visible
 from somagent.cli.prompting import is_terminal, read_line
 from somagent.cli.runs import data_directory, open_engine, run_object
@@ -55,7 +55,7 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
         at=datetime.now(UTC),
     )
     try:
-        asyncio.run(engine.signal(asked.view.run.id, decision))
+        asyncio.run(engine.signal(asked.view.run.id, decision, token=proof(arguments)))
     except DecisionRefused as refused:
         raise UserError(f"{refused}{_way_out(arguments, asked, who)}") from None
     endure()

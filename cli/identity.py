@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 
 from somagent.cli.runs import data_directory
-from somagent.workflows.identity import FOLDER, Person, who_acts
+from somagent.workflows.identity import FOLDER, Person, token_of, who_acts
 
 
 def acting(arguments: Namespace) -> Person:
@@ -17,6 +17,11 @@ def acting(arguments: Namespace) -> Person:
         token_file=getattr(arguments, "token_file", None),
         token=os.environ.get("SOMAGENT_TOKEN"),
     )
+
+
+def proof(arguments: Namespace) -> str | None:
+    """The token that says who it is, if one was given; raises `IdentityRefused`."""
+    return token_of(getattr(arguments, "token_file", None), os.environ.get("SOMAGENT_TOKEN"))
 
 
 def starting(arguments: Namespace) -> str:

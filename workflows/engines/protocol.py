@@ -142,8 +142,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def signal(self, run_id: str, decision: Decision) -> None:
+    async def signal(self, run_id: str, decision: Decision, *, token: str | None = None) -> None:
         """Writes a person's decision down; the step that waits for it goes on.
+
+        Where the engine is told who is to be believed (`somagent.workflows.identity`), it is the engine that finds out
+        who decides, by the signed `token` or the account: what the decision says of the person counts for nothing, and
+        another name is refused.
 
         Raises `DecisionRefused`, and writes nothing, when the step does not wait, the person may not decide, has
         decided on this question already, or the time to decide has passed (`somagent.operators.deciding.objection`,

@@ -38,7 +38,7 @@ def who_acts(
     neither it is `said`, else the account, and in no group.
     """
     trust = read_trust(directory)
-    token = _token_in(token_file) if token_file is not None else (token or "").strip() or None
+    token = token_of(token_file, token)
     if trust is None or trust.spec.tokens is UNSET:
         if token is not None:
             where = directory / FOLDER
@@ -58,6 +58,11 @@ def who_acts(
     claims = verified(token, trust.spec.tokens, trust.keys)
     groups = dict.fromkeys((*claims.groups, *_groups(trust, claims.name)))
     return Person(claims.name, tuple(groups), trust.spec.tokens.issuer, claims.id)
+
+
+def token_of(token_file: str | None, token: str | None) -> str | None:
+    """The token, that of a file before the other one; raises `IdentityRefused`."""
+    return _token_in(token_file) if token_file is not None else (token or "").strip() or None
 
 
 def _groups(trust: Trust, name: str) -> tuple[str, ...]:

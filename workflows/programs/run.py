@@ -194,7 +194,7 @@ class Run(Generic[T]):
             at=datetime.now(UTC),
         )
         async with self._runs.writing() as engine:
-            await engine.signal(asked.view.run.id, decision)
+            await engine.signal(asked.view.run.id, decision, token=self._runs.proof(token))
             self._runs.go_on(self.id)
 
     async def _events(self) -> AsyncGenerator[Event, None]:

@@ -184,7 +184,11 @@ class Runs:
 
     def acting(self, name: str | None, token: str | None) -> Person:
         """Who acts; raises `IdentityRefused`."""
-        return who_acts(self.directory, said=name, token=token or os.environ.get("SOMAGENT_TOKEN"))
+        return who_acts(self.directory, said=name, token=self.proof(token))
+
+    def proof(self, token: str | None) -> str | None:
+        """The token that says who acts, if there is one."""
+        return token or os.environ.get("SOMAGENT_TOKEN")
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[LocalEngine]:

@@ -36,6 +36,7 @@ from somagent.workflows.engines.local.recovery import recover
 from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Db, Lease, Store
+from somagent.workflows.engines.local.vouching import vouched
 from somagent.workflows.engines.local.writer import Crash, Name, survive
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
@@ -172,9 +173,10 @@ class LocalEngine:
         """What happens to the run, whoever works on it (see `Following`); raises `UnknownRun`."""
         return following(self.store, run_id, self._clock.now, told=told, pause=pause)
 
-    async def signal(self, run_id: str, decision: Decision) -> None:
+    async def signal(self, run_id: str, decision: Decision, *, token: str | None = None) -> None:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
         run = self._known(run_id).run
+        decision = vouched(self._directory, decision, token)
         show = self._way_on("show", run_id)
         await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision, show))
         self._watches.tell(events.decided(run_id, decision))

@@ -11,23 +11,16 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.records import NO_ITEM, Artifact, FailureClass, artifact_of
+from somagent.operators.runner.records import NO_ITEM, Artifact, artifact_of
 from somagent.workflows.engines.given import given_to
 from somagent.workflows.engines.protocol import Engine, RunView, StepView
 from somagent.workflows.named_steps import Named, find_step
 from somagent.workflows.plain_text import between, printable, visible
+from somagent.workflows.what_helps import WHAT_HELPS
 
 _LINES, _ARGUMENTS, _NAMES = 10, 12, 6
 _WIDTH = 160
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
-
-_WHAT_HELPS: dict[FailureClass, str] = {
-    "timeout": "give it longer (`timeout`) or less to do",
-    "invalid_output": "make it answer what its `outputs` declare, or declare what it answers",
-    "denied": "a rule or a person said no: change what the step does, or ask those who own the rule",
-    "budget": "raise the `budget`, or spend less",
-    "resources": "raise the step's `resources`, or have it use less",
-}
 
 
 async def why_failed(engine: Engine, view: RunView, contents: Contents) -> list[str]:
@@ -84,8 +77,8 @@ async def _facts(engine: Engine, view: RunView, found: Named, contents: Contents
     others = _failed_too(view, found)
     if others:
         yield "as well", _listed(others)
-    if step.failure.failure_class in _WHAT_HELPS:
-        yield "mend", _WHAT_HELPS[step.failure.failure_class]
+    if step.failure.failure_class in WHAT_HELPS:
+        yield "mend", WHAT_HELPS[step.failure.failure_class]
 
 
 def _failed_too(view: RunView, found: Named) -> list[str]:

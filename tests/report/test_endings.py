@@ -100,6 +100,29 @@ def test_a_failure_shows_its_class_its_tries_its_log_and_what_never_started(ran:
     assert len(tries) == 2
 
 
+GIVEN = """
+steps:
+  list:
+    script: { run: 'echo "rows=[{\\"size\\": 3}]" >> "$SOMAGENT_OUTPUT"' }
+    outputs: { rows: { type: array, items: { type: object } } }
+  each:
+    forEach: "${{ ['a', 'b'] }}"
+    as: name
+    script:
+      env: { WORD: quince, NAME: "${{ name }}", ROWS: "${{ steps.list.rows }}" }
+      run: '[ "$NAME" = a ]'
+"""
+
+
+def test_a_failure_shows_what_the_step_was_given_and_where_it_stands(ran: Callable[..., Any]) -> None:
+    failed = ran(GIVEN)
+    card = failed.page.ids["failures"].all("article")[0]
+    given = {one.all("dt")[0].text: one.all("dd")[0].text for one in card.all("dl")[0].children}
+    assert (given["env.WORD"], given["env.NAME"], given["run"]) == ("quince", "b", '[ "$NAME" = a ]')
+    assert "size3" in given["env.ROWS"]
+    assert "It stands in " in card.text
+
+
 def test_a_failed_run_says_why_there_are_no_results(ran: Callable[..., Any]) -> None:
     page = ran(FAILING + "outputs: { size: '${{ steps.fetch.size }}' }\n").page
     assert "when all steps have succeeded" in page.section("results")

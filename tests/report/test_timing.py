@@ -11,6 +11,7 @@ from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBo
 from somagent.operators.runner.records import Attempt, Decision, Failure, Phase, RunRecord, StepKey, Waiting
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.report.axis import axis_of
+from somagent.workflows.report.timeline import timeline
 from somagent.workflows.report.timing import Link, measure
 from somagent.workflows.report.words import duration
 
@@ -163,7 +164,8 @@ def test_a_step_that_never_started_is_no_link_of_the_chain() -> None:
         finals=1,
         phase="Failed",
     )
-    assert measure(run, at(99)).chain == [Link("a", timedelta(seconds=3)), Link("tidy", timedelta(seconds=3))]
+    second = timedelta(seconds=1)
+    assert measure(run, at(99)).chain == [Link("a", 3 * second), Link("tidy", 3 * second, second)]
 
 
 def test_a_run_of_seconds_that_waited_for_days_is_still_readable() -> None:
@@ -224,3 +226,17 @@ def test_the_rows_of_a_real_run_say_what_the_time_went_for(ran: Callable[..., An
     assert " for first" in words
     assert re.search(r"ran [1-9]\d\d ms", words)
     assert "first" in page.section("time").split("made the run")[1]
+
+
+def test_a_chain_that_waited_for_places_does_not_blame_its_steps_alone() -> None:
+    run = view(
+        step("first", attempt("first", 1, 0, 2)), step("last", attempt("last", 1, 12, 14)), needs={"last": ["first"]}
+    )
+    times = measure(run, at(20))
+    assert times.chain == [
+        Link("first", timedelta(seconds=2)),
+        Link("last", timedelta(seconds=12), timedelta(seconds=10)),
+    ]
+    said = timeline(run, times)
+    assert "For 10.0 s of that they were ready and not started" in said
+    assert "Only making one of them faster" not in said

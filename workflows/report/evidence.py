@@ -8,7 +8,7 @@ from somagent.capsule_compiler.plan import RuleBook, plan_digest
 from somagent.operators.runner.records import NO_ITEM
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.report.icons import effect, phase
-from somagent.workflows.report.markup import Html, code, facts, join, said, table, tag
+from somagent.workflows.report.markup import Html, code, facts, join, said, table, tag, tall
 from somagent.workflows.report.steps import reasons
 from somagent.workflows.report.words import counted, size
 
@@ -80,7 +80,7 @@ def _steps(view: RunView) -> Html:
             )
             fold = tag("details", tag("summary", counted(len(step.items), "item"), " of ", code(step.id, 60)), inner)
             rows.append(tag("tr", tag("td", fold, colspan=len(_HEADS)), class_="inner"))
-    return tag("div", table("Every step", _HEADS, rows, "proof"), class_="card")
+    return tall(tag("div", table("Every step", _HEADS, rows, "proof"), class_="card"), len(rows), "Evidence of steps")
 
 
 def _row(step: StepView, href: str, books: Mapping[str, str]) -> Html:

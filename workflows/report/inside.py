@@ -45,7 +45,7 @@ def _fold(anchor: str, inner: Inner, stored: Stored, logs: list[LogChunk] | None
         told.append(("Takes over from", code(view.run.retry_of)))
     parts = [facts(told)]
     if failed_steps(view):
-        parts.append(failures(view, logs))
+        parts.append(failures(view, logs, shower))
     parts += [
         steps(view, times, shower, anchor=f"{anchor}-"),
         tag("p", "What it was given", class_="label"),

@@ -20,6 +20,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"
 _UNSEEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff"
 _SPECIAL = re.compile(f"[&<>\"'{_UNSEEN}]")
 _QUOTED = re.compile("`([^`\n]+)`")
+_MOST_ROWS = 60
 _VOID = frozenset({"br", "meta", "path", "rect", "circle", "line", "use", "input", "col", "img"})
 
 
@@ -94,6 +95,13 @@ def table(caption: str, heads: Iterable[str], rows: Iterable[str], class_: str |
 def row(head: str, *cells: str, **attributes: str | float | None) -> Html:
     """A table row whose first cell names it."""
     return tag("tr", tag("th", head, scope="row"), *(tag("td", cell) for cell in cells), **attributes)
+
+
+def tall(content: Html, rows: int, name: str) -> Html:
+    """The content, in a frame that scrolls when it has so many rows that what comes after it would not be found."""
+    if rows <= _MOST_ROWS:
+        return content
+    return tag("div", content, class_="tall", tabindex="0", role="region", aria_label=name)
 
 
 def _escaped(match: re.Match[str]) -> str:

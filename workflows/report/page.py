@@ -117,8 +117,8 @@ def _sections(  # noqa: PLR0917 - one call
         reviews(view, times, shower),
     )
     if failed_steps(view):
-        intro = "Each failure with its class, its reason and the last lines of its log."
-        yield "failures", "What failed", intro, failures(view, logs)
+        intro = "Each failure with its class, its reason, what the step was given and the last lines of its log."
+        yield "failures", "What failed", intro, failures(view, logs, Shower(stored))
     if waits:
         yield people
     if found.found or found.declared:

@@ -13,7 +13,7 @@ from somagent.operators.runner.records import Attempt
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.views import items_words
 from somagent.workflows.report.icons import effect, phase
-from somagent.workflows.report.markup import Html, block, code, facts, join, row, said, table, tag
+from somagent.workflows.report.markup import Html, block, code, facts, join, row, said, table, tag, tall
 from somagent.workflows.report.spending import amounts
 from somagent.workflows.report.timing import RunTimes, Timing, nodes_of
 from somagent.workflows.report.values import Shower, compact
@@ -42,7 +42,7 @@ def steps(view: RunView, times: RunTimes, shower: Shower, anchor: str = "") -> H
         _step(f"{anchor}s{number}", step, nodes.get(step.id), times.steps[step.id], outputs)
         for number, step in enumerate(view.steps)
     ]
-    return tag("div", *folds, class_="card folds")
+    return tall(tag("div", *folds, class_="card folds"), len(folds), "Steps")
 
 
 def reasons(verdict: Verdict) -> Html:

@@ -26,7 +26,7 @@ class Stored:
     """Reads values by content, each once."""
 
     def __init__(self, contents: Contents | None) -> None:
-        self._contents = contents
+        self.contents = contents
         self._known: dict[str, Any] = {}
 
     def values(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,10 +35,10 @@ class Stored:
 
     def tree(self, artifact: Artifact) -> Tree | None:
         """What is in a folder; None when the store does not have it."""
-        if self._contents is None:
+        if self.contents is None:
             return None
         try:
-            return self._contents.tree(artifact)
+            return self.contents.tree(artifact)
         except (ContentError, ArtifactRefused, OSError):
             return None
 
@@ -51,11 +51,11 @@ class Stored:
         return self._known[digest]
 
     def _fetch(self, value: Any, digest: str) -> Any:
-        if self._contents is None:
+        if self.contents is None:
             return NotShown(digest, "it is in the content store, which this report was made without")
         if len(self._known) >= _MOST_FETCHED:
             return NotShown(digest, f"the report shows at most {_MOST_FETCHED} large values")
         try:
-            return fetch({"value": value}, self._contents)["value"]
+            return fetch({"value": value}, self.contents)["value"]
         except (ContentError, DecodeError, OSError) as fault:
             return NotShown(digest, f"the content store cannot give it: {fault}")

@@ -8,10 +8,11 @@ from datetime import timedelta
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.report.axis import Axis, axis_of
 from somagent.workflows.report.icons import icon
-from somagent.workflows.report.markup import Html, code, join, tag
+from somagent.workflows.report.markup import Html, code, join, said, tag, tall
 from somagent.workflows.report.timing import KINDS, RunTimes, Span, Timing, nodes_of
 from somagent.workflows.report.words import PHASES, counted, duration, listed, moment
 
+_WORTH_SAYING = 10  # a part of the run that is larger than one of so many
 _BAR, _LANE, _MOST_LANES = 14, 5, 24  # CSS pixels; lanes of a fan-out's items
 
 
@@ -37,13 +38,20 @@ def timeline(view: RunView, times: RunTimes) -> Html:
         lengths = listed([duration(cut.length) for cut in axis.cuts])
         caption += f" Nothing ran for {lengths}; these are drawn shorter than they were, between ‖."
     whole = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *rows), class_="timeline")
-    return join([_chain(times), _legend(times), tag("div", whole, class_="card")])
+    return join([_chain(times), _legend(times), tall(tag("div", whole, class_="card"), len(rows), "Timeline")])
 
 
 def _chain(times: RunTimes) -> Html:
     if len(times.chain) < 2:
         return Html("")
     whole = sum((link.share for link in times.chain), timedelta())
+    queued = sum((link.queued for link in times.chain), timedelta())
+    how = "Only making one of them faster would have ended the run earlier."
+    if queued > whole / _WORTH_SAYING:
+        how = (
+            f"For {duration(queued)} of that they were ready and not started, because others had the places: with more"
+            " places (`--parallel`), or with less to do beside them, the run would have ended earlier as well."
+        )
     weighty = sorted(times.chain, key=lambda link: link.share, reverse=True)[:12]
     links = [
         tag("li", code(link.step), " ", tag("b", duration(link.share)))
@@ -56,7 +64,8 @@ def _chain(times: RunTimes) -> Html:
         tag(
             "p",
             f"These steps, one after the other, made the run {duration(whole)} long; each waited for the one before"
-            " it. Only making one of them faster would have ended the run earlier.",
+            " it. ",
+            said(how),
         ),
         tag("ol", *links, class_="chain"),
         tag("p", f"and {counted(left, 'shorter step')} between them", class_="note") if left else "",
@@ -99,13 +108,18 @@ def _row(number: int, step: StepView, timing: Timing, words: Sequence[str], axis
     name = tag("a", icon(mark), code(step.id, 60), href=f"#s{number}", title=f"{step.id}: {step.phase}")
     bars, height = _lanes(timing, axis) if timing.items else ("", _BAR)
     own = _bars(timing.spans, axis, 0, height)
-    said = "; ".join(words) or step.phase
+    summary = f"{step.id}: {'; '.join(words) or step.phase}"
     marks = "".join(f'<line class="grid" x1="{place:.2f}%" x2="{place:.2f}%" y2="100%"/>' for place, _ in axis.ticks())
     cuts = "".join(
         f'<rect class="cut-band" x="{cut.at:.2f}%" width="{cut.end - cut.at:.2f}%" height="100%"/>' for cut in axis.cuts
     )
     picture = tag(
-        "svg", Html(cuts + marks + own + bars), width="100%", height=height, role="img", aria_label=f"{step.id}: {said}"
+        "svg",
+        Html(cuts + marks + own + bars),
+        width="100%",
+        height=height,
+        role="img",
+        aria_label=summary,
     )
     return tag(
         "tr",

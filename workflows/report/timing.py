@@ -60,6 +60,7 @@ class Link(NamedTuple):
 
     step: str
     share: timedelta
+    queued: timedelta = timedelta()  # of that, how long it was ready and not started
 
 
 class RunTimes(Struct, frozen=True):
@@ -190,7 +191,8 @@ def _chain(view: RunView, steps: Mapping[str, Timing], start: datetime, taken_ov
     step = max(ended, key=lambda name: ended[name], default="")
     while step:
         before = steps[step].waited_for
-        links.append(Link(step, max(ended[step] - ended.get(before, start), timedelta())))
+        share = max(ended[step] - ended.get(before, start), timedelta())
+        links.append(Link(step, share, min(steps[step].total("queue"), share)))
         step = before if before in ended and len(links) < len(ended) else ""
     return _without(links[::-1], {step.id for step in view.steps if step.phase == "Omitted"})
 
@@ -203,6 +205,6 @@ def _without(links: Sequence[Link], left_out: set[str]) -> list[Link]:
         if link.step in left_out:
             carried += link.share
         else:
-            kept.append(Link(link.step, link.share + carried))
+            kept.append(link._replace(share=link.share + carried))
             carried = timedelta()
     return kept

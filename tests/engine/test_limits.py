@@ -32,7 +32,7 @@ def test_an_operator_is_used_by_so_many_at_once(make_plan, make_node, run_plan):
 
 
 def test_what_waits_for_a_resource_keeps_nothing_else_waiting(make_plan, make_node, run_plan):
-    scripts = naps(make_node, 4, seconds=2 if VARIABLE in os.environ else 0.2)  # forty steps take longer there
+    scripts = naps(make_node, 4, seconds=2 if VARIABLE in os.environ else 1)  # forty steps take their time
     others = [make_node(f"other{at}") for at in range(40)]
     view = run_plan(make_plan(*scripts, *others), limits=Limits({"operators.script": Limit(at_once=1)}), parallel=2)
     ended = {step.id: step.ended_at for step in view.steps}

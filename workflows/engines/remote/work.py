@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 from msgspec import Struct
@@ -96,11 +95,10 @@ class Worker(Struct, frozen=True):
 
     async def end(self) -> Phase:
         """Records what no engine came to, and how the run ended. Returns its phase."""
-        needs = {node.id: {edge.step for edge in node.needs} for node in self.plan.nodes}
-        for step in (*TopologicalSorter(needs).static_order(), *(node.id for node in self.plan.finals)):
-            key = StepKey(self.run.id, step)
+        for node in (*self.plan.nodes, *self.plan.finals):
+            key = StepKey(self.run.id, node.id)
             if await self._kept_from(key) is None:
-                await (self.close(key) if self.plan.node(step).fan_out is not None else self._give_up(key))
+                await (self.close(key) if node.fan_out is not None else self._give_up(key))
         phases = {node.id: await self._phase(node) for node in (*self.plan.nodes, *self.plan.finals)}
         phase = rules.phase_of(self.plan, phases)
         phase, outcome = await rules.outcome_of(self.plan, self.run, self.ledger, phase)

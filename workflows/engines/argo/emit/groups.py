@@ -1,0 +1,52 @@
+"""Splits a graph so that no DAG has more tasks than Argo takes: groups of steps that only ever wait for earlier groups.
+
+Steps that belong together stay together: a group is a stretch of an order in which every step stands as close behind
+what it needs as it can. So two chains of 150 steps are two groups that run side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from somagent.capsule_compiler.plan import Node
+
+MOST_TASKS = 200  # dag.tasks, by the CRDs of Argo 4
+_ROOM = 10  # for tasks that are ours
+
+
+class Group(NamedTuple):
+    """Steps of one DAG; `needs` are the groups, by number, that must have ended before."""
+
+    nodes: Sequence[Node]
+    needs: frozenset[int]
+
+
+def grouped(nodes: Sequence[Node], most: int = MOST_TASKS - _ROOM) -> list[Group]:
+    """The steps, topologically ordered as they are given, in groups of at most `most`; one group when they fit."""
+    if len(nodes) <= most:
+        return [Group(nodes, frozenset())]
+    ordered = list(_depth_first(nodes))
+    parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
+    home = {node.id: number for number, part in enumerate(parts) for node in part}
+    return [
+        Group(part, frozenset(home[edge.step] for node in part for edge in node.needs) - {number})
+        for number, part in enumerate(parts)
+    ]
+
+
+def _depth_first(nodes: Sequence[Node]) -> Iterator[Node]:
+    """A topological order in which what a step lets begin comes right after it."""
+    left = {node.id: len({edge.step for edge in node.needs}) for node in nodes}
+    dependents: dict[str, list[Node]] = {}
+    for node in nodes:
+        for step in {edge.step: None for edge in node.needs}:
+            dependents.setdefault(step, []).append(node)
+    stack = [node for node in reversed(nodes) if not left[node.id]]
+    while stack:
+        node = stack.pop()
+        yield node
+        for after in reversed(dependents.get(node.id, [])):
+            left[after.id] -= 1
+            if not left[after.id]:
+                stack.append(after)

@@ -1,0 +1,15 @@
+"""Where a workflow's pods run and what they reach; a setting of the cluster, never of a capsule."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """What all templates have in common."""
+
+    image: str  # the step runner's; a script may name its own
+    runs: str  # address of the object store, as pods reach it
+    runs_secret: str = ""  # Secret whose entries are the store's credentials, as variables
+    service_account: str = "somagent-step"
+    namespace: str = "default"

@@ -138,8 +138,9 @@ def campaign(arguments: argparse.Namespace, job: int, say: jobs.Say) -> None:
             folder.mkdir()
             with _tables(url, folder) as store:
                 if store:
-                    shared = workers.SharedTrial(folder, seed, arguments, server, store)
+                    shared = workers.SharedTrial(folder, seed, arguments, server, usual_s)
                     found, counted = shared.pursue(), {"outages": shared.outages, "runs": len(shared.parts)}
+                    usual_s = shared.usual_s
                 else:
                     trial = Trial(folder, seed, usual_s, arguments.usurping)
                     found, counted = trial.pursue(), {"runs": 1}

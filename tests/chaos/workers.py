@@ -75,13 +75,14 @@ class _Part:
 class SharedTrial:
     """A store of its own, with 3 to 6 runs, from the first process to the end of the last run."""
 
-    def __init__(self, folder: Path, seed: str, given: argparse.Namespace, server: Any, url: str) -> None:
-        """The server is killed too when it is our own (a `databases.Server`)."""
+    def __init__(self, folder: Path, seed: str, given: argparse.Namespace, server: Any, usual_s: float) -> None:
+        """The server is killed too when it is our own (a `databases.Server`); a worker is usually at work after that
+        time, and lives for a multiple of it.
+        """
         self.folder, self.draw, self._server = folder, random.Random(seed), server
         self._count, self._usurping, self._parallel = given.workers, given.usurping, self.draw.choice([2, 3, 4])
         data = folder / ".somagent"
         data.mkdir()
-        os.environ["SOMAGENT_STORE"] = url
         self.parts = [
             _Part(folder / f"run{number}", f"graph{number}", self.draw, self._parallel, data)
             for number in range(self.draw.choice([3, 4, 6]))
@@ -91,7 +92,7 @@ class SharedTrial:
         self._serving = Commands(folder / "workers", self.draw)
         self._workers: list[_Alive] = []
         self._left = self.draw.randint(3, 6) * given.workers  # workers that are to die
-        self._life_s = self.draw.choice([0.3, 0.7, 1.4])
+        self.usual_s, self._life_s = usual_s, usual_s * self.draw.choice([1.5, 4.0, 8.0])
         self._outage_at = time.time() + self.draw.uniform(0.1, 1.5) if server and self.draw.random() < 0.4 else None
         self._outages: list[float] = []
         self.counted: Counter[str] = Counter()
@@ -147,6 +148,10 @@ class SharedTrial:
 
     def _look_after(self, one: _Alive, commands: Commands) -> Ended | None:
         """Does to the process what its time has come for; what became of it when it has ended."""
+        if not one.heard:
+            one.hear()
+            if one.heard and commands is self._serving:
+                self.usual_s = 0.9 * self.usual_s + 0.1 * (one.heard[0][0] - one.started.at)
         one.hear()
         now = time.time()
         if "stop" in one.ends and now >= one.ends["stop"]:

@@ -1,9 +1,10 @@
 """Every call that changes the data directory has a name here; the process dies before and after each, and each fails.
 
-`python tests/chaos/failpoints.py [--short] [NAME ...]`. A run is recorded first: a call without a name below, and a
-name that no call has, are faults. Then the run is begun anew for each name and each thing that can happen there, at
-its first and at a middle call, gone on with, and judged as in `kills.py`. `no space` lasts until the process ends,
-`i/o error` and `short write` happen once, so that a second try that would hide the first is seen.
+`python tests/chaos/failpoints.py [--every N] [DEED|NAME|DEED/NAME ...]`. Each deed (`deeds.py`: a run, a decision, a
+cancellation, a retry, pruning) is recorded first: a call without a name below, and a name that a deed is to come by
+and does not, are faults. Then the deed is done anew for each name and each thing that can happen there, at its first, a
+middle and its last call, gone on with, and judged as in `kills.py`. `no space` lasts until the process ends, `i/o
+error` and `short write` happen once, so that a second try that would hide the first is seen.
 
 The commits of the journal have names of their own, in `somagent.workflows.engines.local.writer`; they are in
 `tests/engine/test_crashes.py`.
@@ -16,6 +17,7 @@ import fnmatch
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -26,7 +28,7 @@ from typing import Any, NamedTuple
 import disk
 import jobs
 from commands import Commands, Ended, Stuck
-from graphs import HEAD, SCRIPT, Graph, Want
+from deeds import DEEDS, Unreadable
 from judge import judge
 from kills import keep, warm, with_operator
 
@@ -81,11 +83,16 @@ FAILPOINTS: dict[str, tuple[str, str]] = {
     "work.create": ("create", ".somagent/work/*"),
     "work.write": ("write", ".somagent/work/*"),
     "work.unlink": ("unlink", ".somagent/work/*"),
-    "work.rmdir": ("rmdir", ".somagent/work/*"),
+    "work.rmdir": ("rmdir", ".somagent/work*"),
     "report.make": ("mkdir", ".somagent/reports"),
     "report.create": ("create", ".somagent/reports/*"),
     "report.write": ("write", ".somagent/reports/*"),
     "report.rename": ("rename", ".somagent/reports/*"),
+    "wal.truncate": ("truncate", ".somagent/journal.sqlite3-wal"),
+    "log.unlink": ("unlink", ".somagent/logs/*"),
+    "log.rmdir": ("rmdir", ".somagent/logs/*"),
+    "report.unlink": ("unlink", ".somagent/reports/*"),
+    "object.unlink": ("unlink", ".somagent/contents/objects/*"),
 }
 FAULTS = {
     "killed before": disk.KILL_BEFORE,
@@ -94,66 +101,36 @@ FAULTS = {
     "i/o error": disk.IO_ERROR,
     "short write": disk.SHORT_WRITE,
 }
-PARALLEL = ("--parallel", "2")
+_PRUNED = ["wal.truncate", "log.unlink", "log.rmdir", "report.unlink", "object.unlink"]
+_JOURNAL = ["data.sync", "lease.write", "journal.write", "journal.sync", "journal.truncate", "wal.write", "wal.sync",
+            "wal.unlink", "shm.write", "shm.truncate", "shm.unlink"]  # fmt: skip
+_SHOWN = ["log.create", "log.write", "report.create", "report.write", "report.rename"]
+_AT_WORK = ["work.make", "work.create", "work.write", "work.unlink", "work.rmdir"]
+_STORED = ["contents.make", "contents.sync", "incoming.make", "objects.make", "arrival.make", "arrival.create",
+           "arrival.write", "arrival.sync", "shard.make", "arrival.rename", "shard.sync", "objects.sync",
+           "arrival.rmdir"]  # fmt: skip
+# What each deed comes by at least.
+REACHED: dict[str, list[str]] = {
+    "run": [name for name in FAILPOINTS if name not in _PRUNED],
+    "approve": [*_JOURNAL, *_STORED, *_SHOWN, *_AT_WORK],
+    "reject": [*_JOURNAL, *_SHOWN],
+    "cancel": [*_JOURNAL, *_SHOWN],
+    "retry": [*_JOURNAL, "log.make", *_SHOWN, *_AT_WORK],
+    "prune": [*_JOURNAL, *_PRUNED],
+}
 _READS = {"open", "close", "told"}
 
 
 class Trial(NamedTuple):
-    """A fault at the `nth` call of that name."""
+    """A fault at the `nth` call of that name in a deed."""
 
+    deed: str
     name: str
     fault: str
     nth: int
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.fault}:{self.nth}"
-
-
-def workload(marks: str) -> Graph:
-    """Uses everything that is written: values, large values, artifacts, copies of them, logs, runs inside, a report."""
-    graph = Graph(files={}, capsules=["inner"], parallel=2)
-    again = {"attempts": 3, "backoff": "20ms", "failures": ["transient", "error"]}  # what fails once is tried again
-
-    def mark(place: str, needs: dict[str, str], **given: Any) -> dict[str, Any]:
-        graph.places[place] = Want(needs=list(needs), attempts=3, backoff_s=0.02)
-        inputs = [f"${{{{ {cel} }}}}" for cel in needs.values()]
-        return {"operator": {"name": "mark", "with": {"marks": marks, "inputs": inputs, **given}}, "retry": again}
-
-    def script(place: str, more: str, **env: str) -> dict[str, Any]:
-        graph.places[place] = Want(attempts=3, backoff_s=0.02)
-        given = {"MARKS": marks, "SECONDS_AT_WORK": "0", "INPUTS": "[]", **env}
-        return {"script": {"run": SCRIPT + more, "env": given}, "retry": again}
-
-    text = {"value": {"type": "string"}}
-    files = {"site": {"type": "artifact", "path": "site"}, "page": {"type": "artifact", "path": "page"}}
-    making = "mkdir site; echo one > site/one; echo two > site/two; echo page > page; echo made\n"
-    reading = '[ "$(cat "$SITE/one" "$SITE/two" "$PAGE" | tr "\\n" " ")" = "one two page " ]\n'
-    artifacts = {"SITE": "${{ steps.make.site }}", "PAGE": "${{ steps.make.page }}"}
-    many = mark("/many", {"/first": "steps.first.value"}, fail=1)
-    want = graph.places.pop("/many")
-    graph.places |= {"/many/0": want, "/many/1": want}
-    steps = {
-        "first": mark("/first", {}),
-        "large": mark("/large", {"/first": "steps.first.value"}, padding=70_000),
-        "make": script("/make", making) | {"outputs": {**text, **files}},
-        "read": script("/read", reading, **artifacts) | {"outputs": text},
-        "many": many | {"forEach": "${{ [1, 2] }}"},
-        "inner": {"capsule": {"use": "inner"}},
-        "last": mark("/last", {"/large": "steps.large.value", "/many/*": "steps.many.map(i, i.value)"}),
-    }
-    inner = {"steps": {"in": mark(".inner/in", {}), "deep": script(".inner/deep", "") | {"outputs": text}}}
-    spec = {
-        "uses": {"capsules": {"inner": "./inner.capsule.yaml"}},
-        "budget": {"tokens": "1k"},
-        "steps": steps,
-        "outputs": {"spent": "${{ run.spend.tokens }}"},
-    }
-    graph.places["/tell"] = Want(final=1)
-    spec["finally"] = {"tell": mark("/tell", {})}
-    graph.places["/tell"].final = 1
-    for name, one in (("graph", spec), ("inner", inner)):
-        graph.files[f"{name}.capsule.yaml"] = {**HEAD, "metadata": {"name": name}, "spec": one}
-    return graph
+        return f"{self.deed}/{self.name}:{self.fault}:{self.nth}"
 
 
 def named(call: disk.Call) -> str:
@@ -165,12 +142,13 @@ def named(call: disk.Call) -> str:
     return f"no name: {call.name} {path}"
 
 
-def recorded(folder: Path) -> Counter[str]:
-    """How often a whole run comes by each name."""
-    commands = prepared(folder)
+def recorded(deed: str, folder: Path) -> Counter[str]:
+    """How often a deed comes by each name when nothing fails."""
+    commands = prepared(deed, folder)
+    command = DEEDS[deed].prepare(commands)
     trace = folder.parent / "trace"
     file = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    started = commands.start("run", "graph.capsule.yaml", *PARALLEL, first=lambda: disk.watch(folder, file))
+    started = commands.start(*command, first=lambda: disk.watch(folder, file))
     os.close(file)
     ended = commands.wait(started)
     if ended.process.code:
@@ -178,46 +156,47 @@ def recorded(folder: Path) -> Counter[str]:
     return Counter(named(call) for call in disk.read_trace(trace) if call.name not in _READS)
 
 
-def prepared(folder: Path) -> Commands:
+def prepared(deed: str, folder: Path) -> Commands:
     """The folder with the capsule; marks and output are beside it, where nothing fails."""
     folder.mkdir(parents=True)
-    workload(str(folder.parent / "marks")).write(folder)
+    DEEDS[deed].graph(str(folder.parent / "marks")).write(folder)
     return Commands(folder, random.Random(0), beside=folder.parent)
 
 
 def attempt(trial: Trial, folder: Path) -> tuple[str, list[tuple[str, str]]]:
-    """Begins the run, has the fault happen, goes on; how the process took it, and what is wrong."""
-    commands = prepared(folder / "run")
+    """Does the deed, has the fault happen, goes on; how the process took it, and what is wrong."""
+    deed = DEEDS[trial.deed]
+    commands = prepared(trial.deed, folder / "run")
     call, pattern = FAILPOINTS[trial.name]
     fault = FAULTS[trial.fault]
 
     def arm() -> None:
         disk.watch(folder / "run", call=call, pattern=pattern, nth=trial.nth, fault=fault)
 
-    run_command = ("run", "graph.capsule.yaml", *PARALLEL)
     faults: list[tuple[str, str]] = []
     history: dict[str, Any] = {"final": None, "error": ""}
     took = "?"
     try:
-        ended = commands.wait(commands.start(*run_command, first=arm))
+        command = deed.prepare(commands)
+        ended = commands.wait(commands.start(*command, first=arm))
         took = _took(ended, faults)
-        listed = commands("runs")
-        commands.ended.pop()
-        if listed.process.code:
-            faults.append(("wrong end", f"`runs` ended with {listed.process.code}: {listed.process.told}"))
-        runs = json.loads(listed.out) if listed.out else []
-        if took != "went on":
-            ended = commands(*(("resume", runs[0]["id"], *PARALLEL) if runs else run_command))
+        ended = deed.go_on(commands, ended if took == "went on" else None)
         history["final"] = json.loads(ended.out) if ended.out else None
-        if ended.process.code:
-            history["error"] = f"the run cannot be gone on with: {ended.process.code}: {ended.process.told}"
-    except Stuck as stuck:
+        if ended.process.code not in deed.codes:
+            history["error"] = f"it cannot be gone on with: {ended.process.code}: {ended.process.told}"
+        else:
+            faults += deed.check(commands, ended)
+    except (Stuck, Unreadable) as stuck:
         history["error"] = str(stuck)
     history["processes"] = commands.ended
     (folder / "run" / "history.json").write_text(json.dumps(history), encoding="utf-8")
     (folder / "marks").touch()
     shutil.copy(folder / "marks", folder / "run" / "marks")
-    return took, faults + judge(folder / "run").faults
+    if deed.judged:
+        faults += judge(folder / "run").faults
+    elif history["error"]:
+        faults.append(("wrong end", history["error"]))
+    return took, faults
 
 
 def _took(ended: Ended, faults: list[tuple[str, str]]) -> str:
@@ -233,29 +212,34 @@ def _took(ended: Ended, faults: list[tuple[str, str]]) -> str:
                 if any("another follows: it filled" in line or "rror" in line for line in said)
                 else "went on"
             )
-        case 5 if len(errors) == 1 and ("cannot write" in errors[0] or "disk" in errors[0]):
+        case 5 if len(errors) == 1 and any(words in errors[0] for words in ("cannot write", "cannot remove", "disk")):
             return "stopped"
         case code:
             faults.append(("wrong end", f"ended with {code} and said: {ended.process.told}"))
             return f"exit {code}"
 
 
-def trials(counted: Counter[str], names: list[str]) -> list[Trial]:
+def trials(counted: dict[str, Counter[str]], names: list[str]) -> list[Trial]:
     """Each fault at the first, a middle and the last call of each name."""
     found = []
-    for name in names or FAILPOINTS:
-        for fault in FAULTS:
-            if fault != "short write" or name.endswith(".write"):
-                moments = sorted({1, counted[name] // 2 + 1, counted[name]} - {0})
-                found += [Trial(name, fault, nth) for nth in moments if nth <= counted[name]]
+    for deed, reached in counted.items():
+        for name in FAILPOINTS:
+            if names and name not in names and f"{deed}/{name}" not in names and deed not in names:
+                continue
+            for fault in FAULTS:
+                if fault != "short write" or name.endswith(".write"):
+                    moments = sorted({1, reached[name] // 2 + 1, reached[name]} - {0})
+                    found += [Trial(deed, name, fault, nth) for nth in moments if nth <= reached[name]]
     return found
 
 
-def uncovered(counted: Counter[str]) -> list[str]:
-    """Names that no call has, and calls that have no name."""
-    return [f"never reached: {name}" for name in FAILPOINTS if not counted[name]] + [
-        name for name in counted if name not in FAILPOINTS
-    ]
+def uncovered(counted: dict[str, Counter[str]]) -> list[str]:
+    """Names that no call of a deed has, and calls that have no name."""
+    missing = []
+    for deed, reached in counted.items():
+        missing += [f"never reached: {deed}/{name}" for name in REACHED[deed] if not reached[name]]
+        missing += [f"{deed}: {name}" for name in reached if name not in FAILPOINTS]
+    return missing
 
 
 def main() -> int:
@@ -264,7 +248,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--every", type=int, default=1, help="try each N-th only")
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to use (default: here)")
-    parser.add_argument("names", nargs="*", metavar="NAME[:FAULT:NTH]")
+    parser.add_argument("names", nargs="*", metavar="DEED|NAME|DEED/NAME[:FAULT:NTH]")
     arguments = parser.parse_args()
     with_operator()
     with tempfile.TemporaryDirectory(
@@ -273,10 +257,11 @@ def main() -> int:
         folder = Path(temporary).absolute()
         (folder / "warm").mkdir()
         warm(folder / "warm")
-        counted = recorded(folder / "whole" / "run")
+        counted = {deed: recorded(deed, folder / f"whole-{deed}" / "run") for deed in DEEDS}
         missing = uncovered(counted)
         exact = [
-            Trial(name, fault, int(nth)) for name, fault, nth in (a.split(":") for a in arguments.names if ":" in a)
+            Trial(*place.split("/"), fault, int(nth))
+            for place, fault, nth in (one.split(":") for one in arguments.names if ":" in one)
         ]
         drawn = exact or trials(counted, arguments.names)[:: arguments.every]
 
@@ -284,7 +269,7 @@ def main() -> int:
             for number, trial in list(enumerate(drawn))[job :: arguments.jobs]:
                 place = folder / str(number)
                 took, faults = attempt(trial, place)
-                kept = keep(place, arguments.directory, str(trial).replace(":", "-")) if faults else ""
+                kept = keep(place, arguments.directory, re.sub("[:/ ]", "-", str(trial))) if faults else ""
                 shutil.rmtree(place, ignore_errors=True)
                 say({"trial": trial, "took": took, "faults": faults, "kept": kept})
 
@@ -297,7 +282,7 @@ def tell(done: list[Any], missing: list[str]) -> int:
     took: dict[str, Counter[str]] = defaultdict(Counter)
     faulty = [line for line in done if line["faults"]]
     for line in done:
-        _, fault, _ = line["trial"]
+        _, _, fault, _ = line["trial"]
         took[fault][line["took"]] += 1
     for line in faulty:
         print(f"{Trial(*line['trial'])} ({line['took']}): kept in {line['kept']}")
@@ -308,9 +293,9 @@ def tell(done: list[Any], missing: list[str]) -> int:
             f"{fault:<14} {sum(ways.values()):>5}  "
             + ", ".join(f"{way} {count}" for way, count in sorted(ways.items()))
         )
-    print(
-        f"{len(FAILPOINTS) - len([name for name in missing if name.startswith('never')])} of {len(FAILPOINTS)} reached"
-    )
+    places = sum(map(len, REACHED.values()))
+    never = len([name for name in missing if name.startswith("never")])
+    print(f"{places - never} of {places} places in {len(DEEDS)} deeds reached")
     for name in missing:
         print(name)
     print(f"{len(done)} trials, {len(faulty)} with faults")

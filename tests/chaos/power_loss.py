@@ -1,7 +1,7 @@
 """The power goes at every sync of a run, and what was not synced is there or not: what was told must be there.
 
 `python tests/chaos/power_loss.py [--cuts 1000] [--seed 1]`. A run with everything that is kept for good (see
-`failpoints.workload`), with a gate and in three processes, is recorded call by call. For each point before and after a
+`deeds.everything`), with a gate and in three processes, is recorded call by call. For each point before and after a
 sync, and after each line that a command printed, images of the disk are made (see `crash_images`) and opened by the
 engine: each step that had been told must have the result that the whole run has, large values and artifacts included,
 and SQLite must find its file in order. Every fiftieth image is gone on with to the end.
@@ -27,7 +27,7 @@ import disk
 import jobs
 from commands import Commands
 from crash_images import NOT_ON_DISK, Replay, chooser
-from failpoints import PARALLEL, workload
+from deeds import PARALLEL, everything
 from kills import keep, warm, with_operator
 
 _TOLD = re.compile(r"^ *[\d.]+s  ✓ (\S+) +Succeeded", re.MULTILINE)
@@ -36,7 +36,7 @@ _AFTER = {"sync", "syncall", "told"}
 
 def record(folder: Path) -> tuple[list[disk.Call], Any]:
     """The calls of a run that waits for a decision on its way, and how it ended."""
-    graph = workload(str(folder.parent / "marks"))
+    graph = everything(str(folder.parent / "marks"))
     spec = graph.files["graph.capsule.yaml"]["spec"]
     spec["steps"]["agree"] = {"review": {"title": "May it go on"}, "needs": ["large", "read"]}
     spec["steps"]["last"]["needs"] = ["agree"]

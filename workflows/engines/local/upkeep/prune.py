@@ -14,7 +14,7 @@ from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.upkeep.references import referenced
-from somagent.workflows.engines.protocol import UnknownRun
+from somagent.workflows.engines.protocol import EngineError, StorageFull, UnknownRun
 
 _SETTLED_S = 3600.0  # content that is younger may be on its way into a run that is being submitted at this moment
 # Everything that belongs to a run, and the column that says to which one.
@@ -135,8 +135,13 @@ def _size(path: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        remove_tree(path)
-        return
-    with suppress(FileNotFoundError):
-        path.unlink()
+    """Raises `StorageFull`, or `EngineError` when it is not permitted."""
+    try:
+        if path.is_dir():
+            remove_tree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        kind = EngineError if isinstance(error, PermissionError) else StorageFull
+        left = "the runs are gone from the journal, and the next `somagent prune` removes the files that are left"
+        raise kind(f"cannot remove {path}: {error.strerror}; {left}") from error

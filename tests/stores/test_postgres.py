@@ -26,6 +26,11 @@ NAP = """\
       script: { run: 'echo "$SOMAGENT_ATTEMPT" >> "$M"; [ "$SOMAGENT_ATTEMPT" = 2 ] || sleep 60', env: { M: MARK } }
 """
 QUICK = "  steps:\n    a: { script: { run: 'echo \"$SOMAGENT_IDEMPOTENCY_KEY\" >> MARK' } }\n"
+SLOW = """\
+  steps:
+    a: { script: { run: 'echo "$SOMAGENT_ATTEMPT" >> "$M"; sleep 2', env: { M: MARK } } }
+    b: { needs: [a], script: { run: "true" } }
+"""
 GATE = "  steps:\n    ask: { review: { title: 'Go on?' } }\n    a: { needs: [ask], script: { run: 'true' } }\n"
 
 
@@ -132,3 +137,23 @@ def test_a_due_date_is_kept_by_another_worker_than_the_one_that_asked(
     by, other = ("one", "two") if asked in said("one") else ("two", "one")
     workers[by].kill()
     wait_until(lambda: f"{run} Succeeded" in said(other))
+
+
+def test_a_database_that_keeps_a_worker_waiting_costs_it_no_run(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
+) -> None:
+    """Reads stop all else that a worker does; its signs of life come from a thread and a session of their own."""
+    mark = somagent.folder / "mark"
+    serve("one")
+    wait_until(lambda: "works in" in said("one"))
+    name = somagent.capsule("slow", SLOW.replace("MARK", str(mark)))
+    run = somagent("run", name, "--detach", "--store", store, "--output", "json").json["id"]
+    wait_until(mark.exists)
+    serve("two")
+    wait_until(lambda: "works in" in said("two"))
+    with psycopg.connect(store) as db:  # three leases long, nobody reads or writes a run
+        db.execute("LOCK TABLE runs, attempts, results, decisions IN ACCESS EXCLUSIVE MODE")
+        db.execute("SELECT pg_sleep(3)")
+    wait_until(lambda: f"{run} Succeeded" in said("one"))
+    assert "took over" not in said("one") + said("two")
+    assert mark.read_text() == "1\n"

@@ -157,3 +157,20 @@ def test_a_database_that_keeps_a_worker_waiting_costs_it_no_run(
     wait_until(lambda: f"{run} Succeeded" in said("one"))
     assert "took over" not in said("one") + said("two")
     assert mark.read_text() == "1\n"
+
+
+def test_a_worker_tries_again_when_the_database_was_locked_for_too_long(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
+) -> None:
+    mark = somagent.folder / "mark"
+    name = somagent.capsule("slow", SLOW.replace("MARK", str(mark)))
+    process = serve("one")
+    wait_until(lambda: "works in" in said("one"))
+    run = somagent("run", name, "--detach", "--store", store, "--output", "json").json["id"]
+    wait_until(mark.exists)
+    with psycopg.connect(store) as db:
+        db.execute("LOCK TABLE runs, attempts, results IN ACCESS EXCLUSIVE MODE")
+        db.execute("SELECT pg_sleep(11)")
+    wait_until(lambda: "is locked: " in said("one") and "tries again in 5 s" in said("one"))
+    wait_until(lambda: f"{run} Succeeded" in said("one"))
+    assert process.poll() is None

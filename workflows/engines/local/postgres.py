@@ -210,7 +210,7 @@ class PostgresStore:
         if isinstance(error, psycopg.errors.DiskFull):
             return StorageFull(f"cannot write to {self.where}: {said}")
         if isinstance(error, psycopg.errors.LockNotAvailable):
-            return EngineError(f"{self.where} is locked: another process has been writing for too long; try again")
+            return StoreUnreachable(f"{self.where} is locked: another process has been writing for {_PATIENCE_S} s")
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return StoreUnreachable(f"cannot reach {self.where}: {said}")
         return EngineError(f"{self.where} refuses: {said}")

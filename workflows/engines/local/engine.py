@@ -234,14 +234,20 @@ class LocalEngine:
         Raises `DataDirectoryHeld` when another process holds the lease and `StorageFull` when there is no room to
         write; then, and when it is cancelled, the run can be gone on with.
         """
+        await self.pursue(run_id)
+        return self.view(run_id) if self._journal is None else reading.run_view(self._journal.rows, run_id)
+
+    async def pursue(self, run_id: str) -> RunRow:
+        """The same, for who needs no view of it."""
         row = self._known(run_id)
         submission.check_whole(row.run)
         if row.ended_at is None:
             await self.hold()
-            if run_id not in self._claimed and not await self.claim([run_id], 1):
-                raise RunHeld(f"another process works on {run_id}")
+            if run_id not in self._claimed:
+                if not await self.claim([run_id], 1):
+                    raise RunHeld(f"another process works on {run_id}")
+                row = self._known(run_id)
             self._claimed.discard(run_id)
-            row = self._known(run_id)
         if run_id in self._executions:
             raise EngineError(f"this process is at work on {run_id} already")
         if row.ended_at is None:
@@ -258,7 +264,7 @@ class LocalEngine:
             except EngineError:
                 await self._leave(run_id)  # another worker may be able to
                 raise
-        return self.view(run_id) if self._journal is None else reading.run_view(self._journal.rows, run_id)
+        return self._known(run_id)
 
     def check_lease(self) -> None:
         """Raises `DataDirectoryHeld` when another process took over."""

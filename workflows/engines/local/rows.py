@@ -188,11 +188,12 @@ class Rows:
 
     def times(self, run_id: str) -> Iterator[datetime | None]:
         """When things were written down in the run, in no order."""
-        yield self.run(run_id).started_at
-        for attempt in self.attempts(run_id):
-            yield from (attempt.started_at, attempt.ended_at)
+        started_at = self.run(run_id).started_at
+        yield started_at
         for result in self.results(run_id):
             yield result.ended_at
+        for attempt in self.attempts(run_id) if started_at is not None else ():
+            yield from (attempt.started_at, attempt.ended_at)
 
     def fan_outs(self, run_id: str) -> dict[str, int]:
         return dict(self._ask("SELECT step, items FROM fan_outs WHERE run = ?", (run_id,)))

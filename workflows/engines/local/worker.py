@@ -164,7 +164,7 @@ class Worker:
 
     async def _pursue(self, engine: LocalEngine, rows: Rows, run_id: str) -> None:
         try:
-            view = await engine.run(run_id)
+            row = await engine.pursue(run_id)
         except RunHeld:
             pass  # another worker was faster
         except (DataDirectoryHeld, StorageFull, StoreUnreachable):
@@ -176,10 +176,10 @@ class Worker:
             self._refused.add(run_id)
             self._say(f"{run_id} met a fault of SomaGent: {type(error).__name__}: {error}")
         else:
-            why = f": {view.failure.message}" if view.failure else ""
-            if view.phase == "Waiting":
+            why = f": {row.outcome.failure.message}" if row.outcome.failure else ""
+            if row.phase == "Waiting":
                 why = f" for people: {', '.join(question.path for question in questions(rows, run_id))}"
-            self._say(f"{run_id} {view.phase}{why}")
+            self._say(f"{run_id} {row.phase}{why}")
 
     def _gather(self, inbox: Inbox) -> bool:
         """Forgets the tasks that have ended; raises what ends all work."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hera.workflows import models as m
@@ -36,7 +37,7 @@ def workflow_template(plan: Plan, place: Place) -> dict[str, Any]:
             labels=labels,
             annotations={
                 "workflows.argoproj.io/title": name,
-                "workflows.argoproj.io/description": plan.capsule.description,
+                "workflows.argoproj.io/description": _plain(plan.capsule.description),
                 f"{_LABEL}plan-digest": digest,
                 f"{_LABEL}constitution-digest": plan.constitution.digest,
             },
@@ -68,6 +69,11 @@ def _exit(plan: Plan, templates: Templates) -> str:
         before = f"({task_name(node.id)}.Succeeded || {task_name(node.id)}.Failed || {task_name(node.id)}.Errored)"
     tasks.append(m.DAGTask(name="end-of-run", template=templates.pod(Shape("end")), depends=before or None))
     return templates.add(m.Template(name="at-the-end", dag=m.DAGTemplate(fail_fast=False, tasks=tasks)))
+
+
+def _plain(text: str) -> str:
+    """Nothing that Argo could take for a template of its own."""
+    return re.sub(r"\{(?=\{)", "{ ", text)
 
 
 def _short(digest: str) -> str:

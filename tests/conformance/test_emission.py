@@ -1,0 +1,150 @@
+"""Every case's capsule as a workflow for Argo: whole, within Argo's limits, and without a word of its author's.
+
+Whether Argo takes it is asked of Argo (`make test-argo`); this is what can be said without a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from somagent.capsule_compiler.plan import Edge, Node, Plan
+from somagent.governance.constitution import default_constitution
+from somagent.workflows.capsules import compile_file, find_capsule, library, this_installation
+from somagent.workflows.engines.argo.emit.groups import grouped
+from somagent.workflows.engines.argo.emit.place import Place
+from somagent.workflows.engines.argo.emit.workflow import workflow_template
+
+from .cases import Case, all_cases, compiled
+
+PLACE = Place(image="registry.example/somagent:1", runs="s3://bucket/runs", runs_secret="somagent-runs")
+OURS = re.compile(r"\{\{(inputs\.parameters\.|tasks\.open\.|steps\.ask\.|workflow\.name|item)[a-z.]*\}\}")
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
+def test_every_case_is_a_whole_workflow(case: Case, tmp_path: Path) -> None:
+    plan = compiled(case, tmp_path).plan
+    assert plan is not None
+    check(plan)
+
+
+@pytest.mark.parametrize("name", library())
+def test_every_library_capsule_is_a_whole_workflow(name: str) -> None:
+    plan = compile_file(find_capsule(name), this_installation(), default_constitution()).plan
+    assert plan is not None
+    check(plan)
+
+
+def test_no_text_of_a_capsule_reaches_argos_templates(tmp_path: Path) -> None:
+    hostile = "{{workflow.uid}} {{=sprig.env('HOME')}} {{inputs.parameters.step}}"
+    spec = {
+        "description": hostile,
+        "steps": {
+            "a": {"script": {"run": f"echo '{hostile}'", "env": {"A": hostile}}},
+            "ask": {"review": {"title": hostile, "reviewers": {"users": ["bo"]}}},
+            "each": {"forEach": "${{ ['{{item}}'] }}", "as": "one", "script": {"run": "true"}},
+        },
+        "finally": {"tell": {"script": {"run": hostile}}},
+    }
+    plan = compiled(Case(title="", spec=spec, expect={}), tmp_path).plan
+    assert plan is not None
+    emitted = workflow_template(plan, PLACE)
+    for text in _texts(emitted):
+        assert "{{" not in OURS.sub("", text), text
+
+
+def check(plan: Plan) -> None:
+    """What must hold of every workflow; the limits are those of Argo's CRDs."""
+    emitted = workflow_template(plan, PLACE)
+    assert emitted == workflow_template(plan, PLACE)
+    spec = emitted["spec"]
+    templates = {one["name"]: one for one in spec["templates"]}
+    assert len(templates) == len(spec["templates"]) <= 200
+    assert {spec["entrypoint"], spec["onExit"]} <= templates.keys()
+    named = set()
+    for template in templates.values():
+        tasks = template.get("dag", {}).get("tasks", []) + [one for group in template.get("steps", []) for one in group]
+        names = [task["name"] for task in tasks]
+        assert len(names) == len(set(names)) <= 200
+        for task in tasks:
+            assert re.fullmatch("[a-z][-a-z0-9]{0,62}", task["name"])
+            given = {one["name"] for one in task.get("arguments", {}).get("parameters", [])}
+            taken = {
+                one["name"]: "default" in one
+                for one in templates[task["template"]].get("inputs", {}).get("parameters", [])
+            }
+            assert given <= taken.keys()
+            assert {name for name, has_default in taken.items() if not has_default} <= given
+            assert set(re.findall(r"[a-z][-a-z0-9]*", re.sub(r"\.[A-Z]\w*", "", task.get("depends", "")))) <= set(names)
+            named.add(task["template"])
+    assert templates.keys() - named == {spec["entrypoint"], spec["onExit"]}
+    tasks = [task for one in templates.values() for task in one.get("dag", {}).get("tasks", [])]
+    steps = [one["value"] for task in tasks for one in task.get("arguments", {}).get("parameters", [])]
+    assert sorted(step for step in steps if "{{" not in step) == sorted(node.id for node in (*plan.nodes, *plan.finals))
+    assert len(json.dumps(emitted)) < 40_000 + 250 * len(plan.nodes)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield key
+            yield from _texts(below)
+    elif isinstance(value, Sequence):
+        for below in value:
+            yield from _texts(below)
+
+
+@st.composite
+def graphs(draw: Callable[..., Any]) -> list[Node]:
+    count = draw(st.integers(1, 40))
+    needs = [draw(st.sets(st.integers(0, number - 1), max_size=3)) if number else set() for number in range(count)]
+    return [
+        Node(
+            id=f"s{number}",
+            operator="script",
+            timeout_ms=1,
+            needs=[Edge(step=f"s{one}", kind="order") for one in sorted(needs[number])],
+        )
+        for number in range(count)
+    ]
+
+
+@given(graphs(), st.integers(1, 10))
+def test_groups_hold_every_step_once_and_wait_for_earlier_groups_only(nodes: list[Node], most: int) -> None:
+    groups = grouped(nodes, most)
+    assert sorted(node.id for group in groups for node in group.nodes) == sorted(node.id for node in nodes)
+    before: set[str] = set()
+    for number, group in enumerate(groups):
+        assert len(group.nodes) <= most or len(groups) == 1
+        assert all(need < number for need in group.needs)
+        home = {node.id: other for other, one in enumerate(groups) for node in one.nodes}
+        for node in group.nodes:  # inside a group, too, in an order in which it can run
+            assert {edge.step for edge in node.needs} <= before
+            assert {home[edge.step] for edge in node.needs} <= group.needs | {number}
+            before.add(node.id)
+
+
+def test_chains_that_have_nothing_to_do_with_each_other_are_groups_side_by_side() -> None:
+    nodes = [
+        Node(
+            id=f"{chain}{number}",
+            operator="script",
+            timeout_ms=1,
+            needs=[Edge(step=f"{chain}{number - 1}", kind="order")] if number else [],
+        )
+        for number in range(150)
+        for chain in "ab"
+    ]
+    assert [(len(group.nodes), group.needs) for group in grouped(nodes, 150)] == [
+        (150, frozenset()),
+        (150, frozenset()),
+    ]

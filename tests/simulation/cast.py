@@ -11,7 +11,7 @@ from typing import Any
 
 from faults import fault
 from life import Life
-from machine import Deaths, SimulatedStore
+from machine import Connections, Deaths, SimulatedStore
 from plans import PEOPLE
 from work import operators, place_of
 from world import Process
@@ -36,9 +36,11 @@ class Cast:
         self.draw = random.Random(f"cast {life.seed}")
         self.faults = self.draw.choice([0, 1, 1, 2, 3, 5])
         self.keeper: sqlite3.Connection | None = None  # reads the file, and keeps the WAL, as after a death
+        self.connections = Connections()
         self.asked: set[str] = set()  # gates at which people have been asked
 
     def close(self) -> None:
+        self.connections.close()
         if self.keeper is not None:
             self.keeper.close()
 
@@ -113,7 +115,7 @@ class Cast:
     def start(self, name: str, work: Callable[[Maker], Awaitable[Any]], *, faulty: bool = False) -> Process:
         """A new process; with `faulty` something may happen to it, as long as something is left to happen."""
         process = self.world.process(name)
-        store = SimulatedStore(self.folder, process)
+        store = SimulatedStore(self.folder, process, self.connections)
         deaths = Deaths(process)
         if faulty and self.faults and self.draw.random() < 0.8:
             self.faults -= 1
@@ -171,7 +173,7 @@ class Cast:
             self.world.log(self.outside, "answers", place, person)
             process = await self._over(self.start("decide", signal))
             self.world.log(process, "decided", place, (person, approve, process.result))
-            await asyncio.sleep(self.draw.choice([0, 0.2]))
+            await asyncio.sleep(self.draw.choice([0.001, 0.2, 1]))
 
     async def _cancel(self) -> None:
         async def cancel(make: Maker) -> str:

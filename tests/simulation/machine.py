@@ -62,12 +62,32 @@ class SimulatedExecutor:
             self._work.popleft()()
 
 
+class Connections:
+    """The connections to one journal: a process gets one that another has closed, since opening it takes the longest."""
+
+    def __init__(self) -> None:
+        self._free: dict[str, list[sqlite3.Connection]] = {"reader": [], "writer": []}
+
+    def take(self, kind: str, opened: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+        return self._free[kind].pop() if self._free[kind] else opened()
+
+    def give_back(self, kind: str, db: sqlite3.Connection) -> None:
+        """Whatever was not committed is undone, as when the file is closed."""
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        self._free[kind].append(db)
+
+    def close(self) -> None:
+        for db in (*self._free["reader"], *self._free["writer"]):
+            db.close()
+
+
 class SimulatedStore(SqliteStore):
     """SQLite on the real file; what a process has open is closed by the world when it dies."""
 
-    def __init__(self, directory: Path, process: Process) -> None:
+    def __init__(self, directory: Path, process: Process, connections: Connections) -> None:
         super().__init__(directory, SimulatedMachine(process))
-        self._process = process
+        self._process, self._connections = process, connections
         self.full_after = 0  # the disk fails at this commit of the process, counted from 1; 0: at none
         self.full_for = 1  # commits
         self.fails_late = False  # it says so although the commit is there
@@ -81,37 +101,52 @@ class SimulatedStore(SqliteStore):
             self._process.world.log(self._process, "refused by the disk")
         return refused
 
-    def reader(self) -> sqlite3.Connection:
-        db = super().reader()
-        self._process.owned.append(db.close)
-        return db
+    def reader(self) -> Any:
+        return self._opened("reader", super().reader)
 
     def writer(self) -> Any:
-        db = super().writer()
-        self._process.owned.append(db.close)
-        return Disk(db, self)
+        return self._opened("writer", super().writer)
 
     def lease(self, length_s: float, *, serves: bool, alone: bool = False) -> FileLease:
         lease = super().lease(length_s, serves=serves, alone=alone)
         self._process.owned.append(lease.release)
         return lease
 
+    def _opened(self, kind: str, opened: Callable[[], sqlite3.Connection]) -> Connection:
+        connection = Connection(self, kind, self._connections.take(kind, opened))
+        self._process.owned.append(connection.close)
+        return connection
 
-class Disk:
-    """A connection whose commits may fail."""
+    def closed(self, kind: str, db: sqlite3.Connection) -> None:
+        self._connections.give_back(kind, db)
 
-    def __init__(self, db: sqlite3.Connection, store: SimulatedStore) -> None:
-        self._db, self._store = db, store
-        self.close = db.close
+
+class Connection:
+    """A connection that its process has; commits on it may fail."""
+
+    def __init__(self, store: SimulatedStore, kind: str, db: sqlite3.Connection) -> None:
+        self._store, self._kind = store, kind
+        self._db: sqlite3.Connection | None = db
+        self._execute = db.execute
 
     def execute(self, query: str, values: Any = (), /) -> Any:
         if query == "COMMIT" and self._store.refuses():
             if self._store.fails_late:
-                self._db.execute(query)
+                self._execute(query)
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
-        return self._db.execute(query, values)
+        return self._execute(query, values)
+
+    def close(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            self._execute = _closed
+            self._store.closed(self._kind, db)
+
+
+def _closed(query: str, values: Any = ()) -> Any:
+    raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
 
 
 class Deaths:

@@ -118,7 +118,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1, help="the first one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--first", action="store_true", help="stop at the first fault")
+    parser.add_argument("--until", default="", help="stop at the first fault of these kinds, with commas between")
     parser.add_argument("--digests", action="store_true", help="live each seed twice, and tell the digest of its trace")
     arguments = parser.parse_args()
     memory = Path("/dev/shm")
@@ -146,7 +146,7 @@ def campaign(arguments: argparse.Namespace) -> int:
             if "faults" in line:
                 faults.update({kind for kind, _ in line["faults"]})
                 tell(line)
-                if arguments.first:
+                if any(kind in arguments.until.split(",") for kind, _ in line["faults"]):
                     break
             else:
                 total["seeds"] += line["seeds"]

@@ -49,26 +49,26 @@ def _cuts(
 
 
 def _waits(life: Life, place: str, want: Want, entries: Sequence[Entry], disturbed: set[int]) -> Iterator[str]:
-    """Between a failure and the next attempt of the same process there is the wait; the time is exact when a place
-    was free, no resource is limited, and commits take no time.
+    """Between a failure that was told and the next attempt there is the wait, whoever makes it.
+
+    The time is exact in one process, when a place was free, no resource is limited, and commits take no time.
     """
-    failed: dict[int, tuple[Entry, int]] = {}
-    count = 0
-    for entry in entries:
+    due_us, told_by, count = 0, -1, 0
+    for number, entry in enumerate(entries):
         if entry.what == "told retry":
             count += 1
-            before = entries[: entries.index(entry)]
-            last = next((one for one in reversed(before) if one.process == entry.process and one.what in _FAILED), None)
+            before = (one for one in reversed(entries[:number]) if one.process == entry.process)
+            last = next((one for one in before if one.what in _FAILED), None)
             if last is not None:
-                failed[entry.process] = (last, count)
-        elif entry.what == "begin" and entry.process in failed:
-            last, number = failed.pop(entry.process)
-            due = last.at_us + min(want.backoff_us * 2 ** (number - 1), 300_000_000)
-            if entry.at_us < due and not life.world.set_most_us:
-                yield f"{place} was tried again {due - entry.at_us} us before its wait was over"
-            exact = not life.world.weather.commit_us and entry.process not in disturbed and not life.world.set_most_us
-            if exact and entry.at_us > due and not _was_full(life, place, want, entry.process, due):
-                yield f"{place} was tried again {entry.at_us - due} us after its wait was over"
+                due_us, told_by = last.at_us + want.backoff_us * 2 ** (count - 1), entry.process
+        elif entry.what == "begin" and due_us:
+            late_us, due_us = entry.at_us - due_us, 0
+            if late_us < 0 and not life.world.set_most_us:
+                yield f"{place} was tried again {-late_us} us before its wait was over"
+            exact = told_by == entry.process and told_by not in disturbed
+            exact = exact and not life.world.weather.commit_us and not life.world.set_most_us
+            if exact and late_us > 0 and not _was_full(life, place, want, entry.process, entry.at_us - late_us):
+                yield f"{place} was tried again {late_us} us after its wait was over"
 
 
 def _was_full(life: Life, place: str, want: Want, process: int, at_us: int) -> bool:

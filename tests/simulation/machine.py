@@ -63,7 +63,7 @@ class SimulatedExecutor:
 
 
 class Connections:
-    """The connections to one journal: a process gets one that another has closed, since opening it takes the longest."""
+    """The connections to one journal: a process gets one that another has closed, since opening takes the longest."""
 
     def __init__(self) -> None:
         self._free: dict[str, list[sqlite3.Connection]] = {"reader": [], "writer": []}

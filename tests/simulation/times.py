@@ -65,7 +65,8 @@ def _waits(life: Life, place: str, want: Want, entries: Sequence[Entry], disturb
             late_us, due_us = entry.at_us - due_us, 0
             if late_us < 0 and not life.world.set_most_us:
                 yield f"{place} was tried again {-late_us} us before its wait was over"
-            exact = told_by == entry.process and told_by not in disturbed
+            failures = sum(one.what in _FAILED for one in entries[:number])
+            exact = told_by == entry.process and told_by not in disturbed and failures == count
             exact = exact and not life.world.weather.commit_us and not life.world.set_most_us
             if exact and late_us > 0 and not _was_full(life, place, want, entry.process, entry.at_us - late_us):
                 yield f"{place} was tried again {late_us} us after its wait was over"

@@ -48,7 +48,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("names", nargs="*", default=MUTANTS, metavar="NAME", help=f"of {', '.join(MUTANTS)}")
     arguments = parser.parse_args()
-    caught = [all(caught_by(name, arguments)) for name in arguments.names]
+    found = {name: list(caught_by(name, arguments)) for name in arguments.names}
+    caught = [all(campaigns) for campaigns in found.values() if campaigns]
     print(f"{sum(caught)} of {len(caught)} mutants caught")
     return 0 if all(caught) else 1
 

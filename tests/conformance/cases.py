@@ -128,7 +128,8 @@ def compiled(case: Case, folder: Path) -> Compilation:
 
 def _document(name: str, content: Mapping[str, Any]) -> str:
     """JSON is YAML."""
-    return json.dumps({**_HEAD, "kind": "Capsule", "metadata": {"name": name}, **content}, indent=1)
+    document = {**_HEAD, "kind": "Capsule", "metadata": {"name": name}, **content}
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode()
 
 
 def _constitution(case: Case) -> Constitution:

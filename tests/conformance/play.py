@@ -101,7 +101,7 @@ class _Game:
         if at:
             await self._at_work(at)
         while once and not self._attempt_ended(once):  # noqa: ASYNC110 - engines are looked at from outside
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(20 * _LOOK_S)  # looking at many items takes its time
         said = await _refusal(self.engine.cancel(self.run, by=by))
         assert (refused in said) if refused else not said, f"cancel: {said or 'it was taken'}"
         if working is not None:

@@ -59,12 +59,15 @@ class Slots:
         self.places = 0
 
     def share(self) -> None:
-        """Lets every run start what it can, beginning with another one each time."""
+        """Lets every run start what it can while there are places, beginning with another one each time."""
+        if self.free <= 0:
+            return
         self.runs.rotate(-1)
-        for fill in tuple(self.runs) if self.free > 0 else ():
+        for before, fill in enumerate(tuple(self.runs)):
             fill()
-            if self.free <= 0:  # the others have their turn when a place is given back
-                break
+            if self.free <= 0:
+                self.runs.rotate(-before)  # those after it are asked first when there is a place again
+                return
 
     def limited(self, plan: Plan, node: Node) -> tuple[str, ...]:
         """The limited resources that an attempt at this step uses."""

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from somagent.operators.runner.trace_context import Signal
 from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.store import Store
-from somagent.workflows.engines.protocol import Event
+from somagent.workflows.engines.protocol import EngineError, Event
 from somagent.workflows.telemetry import logs_as_json
 from somagent.workflows.telemetry.json_lines import JsonLines, write_line
 from somagent.workflows.telemetry.reading import Reader
@@ -148,12 +148,15 @@ class _Session:
                 return
             yield Sending(self._signals, self._env, self._warn, self._gates_waiting)
 
-    def _gates_waiting(self) -> int:
-        rows = Rows(self._store)
+    def _gates_waiting(self) -> int | None:
         try:
-            return Reader(rows).gates_waiting()
-        finally:
-            rows.close()
+            rows = Rows(self._store)
+            try:
+                return Reader(rows).gates_waiting()
+            finally:
+                rows.close()
+        except EngineError:  # the journal cannot be read at the moment, or has gone
+            return None
 
     def _warn(self, text: str) -> None:
         """One line, once."""

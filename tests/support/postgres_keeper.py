@@ -92,17 +92,17 @@ def main() -> None:
     os.umask(0o022)
     keeper = Keeper()
     try:
-        keeper.start()
-        print(keeper.address, flush=True)
-        for line in sys.stdin:
-            if line == "kill\n":
-                keeper.kill()
-                keeper.start()
-                print(keeper.address, flush=True)
-    except BrokenPipeError:
-        os._exit(1)
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+            keeper.start()
+            print(keeper.address, flush=True)
+            for line in sys.stdin:
+                if line == "kill\n":
+                    keeper.kill()
+                    keeper.start()
+                    print(keeper.address, flush=True)
     finally:
         keeper.close()
+    os._exit(0)  # there may be something left that nobody reads
 
 
 if __name__ == "__main__":

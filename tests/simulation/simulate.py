@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "chaos")]
 
 import jobs  # noqa: E402
+from found import FOUND  # noqa: E402
 from judge import FAULTS, judge  # noqa: E402
 from life import Life, live  # noqa: E402
 
@@ -119,15 +120,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--until", default="", help="stop at the first fault of these kinds, with commas between")
+    parser.add_argument("--found", action="store_true", help="live the seeds that found a bug once")
     parser.add_argument("--digests", action="store_true", help="live each seed twice, and tell the digest of its trace")
     arguments = parser.parse_args()
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="simulate-", dir=memory if memory.is_dir() else None) as temporary:
         arguments.folder = Path(temporary)
-        if arguments.digests or arguments.seeds == 1:
+        if arguments.found or arguments.digests or arguments.seeds == 1:
             child = os.fork()
             if not child:
-                os._exit(digests(arguments) if arguments.digests else one(arguments.seed, arguments.folder))
+                seeds = FOUND if arguments.found else (arguments.seed,)
+                code = digests(arguments) if arguments.digests else max(one(seed, arguments.folder) for seed in seeds)
+                os._exit(code)
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         return campaign(arguments)
 

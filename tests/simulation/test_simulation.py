@@ -27,3 +27,7 @@ def test_the_same_seed_is_the_same_world_in_every_process():
     first, second = (simulated("--digests", "--seeds", 12, "--seed", 7, hash_seed=one) for one in ("1", "2"))
     assert first == second
     assert [len(line.split()) for line in first.splitlines()] == [2] * 12
+
+
+def test_seeds_that_found_a_bug_find_none_any_more():
+    assert "in order; digest" in simulated("--found")

@@ -130,7 +130,14 @@ class Children:
             results = taken_over(self._rows.results(before.run.id), plan)
             kept = {result.key.step for result in results}
             decisions = [one for one in self._rows.decisions(before.run.id) if one.step in kept]
-        await self._make(record, plan, results, decisions)
+        making = asyncio.ensure_future(self._make(record, plan, results, decisions))
+        try:
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await asyncio.wait([making])  # whoever gives the step up must find the run, and end it
+            if not making.cancelled():
+                making.exception()
+            raise
         return self._rows.run(record.id)
 
     async def _driven(self, run: RunRecord, step: Step) -> RunRow:

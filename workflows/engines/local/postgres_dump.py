@@ -41,7 +41,10 @@ def dump(db: Any, store: Store, target: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise EngineError(f"`{PROGRAM}` made no backup of {store.where}: {' '.join(done.stderr.split())}")
+        said = " ".join(done.stderr.split())
+        older = "version mismatch" in said
+        way_out = f"; {program} is older than the database: have a newer one found first in PATH" if older else ""
+        raise EngineError(f"`{PROGRAM}` made no backup of {store.where}: {said}{way_out}")
 
 
 def _password(store: Any) -> dict[str, str]:

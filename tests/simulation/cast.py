@@ -49,6 +49,18 @@ class Cast:
         self.life.run = (await self._over(self.start("submit", self._submit))).result
         self.keeper = open_reader(self.folder / "journal.sqlite3")
         self._arrange()
+        await self._pursued()
+        again = random.Random(f"again {self.life.seed}")
+        view = self.life.view
+        if view is not None and view.phase != "Succeeded" and again.random() < 0.5:
+            self.life.last = len(self.world.entries)
+            new = (await self._over(self.start("retry", self._retry))).result
+            self.life = Life(self.life.seed, self.drawn, self.world, run=new, before=self.life, first=self.life.last)
+            self.asked.clear()
+            self.faults = again.choice([0, 1, 2])
+            await self._pursued()
+
+    async def _pursued(self) -> None:
         while (view := await self._worked()) is None or view.ended_at is None:
             self._ask(view.steps if view is not None else (), "")
             await asyncio.sleep(self.draw.choice([0, 0.1, 0.4]))
@@ -63,9 +75,7 @@ class Cast:
             world.at(world.now_us + draw.randint(0, 1_500_000), lambda: self.outside.loop.create_task(self._cancel()))
         if draw.random() < 0.12:
             for _ in range(draw.randint(1, 3)):
-                by_us = draw.choice(
-                    [-3_000_000, -60_000, 60_000, 2_000_000, 3_600_000_000]
-                )  # a due date may wait for it
+                by_us = draw.choice([-3_000_000, -60_000, 60_000, 2_000_000, 3_600_000_000])  # due dates wait for it
                 world.at(world.now_us + draw.randint(0, 1_500_000), lambda by_us=by_us: world.set_clock(by_us))
 
     async def _worked(self) -> RunView | None:
@@ -81,6 +91,10 @@ class Cast:
     async def _submit(self, make: Maker) -> str:
         async with make() as engine:
             return await engine.submit(self.drawn.plan, {}, submitter="ada", files={})
+
+    async def _retry(self, make: Maker) -> str:
+        async with make() as engine:
+            return await engine.retry_from(self.life.run)
 
     async def _run(self, make: Maker) -> RunView:
         async with make() as engine:
@@ -130,9 +144,10 @@ class Cast:
     def _look(self) -> None:
         """What is in the file is recorded, whoever was told."""
         assert self.keeper is not None
-        found = self.keeper.execute("SELECT run, step, item, phase FROM results").fetchall()
+        query = "SELECT run, step, item, phase FROM results WHERE run = ? OR run LIKE ?"
+        found = self.keeper.execute(query, (self.life.run, f"{self.life.run}.%")).fetchall()
         rows = frozenset((place_of(StepKey(*row[:3])), row[3]) for row in found)
-        self.life.rows.append((len(self.world.entries), rows))
+        self.life.rows.append((len(self.world.entries) - self.life.first, rows))
 
     def _ask(self, steps: Any, above: str) -> None:
         """Whom the run waits for is asked, if they have not been told."""

@@ -32,11 +32,25 @@ _EXPECTED = ("failed: DataDirectoryHeld", "failed: StorageFull")
 
 
 def judge(life: Life) -> list[tuple[str, str]]:
-    """What is wrong, by kind."""
+    """What is wrong, by kind, with a run and with those that it goes back to."""
+    return [fault for act in life.acts for fault in _judged(act)]
+
+
+def _judged(life: Life) -> list[tuple[str, str]]:
     case = _Case(life)
     if life.error or life.view is None:
         return [("wrong end", life.error or "there is no end"), *case.found(case.recorded, case.owners)]
-    checks = (case.phases, case.values, case.recorded, case.owners, case.attempts, case.gates, case.finals, case.left)
+    checks = (
+        case.phases,
+        case.values,
+        case.recorded,
+        case.owners,
+        case.attempts,
+        case.gates,
+        case.finals,
+        case.left,
+        case.kept,
+    )
     found = case.found(*checks)
     found += [("untimely", text) for text in untimely(life, case.of)]
     return found + [("too much at once", text) for text in too_much(life)]
@@ -44,11 +58,13 @@ def judge(life: Life) -> list[tuple[str, str]]:
 
 class _Case:
     def __init__(self, life: Life) -> None:
-        self.life, self.drawn, self.entries = life, life.drawn, life.world.entries
+        self.life, self.drawn, self.entries = life, life.drawn, life.entries
         self.of: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             if entry.place:
                 self.of[entry.place].append(entry)
+        self.ever = [entry for act in life.acts for entry in act.entries]
+        self.above = _Case(life.before) if life.before is not None else None
         self.late = set(self._late())
         self.cancelled = bool(life.cancelled_us) and life.view is not None and life.view.phase == "Cancelled"
 
@@ -65,7 +81,9 @@ class _Case:
         return [one for check in checks for one in check()]
 
     def step(self, place: str) -> Any:
-        """The step or item in the final view."""
+        """The step or item in the final view, or in that of the run that it was taken over from."""
+        if self.above is not None and self._is_kept(place):
+            return self.above.step(place)
         steps, rest = self.life.view.steps if self.life.view else [], place
         if place.startswith("."):
             head, rest = place[1:].split("/", 1)
@@ -76,6 +94,25 @@ class _Case:
         if item and found is not None:
             return next((one for one in found.items if one.item == int(item)), None)
         return found
+
+    def _is_kept(self, place: str) -> bool:
+        """Whether the step, or that which it is in, was taken over whole."""
+        return place[1:].split("/", maxsplit=1)[0] in self.life.kept
+
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """What a retry takes over is as it was, and does not begin."""
+        for entry in self.entries:
+            if entry.what == "begin" and self._is_kept(entry.place):
+                yield "recorded run again", f"the retry began {entry.place}"
+        view, before = self.life.view, self.life.before.view if self.life.before is not None else None
+        if view is None or before is None:
+            return
+        for step, old in zip(view.steps, before.steps, strict=True):
+            if old.id in self.life.kept and (step.phase, step.outputs) != (old.phase, old.outputs):
+                yield (
+                    "lost",
+                    f"the retry has {step.id} as {step.phase}, {step.outputs}; it was {old.phase}, {old.outputs}",
+                )
 
     def phases(self) -> Iterator[tuple[str, str]]:
         view = self.life.view
@@ -94,9 +131,9 @@ class _Case:
             step = self.step(place)
             if step is None or step.phase != "Succeeded" or want.operator == "review":
                 continue
-            spent += want.tokens
+            spent += 0 if self._is_kept(place) or not step.history else want.tokens
             value = step.outputs.get("value")
-            if not any(one.what == "end" and one.data[1] == value for one in self.of[place]):
+            if not any(one.place == place and one.what == "end" and one.data[1] == value for one in self.ever):
                 yield "wrong value", f"{place} has {value}, which none of its attempts gave"
         for entry in self.entries:
             want = self.drawn.places.get(entry.place) if entry.what == "begin" else None
@@ -118,6 +155,9 @@ class _Case:
         """What was in the file when a process ended stays there, and does not begin any more."""
         before: frozenset[Any] = frozenset()
         known: dict[str, int] = {}
+        if self.above is not None:  # what succeeded in a capsule that did not is taken over in it
+            inner = (place for place in self.drawn.places if place.startswith("."))
+            known = {place: 0 for place in inner if (old := self.above.step(place)) and old.phase == "Succeeded"}
         for until, rows in self.life.rows:
             for place, phase in before - rows:
                 yield "lost", f"{place} was recorded as {phase}, and is not any more"
@@ -149,7 +189,7 @@ class _Case:
 
     def attempts(self) -> Iterator[tuple[str, str]]:
         for place, want in self.drawn.places.items():
-            step = self.step(place)
+            step = None if self._is_kept(place) else self.step(place)
             begun = [one.data[0] for one in self.of[place] if one.what == "begin"]
             if len(set(begun)) != len(begun):
                 yield "too many attempts", f"{place} began these attempts: {begun}"
@@ -178,7 +218,7 @@ class _Case:
     def gates(self) -> Iterator[tuple[str, str]]:
         agreed: dict[str, set[str]] = defaultdict(set)
         asked: dict[str, int] = {}
-        for entry in self.entries:
+        for entry in self.ever:
             if entry.what == "answers":  # before the decision is written: whether it was is not always known
                 agreed[entry.place].add(entry.data)
             elif entry.what == "told attempt":

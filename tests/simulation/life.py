@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plans import Drawn, draw_plan
-from world import Weather, World
+from plans import GOOD, Drawn, draw_plan
+from world import Entry, Weather, World
 
 from somagent.workflows.engines.protocol import RunView
 
@@ -25,6 +25,26 @@ class Life:
     error: str = ""
     cancelled_us: int = 0  # when somebody asked for it
     rows: list[tuple[int, frozenset[Any]]] = field(default_factory=list)  # results in the file after each process
+    before: Life | None = None  # the run that this one is a retry of
+    first: int = 0  # where in the world's log it begins
+    last: int | None = None
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Its part of the world's log."""
+        return self.world.entries[self.first : self.last]
+
+    @property
+    def acts(self) -> list[Life]:
+        """The runs that it goes back to, and itself."""
+        return [*self.before.acts, self] if self.before is not None else [self]
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The steps that a retry takes over."""
+        steps = self.before.view.steps if self.before is not None and self.before.view is not None else []
+        nodes = {node.id for node in self.drawn.plan.nodes}  # `finally` runs in every run
+        return frozenset(step.id for step in steps if step.phase in GOOD and step.id in nodes)
 
 
 def live(seed: int, folder: Path) -> Life:
@@ -42,6 +62,7 @@ def live(seed: int, folder: Path) -> Life:
     outside.start(cast.live())
     try:
         world.run(outside)
+        life = cast.life
         if isinstance(outside.result, BaseException):
             life.error = outside.over
     except Exception as error:

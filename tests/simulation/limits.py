@@ -16,9 +16,9 @@ def too_much(life: Life) -> Iterator[str]:
     drawn = life.drawn
     at_work: dict[int, Counter[str]] = defaultdict(Counter)
     limits = {name.partition(".")[2]: one for name, one in drawn.limits.resources.items()}
-    paused = {entry.process for entry in life.world.entries if entry.what == "pause"}
+    paused = {entry.process for entry in life.entries if entry.what == "pause"}
     begun: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for entry in life.world.entries:
+    for entry in life.entries:
         own, want = at_work[entry.process], drawn.places.get(entry.place)
         if want is None or entry.what not in {"begin", "end", "failed", "cut off"}:
             continue

@@ -29,7 +29,7 @@ from life import Life, live  # noqa: E402
 
 _TOGETHER = 200  # seeds in one real process: what died in them is kept until it ends
 _SHOWN = 40
-_COUNTED = ("process", "died", "begin", "commit", "decided", "pause", "cancel", "refused by the disk")
+_COUNTED = ("process", "died", "begin", "commit", "decided", "pause", "cancel", "retry", "refused by the disk")
 
 
 def lived(seed: int, folder: Path) -> Life:
@@ -44,6 +44,7 @@ def counted(life: Life) -> Counter[str]:
     """How much happened."""
     found = Counter(entry.what for entry in life.world.entries)
     found["died"] = sum(process.over == "died" for process in life.world.processes)
+    found["retry"] = len(life.acts) - 1
     found["process"] = len(life.world.processes) - 1
     return found
 
@@ -159,7 +160,11 @@ def campaign(arguments: argparse.Namespace) -> int:
     rows: list[tuple[str, Any]] = [("seeds", total["seeds"]), ("processes", total["process"])]
     rows += [("killed processes", total["died"]), ("attempts", total["begin"]), ("commits", total["commit"])]
     rows += [("decisions", total["decided"]), ("stopped processes that went on", total["pause"])]
-    rows += [("cancelled runs", total["cancel"]), ("commits that the disk refused", total["refused by the disk"])]
+    rows += [
+        ("cancelled runs", total["cancel"]),
+        ("retries", total["retry"]),
+        ("commits that the disk refused", total["refused by the disk"]),
+    ]
     rows += [(kind, faults[kind]) for kind in FAULTS] + [("seconds", round(took_s))]
     for name, count in rows:
         print(f"{name:<40} {count:>10,}")

@@ -14,7 +14,7 @@ _FAILED = ("failed", "cut off")
 
 def untimely(life: Life, of: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
     """What happened too early, too late, or not when it was due."""
-    disturbed = {one.process for one in life.world.entries if one.what == "pause"}
+    disturbed = {one.process for one in life.entries if one.what == "pause"}
     stopped = _stopped(life)
     for place, want in life.drawn.places.items():
         yield from _cuts(place, want, of[place], disturbed, stopped)
@@ -24,7 +24,7 @@ def untimely(life: Life, of: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
 def _stopped(life: Life) -> dict[int, int]:
     """When each process was given a reason to cut its work off."""
     found: dict[int, int] = {}
-    for entry in life.world.entries:
+    for entry in life.entries:
         if entry.what in {"refused by the disk", "is told to stop"}:
             found.setdefault(entry.process, entry.at_us)
         elif entry.what == "asks to cancel":
@@ -77,7 +77,7 @@ def _was_full(life: Life, place: str, want: Want, process: int, at_us: int) -> b
     if f"operators.{want.operator}" in life.drawn.limits.resources:
         return True
     at_work: dict[str, Any] = {}
-    for entry in life.world.entries:
+    for entry in life.entries:
         if entry.at_us > at_us:
             break
         if entry.process != process:

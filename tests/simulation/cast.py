@@ -21,7 +21,7 @@ from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.engine import LocalEngine
 from somagent.workflows.engines.local.schema import open_reader
 from somagent.workflows.engines.local.worker import Worker
-from somagent.workflows.engines.protocol import DecisionRefused, EngineError, RunView, StepView
+from somagent.workflows.engines.protocol import DecisionRefused, EngineError, RunView, StepView, UnknownRun
 from somagent.workflows.pursuing import pursue
 
 LEASE_S = 1.0
@@ -181,7 +181,7 @@ class Cast:
                 async with make() as engine:
                     try:
                         await engine.signal(self.life.run + above, decision)
-                    except DecisionRefused as refused:
+                    except (DecisionRefused, UnknownRun) as refused:  # a retry may not have come so far
                         return f"refused: {refused}"
                 return "accepted"
 

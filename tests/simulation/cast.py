@@ -1,4 +1,7 @@
-"""Who acts in a life: processes that work on the run, one after another or beside each other, and people."""
+"""Who acts in a life: processes that work on the run, one after another or beside each other, and people.
+
+A plan is submitted, processes work on it and die, people decide, until it has ended; all as drawn.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from typing import Any
 from faults import fault
 from life import Life
 from machine import Connections, Deaths, SimulatedStore
-from plans import PEOPLE
+from plans import PEOPLE, draw_plan
 from work import operators, place_of
-from world import Process
+from world import Process, Weather, World
 
 from somagent.operators.runner.records import Decision, StepKey
 from somagent.workflows.engines.clock import Clock
@@ -182,7 +185,7 @@ class Cast:
                     try:
                         await engine.signal(self.life.run + above, decision)
                     except (DecisionRefused, UnknownRun) as refused:  # a retry may not have come so far
-                        return f"refused: {refused}"
+                        return f"refused: {type(refused).__name__}"
                 return "accepted"
 
             self.world.log(self.outside, "answers", place, person)
@@ -196,7 +199,7 @@ class Cast:
                 try:
                     await engine.cancel(self.life.run, by="bob")
                 except EngineError as refused:
-                    return f"refused: {refused}"
+                    return f"refused: {type(refused).__name__}"
             return "accepted"
 
         self.life.cancelled_us = self.world.now_us
@@ -241,3 +244,26 @@ class Maker:
                     self.cast.told_waiting(place)
 
         self.process.after = heard
+
+
+def live(seed: int, folder: Path) -> Life:
+    """Lives the life of a seed in an empty folder."""
+    draw = random.Random(f"life {seed}")
+    weather = Weather(in_order=draw.random() < 0.4, commit_us=draw.choice([0, 0, 3_000, 40_000]))
+    weather.thread_us = draw.choice([0, 2_000])
+    world = World(seed, weather)
+    hasty = draw.random() < 0.5  # a process that is stopped for a while misses its deadlines, so it is one or the other
+    life = Life(seed, draw_plan(draw, hasty=hasty), world)
+    outside = world.process("world")
+    cast = Cast(life, outside, folder, pauses=not hasty)
+    outside.start(cast.live())
+    try:
+        world.run(outside)
+        life = cast.life
+        if isinstance(outside.result, BaseException):
+            life.error = f"{outside.over}: {outside.result}"
+    except Exception as error:
+        life.error = f"{type(error).__name__}: {error}"
+    finally:
+        cast.close()
+    return life

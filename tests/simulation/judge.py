@@ -246,7 +246,7 @@ class _Case:
             if process.loop.errors:
                 yield "left behind", f"process {process.number}: {process.loop.errors}"
             if process.over.startswith("failed") and not process.over.startswith(_EXPECTED):
-                yield "wrong end", f"process {process.number} ({process.name}) {process.over}"
+                yield "wrong end", f"process {process.number} ({process.name}) {process.over}: {process.result}"
         for entry in self.entries:
             if entry.what == "over" and entry.process and entry.data[1]:
                 yield "left behind", f"process {entry.process} left {entry.data[1]} tasks"

@@ -1,21 +1,19 @@
-"""One life: a plan is submitted, processes work on it and die, people decide, until it has ended; all as drawn."""
+"""What the judge gets of one life: the plan, the world with its log, what was in the file, and the final view."""
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from plans import GOOD, Drawn, draw_plan
-from world import Entry, Weather, World
+from plans import GOOD, Drawn
+from world import Entry, World
 
 from somagent.workflows.engines.protocol import RunView
 
 
 @dataclass
 class Life:
-    """What the judge gets."""
+    """One run in its world."""
 
     seed: int
     drawn: Drawn
@@ -45,28 +43,3 @@ class Life:
         steps = self.before.view.steps if self.before is not None and self.before.view is not None else []
         nodes = {node.id for node in self.drawn.plan.nodes}  # `finally` runs in every run
         return frozenset(step.id for step in steps if step.phase in GOOD and step.id in nodes)
-
-
-def live(seed: int, folder: Path) -> Life:
-    """Lives the life of a seed in an empty folder."""
-    from cast import Cast
-
-    draw = random.Random(f"life {seed}")
-    weather = Weather(in_order=draw.random() < 0.4, commit_us=draw.choice([0, 0, 3_000, 40_000]))
-    weather.thread_us = draw.choice([0, 2_000])
-    world = World(seed, weather)
-    hasty = draw.random() < 0.5  # a process that is stopped for a while misses its deadlines, so it is one or the other
-    life = Life(seed, draw_plan(draw, hasty=hasty), world)
-    outside = world.process("world")
-    cast = Cast(life, outside, folder, pauses=not hasty)
-    outside.start(cast.live())
-    try:
-        world.run(outside)
-        life = cast.life
-        if isinstance(outside.result, BaseException):
-            life.error = outside.over
-    except Exception as error:
-        life.error = f"{type(error).__name__}: {error}"
-    finally:
-        cast.close()
-    return life

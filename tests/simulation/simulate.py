@@ -23,9 +23,10 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "chaos")]
 
 import jobs  # noqa: E402
+from cast import live  # noqa: E402
 from found import FOUND  # noqa: E402
 from judge import FAULTS, judge  # noqa: E402
-from life import Life, live  # noqa: E402
+from life import Life  # noqa: E402
 
 _TOGETHER = 200  # seeds in one real process: what died in them is kept until it ends
 _SHOWN = 40

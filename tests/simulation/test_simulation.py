@@ -24,7 +24,7 @@ def test_runs_in_simulated_worlds_come_out_right():
 
 
 def test_the_same_seed_is_the_same_world_in_every_process():
-    first, second = (simulated("--digests", "--seeds", 12, "--seed", 7, hash_seed=one) for one in ("1", "2"))
+    first, second = (simulated("--digests", "--seeds", 12, "--seed", 4232, hash_seed=one) for one in ("1", "2"))
     assert first == second
     assert [len(line.split()) for line in first.splitlines()] == [2] * 12
 

@@ -104,7 +104,7 @@ class Process:
         if left:
             self.world.graves.append(self)
         told = [one for one in left if one.cancelling()]  # `asyncio.run` waits for them
-        how = f"failed: {type(error).__name__}: {error}" if error is not None else "ended"
+        how = f"failed: {type(error).__name__}" if error is not None else "ended"  # its text has a folder's name
         self._end(how, len(left) - len(told))
 
     def _end(self, how: str, left: int = 0) -> None:

@@ -164,6 +164,29 @@ def test_a_backup_is_of_one_moment_and_runs_again_in_another_database(
             db.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def test_a_backup_of_the_schema_that_every_database_has_is_restored_without_a_complaint(
+    somagent: Shell, tmp_path: Path
+) -> None:
+    address, names = os.environ[VARIABLE], [f"{one}_{tmp_path.name[-40:]}".lower() for one in ("from", "to")]
+    source, target = (address.replace("/postgres?", f"/{name}?") for name in names)
+    with psycopg.connect(address, autocommit=True) as db:
+        for name in names:
+            db.execute(f'CREATE DATABASE "{name}"')
+    try:
+        name = somagent.capsule("quick", "  steps: { a: { script: { run: 'true' } } }\n")
+        path = f"{PROGRAMS}:{os.environ['PATH']}"
+        assert somagent("run", name, SOMAGENT_STORE=source).code == 0
+        assert somagent("backup", "copy", SOMAGENT_STORE=source, PATH=path).code == 0
+        dump = somagent.folder / "copy" / "database.dump"
+        subprocess.run([PROGRAMS / "pg_restore", "--no-owner", f"--dbname={target}", dump], check=True)
+        assert somagent("doctor", "--data-dir", "copy", SOMAGENT_STORE=target).code == 0
+        assert somagent("rerun", "last", "--data-dir", "copy", SOMAGENT_STORE=target).code == 0
+    finally:
+        with psycopg.connect(address, autocommit=True) as db:
+            for name in names:
+                db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
 def test_a_password_is_no_argument_of_another_program(somagent: Shell, store: str, three: list[str]) -> None:
     programs = somagent.folder / "programs"
     programs.mkdir()

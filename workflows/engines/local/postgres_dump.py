@@ -23,7 +23,9 @@ def dump(db: Any, store: Store, target: Path) -> None:
     """
     (schema,) = db.execute("SELECT current_schema()").fetchone()
     (snapshot,) = db.execute("SELECT pg_export_snapshot()").fetchone()
-    command = [PROGRAM, "--format=custom", "--no-owner", f"--schema={schema}", f"--file={target}"]
+    # `public` is there already where it is restored, and would be made anew.
+    chosen = "--table=public.*" if schema == "public" else f"--schema={schema}"
+    command = [PROGRAM, "--format=custom", "--no-owner", chosen, f"--file={target}"]
     program = shutil.which(PROGRAM)
     if program is None:
         by_hand = shlex.join([*command[:-1], "--file=database.dump", store.where])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from somagent.operators.runner.folders import remove_tree
 from somagent.workflows.engines.lease import LENGTH_S
+from somagent.workflows.engines.local.faults import storing
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.upkeep.references import referenced
@@ -55,7 +56,8 @@ def prune(place: Path | Store, before: datetime, keep: int = 0, *, dry_run: bool
         with closing(store.writer()) as db:
             if not dry_run:
                 store.begin(db, ["lease"], None, flush=True)
-                epoch = lease.take(db)
+                with storing(store.directory):
+                    epoch = lease.take(db)
                 db.execute("COMMIT")
                 lease.keep(lambda: None)
             store.begin(db, ["prune"], epoch, flush=True)

@@ -73,7 +73,7 @@ class Following:
         while True:
             if version != (version := self._rows.version()) or not self.phase:
                 with self._rows.snapshot():
-                    told = sorted(self._news(), key=lambda event: event.at)
+                    told = _in_order(list(self._news()))
                     self.phase = self._end()
                 for event in told:
                     yield event
@@ -136,6 +136,12 @@ class Following:
                 if attempt.waiting is not None or attempt.retry_at is not None:
                     yield events.left(attempt)
             seen.last = max(seen.last, seq)
+
+
+def _in_order(told: list[Event]) -> list[Event]:
+    """By time. A step may begin in the moment of the result that lets it begin: that result is told first."""
+    begun = {(event.key, event.at) for event in told if event.kind == "attempt"}
+    return sorted(told, key=lambda event: (event.at, event.kind != "result" or (event.key, event.at) in begun))
 
 
 @contextmanager

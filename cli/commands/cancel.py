@@ -8,7 +8,7 @@ from argparse import Namespace
 from somagent.cli.compiling import installed
 from somagent.cli.deciding import written_down
 from somagent.cli.exits import Exit
-from somagent.cli.identity import acting
+from somagent.cli.identity import acting, proof
 from somagent.cli.runs import open_engine
 from somagent.cli.streams import endure
 from somagent.cli.working import work
@@ -20,7 +20,7 @@ def run(arguments: Namespace) -> int:
     """Exit 0 when the run is cancelled or will be by the process that works on it."""
     engine = open_engine(arguments, installed().operators)
     run_id = find_run(engine, arguments.run)
-    asyncio.run(engine.cancel(run_id, by=acting(arguments).name))
+    asyncio.run(engine.cancel(run_id, by=acting(arguments).name, token=proof(arguments)))
     endure()
     view = engine.view(run_id)
     if view.held_by is not None:

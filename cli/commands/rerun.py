@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from somagent.cli.compiling import installed
-from somagent.cli.identity import starting
+from somagent.cli.identity import proof, starting
 from somagent.cli.runs import open_engine
 from somagent.cli.working import begin
 from somagent.workflows.engines.run_names import find_run
@@ -19,6 +19,6 @@ def run(arguments: Namespace) -> int:
     submitter = starting(arguments)
 
     async def start() -> str:
-        return await engine.rerun(run_id, submitter=submitter)
+        return await engine.rerun(run_id, submitter=submitter, token=proof(arguments))
 
     return begin(engine, start, arguments)

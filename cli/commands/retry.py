@@ -12,7 +12,7 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed, planned
 from somagent.cli.exits import Exit, UserError
 from somagent.cli.given import given_inputs
-from somagent.cli.identity import starting
+from somagent.cli.identity import proof, starting
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import open_engine
 from somagent.cli.way_on import way_on
@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> int:
 
     async def start() -> str:
         return await engine.retry_from(
-            run_id, arguments.step, plan=plan, inputs=inputs, files=files, submitter=submitter
+            run_id, arguments.step, plan=plan, inputs=inputs, files=files, submitter=submitter, token=proof(arguments)
         )
 
     return begin(engine, start, arguments)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from somagent.cli.compiling import installed, planned
 from somagent.cli.given import given_inputs
-from somagent.cli.identity import acting
+from somagent.cli.identity import acting, proof
 from somagent.cli.interrupted import offered
 from somagent.cli.runs import open_engine
 from somagent.cli.working import begin
@@ -32,6 +32,7 @@ def run(arguments: Namespace) -> int:
             if chosen is not None:
                 return chosen
         source = "" if arguments.capsule == "-" else str(path.resolve())
-        return await engine.submit(plan, inputs, submitter=submitter, files=compilation.contents, source=source)
+        files, token = compilation.contents, proof(arguments)
+        return await engine.submit(plan, inputs, submitter=submitter, files=files, source=source, token=token)
 
     return begin(engine, start, arguments)

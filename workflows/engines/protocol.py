@@ -115,13 +115,24 @@ class Engine(Protocol):
     **Errors.** A mistake of the caller's and a fault outside are `EngineError`s, whose message says what to do;
     `UnknownRun` when no run has the id. A step that fails raises nothing: it is in the view.
 
+    **People.** Where the engine is told who is to be believed (`somagent.workflows.identity`), it is the engine that
+    finds out who starts, decides and cancels, by the signed `token` or the account: what its caller says of the person
+    counts for nothing, and another name is refused.
+
     **Units.** Times are UTC with a time zone, by the engine's clock; amounts are tokens and millionths of the
     currency. Values are JSON; an output of a step that has more than 64 KiB is shown as `{"$content": DIGEST}`, the
     outputs of a run are shown whole.
     """
 
     async def submit(
-        self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes], source: str = ""
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        *,
+        submitter: str,
+        files: Mapping[str, bytes],
+        source: str = "",
+        token: str | None = None,
     ) -> str:
         """Stores the plan, its files and inputs as a new run, which is `Pending`, and returns the run's id.
 
@@ -145,17 +156,13 @@ class Engine(Protocol):
     async def signal(self, run_id: str, decision: Decision, *, token: str | None = None) -> None:
         """Writes a person's decision down; the step that waits for it goes on.
 
-        Where the engine is told who is to be believed (`somagent.workflows.identity`), it is the engine that finds out
-        who decides, by the signed `token` or the account: what the decision says of the person counts for nothing, and
-        another name is refused.
-
         Raises `DecisionRefused`, and writes nothing, when the step does not wait, the person may not decide, has
         decided on this question already, or the time to decide has passed (`somagent.operators.deciding.objection`,
         which the step asks again). The first rejection ends the step; a decision is for one question only.
         """
         ...
 
-    async def cancel(self, run_id: str, *, by: str) -> None:
+    async def cancel(self, run_id: str, *, by: str, token: str | None = None) -> None:
         """Asks the run to stop, and returns when that is written down, not when it has stopped.
 
         What is recorded stays. What is at work is cut off, what waits is given up, what comes after is omitted; then
@@ -173,6 +180,7 @@ class Engine(Protocol):
         inputs: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
         submitter: str = "",
+        token: str | None = None,
     ) -> str:
         """Stores a new run of the same plan and inputs, or of those given, and returns its id.
 
@@ -185,7 +193,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def rerun(self, run_id: str, *, submitter: str = "") -> str:
+    async def rerun(self, run_id: str, *, submitter: str = "", token: str | None = None) -> str:
         """Stores a new run of the same plan and inputs that takes nothing over, and returns its id.
 
         `submitter` as in `retry_from`.

@@ -95,7 +95,7 @@ class Run(Generic[T]):
         """Asks the run to stop, and returns when that is written down; what is recorded stays, `finally` runs."""
         who = self._runs.acting(by, token)
         async with self._runs.writing() as engine:
-            await engine.cancel(self.id, by=who.name)
+            await engine.cancel(self.id, by=who.name, token=self._runs.proof(token))
             self._runs.go_on(self.id)
 
     async def retry(
@@ -121,7 +121,15 @@ class Run(Generic[T]):
             kept = {name: value for name, value in before.run.inputs.items() if name in of.inputs}
             accepted = accept_inputs(of, kept | dict(inputs or {}), Path.cwd(), how=by_argument)
         async with self._runs.writing() as engine:
-            new = await engine.retry_from(self.id, step, plan=plan, inputs=accepted, files=files, submitter=who.name)
+            new = await engine.retry_from(
+                self.id,
+                step,
+                plan=plan,
+                inputs=accepted,
+                files=files,
+                submitter=who.name,
+                token=self._runs.proof(token),
+            )
             self._runs.begin(new)
         return Run(self._runs, new, self._outputs)
 
@@ -129,7 +137,7 @@ class Run(Generic[T]):
         """Starts a new run of the same plan and inputs that takes nothing over."""
         who = self._runs.acting(submitter, token)
         async with self._runs.writing() as engine:
-            new = await engine.rerun(self.id, submitter=who.name)
+            new = await engine.rerun(self.id, submitter=who.name, token=self._runs.proof(token))
             self._runs.begin(new)
         return Run(self._runs, new, self._outputs)
 

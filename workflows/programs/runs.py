@@ -126,7 +126,14 @@ class Runs:
         accepted = accept_inputs(made.plan, inputs or {}, Path.cwd(), how=by_argument)
         who = self.acting(submitter, token)
         async with self.writing() as engine:
-            run_id = await engine.submit(made.plan, accepted, submitter=who.name, files=made.files, source=made.path)
+            run_id = await engine.submit(
+                made.plan,
+                accepted,
+                submitter=who.name,
+                files=made.files,
+                source=made.path,
+                token=self.proof(token),
+            )
             self.begin(run_id)
         return Run(self, run_id, outputs)
 

@@ -36,7 +36,7 @@ from somagent.workflows.engines.local.recovery import recover
 from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Db, Lease, Store
-from somagent.workflows.engines.local.vouching import vouched
+from somagent.workflows.engines.local.vouching import vouched, vouched_name
 from somagent.workflows.engines.local.writer import Crash, Name, survive
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
@@ -123,9 +123,17 @@ class LocalEngine:
         rules.check_runnable(plan, self._operators)
 
     async def submit(
-        self, plan: Plan, inputs: Mapping[str, Any], *, submitter: str, files: Mapping[str, bytes], source: str = ""
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        *,
+        submitter: str,
+        files: Mapping[str, bytes],
+        source: str = "",
+        token: str | None = None,
     ) -> str:
         """Stores the plan, its files (content by path) and inputs as a new run and returns the run's id."""
+        submitter = vouched_name(self._directory, submitter, token, "start a run")
         self._store(plan, files)
         return await self._submit(plan, inputs, submitter, source=source)
 
@@ -138,14 +146,15 @@ class LocalEngine:
         inputs: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
         submitter: str = "",
+        token: str | None = None,
     ) -> str:
         """A new run that takes over what can be kept (`taken_over` says what)."""
         new = self.taken_over(run_id, step, plan=plan, inputs=inputs)
+        who = vouched_name(self._directory, submitter or new.old.submitter, token, "start a run")
         if plan is not None:
             self._store(plan, files or {})
         rows = {"results": new.results, "decisions": new.decisions, "stands_on": run_id}
-        who, source = submitter or new.old.submitter, new.old.source
-        return await self._submit(new.plan, new.inputs, who, source=source, retry_of=run_id, **rows)
+        return await self._submit(new.plan, new.inputs, who, source=new.old.source, retry_of=run_id, **rows)
 
     def taken_over(
         self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
@@ -156,12 +165,13 @@ class LocalEngine:
         submission.check_whole(old.run)
         return take_over(old, step, plan, inputs)
 
-    async def rerun(self, run_id: str, *, submitter: str = "") -> str:
+    async def rerun(self, run_id: str, *, submitter: str = "", token: str | None = None) -> str:
         """A new run of the same plan and inputs that takes nothing over."""
         with reading.opened(self.store) as rows, rows.snapshot():
             old, plan = rows.run(run_id).run, rows.plan(run_id)
         submission.check_whole(old)
-        return await self._submit(plan, old.inputs, submitter or old.submitter, source=old.source, stands_on=run_id)
+        who = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
+        return await self._submit(plan, old.inputs, who, source=old.source, stands_on=run_id)
 
     def watch(self, run_id: str) -> Watch:
         """What happens in this process from now on, until the run ends, is stopped, or only waits for people."""
@@ -182,9 +192,10 @@ class LocalEngine:
         self._watches.tell(events.decided(run_id, decision))
         self._look(run)
 
-    async def cancel(self, run_id: str, *, by: str) -> None:
+    async def cancel(self, run_id: str, *, by: str, token: str | None = None) -> None:
         """Asks the run to stop. A process at work on it does so at once; else the next `run` ends it."""
         submission.check_whole(self._known(run_id).run)
+        by = vouched_name(self._directory, by, token, "cancel")
         at = self._clock.now()
         await self._writable().write("cancel", lambda db: submission.write_cancel(db, run_id, by, at))
         if run_id in self._executions:

@@ -125,7 +125,8 @@ def test_a_run_whose_task_is_cancelled_can_be_gone_on_with(make_engine, go, make
                 make_plan(note("done"), note("slow", "done", seconds=0.6)), {}, submitter="ada", files={}
             )
             work = asyncio.create_task(engine.run(run))
-            await until(lambda: engine.view(run).steps[1].phase == "Running")
+            marks = tmp_path / "marks"
+            await until(lambda: marks.exists() and "began slow 1" in marks.read_text())
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             stopped = engine.view(run)

@@ -14,7 +14,7 @@ _FAILED = ("failed", "cut off")
 
 def untimely(life: Life, of: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
     """What happened too early, too late, or not when it was due."""
-    disturbed = {one.process for one in life.entries if one.what == "pause"}
+    disturbed = {one.process for one in life.entries if one.what in {"pause", "refused by the disk"}}
     stopped = _stopped(life)
     for place, want in life.drawn.places.items():
         yield from _cuts(place, want, of[place], disturbed, stopped)

@@ -37,7 +37,7 @@ class Step(Struct, frozen=True, kw_only=True):
     folder: Path  # this attempt's own; see `own_folder`
     log: StepLog
     contents: Contents
-    deadline: datetime  # the attempt is cut off then
+    time_s: float  # the attempt is cut off after so many seconds, by the clock that nobody sets
     decisions: tuple[Decision, ...] = ()  # people's answers to `asked` so far, oldest first
     asked: Waiting | None = None  # what this operator asked people when the step last parked
     now: Callable[[], datetime]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
@@ -191,19 +192,21 @@ async def _run(
         folder=folder,
         log=log,
         contents=work.ledger.contents,
-        deadline=work.now() + limit,
+        time_s=limit.total_seconds(),
         decisions=own[0],
         asked=own[1],
         now=work.now,
         vault=Vault(granted_secrets(work.node.node, work.plan, work.run)),
     )
+    clock = asyncio.get_running_loop().time
+    began = clock()
     try:
         for warning in leave.warnings:
             log.line(f"[somagent] {warning}")
         # a capsule ends by itself, with its `finally` steps, when its time is over
         return await operate(operator, arguments, step, None if work.node.node.capsule else limit)
     except StepFailure as fault:
-        over = not work.node.node.capsule or work.now() >= step.deadline
+        over = not work.node.node.capsule or clock() - began >= step.time_s
         if fault.failure_class == "timeout" and limit < timeout and over:
             message = f"{leave.limit}: {fault.message}" if fault.child else leave.limit
             raise StepFailure("budget", message, spent=fault.spent, verdict=fault.verdict, child=fault.child) from None

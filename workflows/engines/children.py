@@ -142,10 +142,8 @@ class Children:
 
     async def _driven(self, run: RunRecord, step: Step) -> RunRow:
         above = self._at_work[step.run.id]
-        left = (step.deadline - step.now()).total_seconds()
-        overtime = Failure(failure_class="timeout", message=f"cut off after {round(left, 1):g} s")
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(left, self.stop, step.key, overtime)
+        overtime = Failure(failure_class="timeout", message=f"cut off after {round(step.time_s, 1):g} s")
+        timer = asyncio.get_running_loop().call_later(step.time_s, self.stop, step.key, overtime)
         try:
             await self._work(run, above.stopped_for)
         finally:

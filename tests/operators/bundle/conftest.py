@@ -55,7 +55,7 @@ def bundle(tmp_path: Path, contents: Contents) -> Callable[..., Path]:
             folder=folder,
             log=StepLog(tmp_path / "log"),
             contents=contents,
-            deadline=NOW,
+            time_s=60.0,
             now=lambda: NOW,
             vault=Vault(()),
         )

@@ -64,7 +64,7 @@ def step(tmp_path: Path) -> Callable[..., Step]:
             folder=folder,
             log=StepLog(tmp_path / "log.txt"),
             contents=Contents(tmp_path / "contents"),
-            deadline=NOW,
+            time_s=60.0,
             now=lambda: NOW,
             vault=Vault(()),
         )

@@ -43,7 +43,7 @@ def step(tmp_path: Path) -> Callable[..., Step]:
             folder=folder,
             log=StepLog(tmp_path / "log.txt"),
             contents=Contents(tmp_path / "contents"),
-            deadline=now,
+            time_s=60.0,
             decisions=tuple(decisions),
             asked=asked,
             now=lambda: now,

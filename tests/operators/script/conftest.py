@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Script:
             folder=folder,
             log=StepLog(self.root / "log"),
             contents=self.contents,
-            deadline=NOW + timedelta(minutes=1),
+            time_s=60.0,
             now=lambda: NOW,
             vault=Vault(()),
             **values,

@@ -53,15 +53,15 @@ def _waits(life: Life, place: str, want: Want, entries: Sequence[Entry], disturb
 
     The time is exact in one process, when a place was free, no resource is limited, and commits take no time.
     """
-    due_us, told_by, count = 0, -1, 0
+    due_us, told_by, told, count = 0, -1, 0, 0
     for number, entry in enumerate(entries):
         if entry.what == "told retry":
-            count += 1
+            count, told = count + 1, entry.data[1]
             before = (one for one in reversed(entries[:number]) if one.process == entry.process)
             last = next((one for one in before if one.what in _FAILED), None)
             if last is not None:
                 due_us, told_by = last.at_us + want.backoff_us * 2 ** (count - 1), entry.process
-        elif entry.what == "begin" and due_us:
+        elif entry.what == "begin" and due_us and entry.data[0] > told:  # else it is of one that was stopped for long
             late_us, due_us = entry.at_us - due_us, 0
             if late_us < 0 and not life.world.set_most_us:
                 yield f"{place} was tried again {-late_us} us before its wait was over"

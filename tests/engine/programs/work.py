@@ -24,6 +24,7 @@ from somagent.workflows.engines.protocol import EngineError
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs tests in the background ignores it
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", type=Path)
     parser.add_argument("plan", type=Path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,14 +150,18 @@ def _closed(query: str, values: Any = ()) -> Any:
 
 
 class Deaths:
-    """The hook of an engine: it logs every commit, and ends the process at the place that was drawn."""
+    """The hook of an engine: it logs every commit of what was not refused, and ends the process where it was drawn."""
 
     def __init__(self, process: Process, point: str = "", count: int = 0) -> None:
         self._process, self._point, self._count = process, point, count
+        self._written: Counter[str] = Counter()  # and not committed
 
     def __call__(self, point: str) -> None:
         write, _, moment = point.partition(".")
-        if moment == "committed":
+        if moment == "written":
+            self._written[write] += 1
+        elif moment == "committed" and self._written[write]:
+            self._written[write] -= 1
             self._process.world.log(self._process, "commit", write)
         if point == self._point:
             self._count -= 1

@@ -51,8 +51,24 @@ def test_endless_output_fills_neither_memory_nor_disk(script):
     started = time.monotonic()
     script("head -c 300000000 /dev/zero", step=(step := script.step()))
     assert step.log.path.stat().st_size < 1_100_000
-    assert step.log.path.read_bytes().endswith(b"[log capped at 1048576 bytes; 298951424 bytes dropped]\n")
+    assert b"\n[298951424 bytes are left out here: the log is longer than is kept]\n" in step.log.path.read_bytes()
     assert time.monotonic() - started < 30
+
+
+def test_of_a_long_log_the_end_is_kept_which_says_why(script):
+    script.failure("seq 200000; echo 'FATAL: the schemas differ' >&2; exit 4", step=(step := script.step()))
+    lines = step.log.path.read_text().splitlines()
+    said = next(place for place, line in enumerate(lines) if "left out" in line)
+    assert lines[: said - 1] == [str(one) for one in range(1, said)]
+    assert lines[-1] == "FATAL: the schemas differ"
+    assert lines[said + 1 : -1] == [str(one) for one in range(200001 - (len(lines) - said - 2), 200001)]
+    assert step.log.path.stat().st_size < 1_100_000
+
+
+@pytest.mark.parametrize("size", [1, 982_040, 983_041, 1_048_576])
+def test_a_log_that_fits_is_kept_whole(script, size):
+    script(f"head -c {size} /dev/zero", step=(step := script.step()))
+    assert step.log.path.read_bytes() == bytes(size)
 
 
 def test_children_left_in_the_background_are_ended(script, alive):

@@ -217,7 +217,7 @@ def _look(add: _Adder) -> None:
     runs = add("runs", help="list the runs, newest first")
     runs.add_argument("--all", action="store_true", help="list the runs inside runs as well: those of used capsules")
     runs.add_argument("--waiting", action="store_true", help="list what people are asked: who, since when, until when")
-    runs.add_argument("--limit", type=int, default=0, metavar="N", help="at most N (default: all)")
+    runs.add_argument("--limit", type=_count, default=0, metavar="N", help="at most N (default: all)")
     _store(runs)
     _output(runs)
     show = add("show", help="show a run: its steps, what they gave, and why they failed")

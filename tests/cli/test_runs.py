@@ -81,6 +81,22 @@ def test_a_run_is_found_by_the_beginning_of_its_id(somagent: Shell, gated: str) 
     assert (unknown.code, unknown.err) == (2, "error: there is no run `r-1999` here; `somagent runs` lists them\n")
 
 
+def test_an_empty_id_names_no_run(somagent: Shell, gated: str) -> None:
+    somagent("run", gated)
+    empty = somagent("cancel", "")
+    assert (empty.code, empty.err) == (2, "error: the id of the run is empty; `somagent runs` lists runs\n")
+    assert somagent("runs", "--output", "json").json[0]["phase"] == "Waiting"
+
+
+def test_a_limit_of_nothing_is_refused(somagent: Shell) -> None:
+    for number in ("0", "-1"):
+        refused = somagent("runs", f"--limit={number}")
+        assert (refused.code, refused.err.splitlines()[0]) == (
+            2,
+            f"error: argument --limit: `{number}` is not a whole number from 1 on",
+        )
+
+
 def test_a_failed_run_exits_with_one_and_says_where_to_look(somagent: Shell) -> None:
     name = somagent.capsule("broken", "  steps:\n    boom: { script: { run: 'echo why >&2; exit 3' } }\n")
     failed = somagent("run", name)

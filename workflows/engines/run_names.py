@@ -39,6 +39,8 @@ def find_run(engine: Engine, name: str) -> str:
     ids = [run.id for run in engine.runs(children="." in name)]  # a dot is in the names of runs inside runs only
     if not ids:
         raise UnknownRun("there are no runs here yet; `somagent run CAPSULE` starts one")
+    if not name:  # a variable that is not set, most likely; it must not name the only run that there is
+        raise UnknownRun("the id of the run is empty; `somagent runs` lists runs")
     if name == "last":
         return ids[0]
     if name in ids:

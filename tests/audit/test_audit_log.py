@@ -95,6 +95,8 @@ def test_what_was_done_before_there_was_a_log_is_entered_when_the_journal_is_bro
         ("DELETE FROM audit WHERE seq > 5", "that ana cancelled r-"),
         ("UPDATE runs SET record = replace(record, '\"ana\"', '\"di\"')", "that di started r-"),
         ("UPDATE cancels SET person = 'di'", "that di cancelled r-"),
+        ("UPDATE runs SET record = 'garbage'", "a record of the journal cannot be read (JSON is malformed"),
+        ("UPDATE decisions SET record = '{}'", "a record of the journal cannot be read (Object missing"),
     ],
 )
 def test_what_was_changed_past_the_program_is_named(

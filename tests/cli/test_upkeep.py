@@ -131,6 +131,11 @@ def test_the_doctor_names_what_is_broken_and_whose_it_is(somagent: Shell, three:
     unreadable = somagent("doctor", "--quick")
     assert f"✗ run {three[1]}: a record in `results` cannot be read" in unreadable.out
     assert unreadable.out.count("cannot be read") == 1
+    with journal(somagent) as db:
+        db.execute("DELETE FROM plans")
+    lost = somagent("doctor", "--quick")
+    assert lost.code == 1
+    assert [f"✗ run {run}: its plan is not in the journal" in lost.out for run in three] == [True] * 3
 
 
 def test_mistakes_on_the_command_line_are_said(somagent: Shell) -> None:

@@ -66,7 +66,11 @@ def check(place: Path | Store, head: str = "") -> Checked:
         entries = [msgspec.json.decode(line) for line in _lines(db)]
         if head and head not in {entry["hash"] for entry in entries}:
             return found._replace(fault=f"no entry has the hash {head}: the log was cut off or written anew")
-        return found._replace(fault=_beside(db, entries))
+        try:
+            beside = _beside(db, entries)
+        except msgspec.DecodeError as error:
+            beside = f"a record of the journal cannot be read ({error}); `somagent doctor` names its run"
+        return found._replace(fault=beside)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def _journal(db: Db, store: Store) -> Iterator[Finding]:
 
 
 def _records(db: Db) -> Iterator[Finding]:
-    """Every record can be read, and every plan is what its digest says."""
+    """Every record can be read, and every plan is there and what its digest says."""
     decoders: tuple[tuple[str, str, str, Callable[[bytes], object]], ...] = (
         ("runs", "id", "record", msgspec.json.Decoder(RunRecord).decode),
         ("attempts", "run", "record", decode_attempt),
@@ -127,6 +127,8 @@ def _records(db: Db) -> Iterator[Finding]:
             why = f"its plan cannot be read ({error})"
         if why:
             unreadable |= {run: why for (run,) in db.execute("SELECT id FROM runs WHERE plan = ?", (digest,))}
+    lost = "SELECT id FROM runs WHERE plan NOT IN (SELECT digest FROM plans)"
+    unreadable |= {run: "its plan is not in the journal" for (run,) in db.execute(lost)}
     for run, why in unreadable.items():
         yield Finding(f"run {run}", "broken", why, "others are not touched by it; run its capsule anew")
     if not unreadable:

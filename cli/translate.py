@@ -14,6 +14,7 @@ from somagent.workflows.engines.protocol import (
     EngineError,
     JournalDamaged,
     StorageFull,
+    StorageRefused,
     StoreUnreachable,
 )
 from somagent.workflows.identity import IdentityRefused
@@ -28,6 +29,8 @@ def user_error(error: Exception, arguments: Any = None) -> UserError | None:
     """What the user is told, or None when the error is a fault of ours; `arguments` are those of the command."""
     if isinstance(error, _STORAGE):
         return UserError(str(error), Exit.STORAGE)
+    if isinstance(error, StorageRefused):
+        return UserError(f"{error}; {_ELSEWHERE}", Exit.STORAGE)
     if isinstance(error, InputsRefused):
         return UserError("\n       ".join(error.problems))
     if isinstance(error, EngineError) and isinstance(error.__cause__, OSError):

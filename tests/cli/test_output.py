@@ -218,6 +218,23 @@ def test_a_data_directory_that_is_not_ours_is_one_message(somagent: Shell) -> No
         assert said.count("\n") == 1
 
 
+def test_a_journal_that_may_not_be_written_is_one_message(somagent: Shell) -> None:
+    somagent("run", somagent.capsule("mine", WORKS))
+    files = [somagent.folder / ".somagent", *(somagent.folder / ".somagent").glob("journal.sqlite3*")]
+    modes = [file.stat().st_mode for file in files]
+    for file in files:
+        file.chmod(0o500)
+    try:
+        code, said = _held_by_permissions(somagent, "cancel", "last")
+    finally:
+        for file, mode in zip(files, modes, strict=True):
+            file.chmod(mode)
+    assert code == 5
+    assert "check the permissions" in said
+    assert "--data-dir DIR" in said
+    assert said.count("\n") == 1
+
+
 def test_files_that_cannot_be_written_are_one_message_with_a_way_out(somagent: Shell) -> None:
     somagent("run", somagent.capsule("mine", WORKS))
     report = somagent("report", "last", "--to", "/proc/x.html")

@@ -262,5 +262,9 @@ class JournalDamaged(EngineError):
     """The journal's file cannot be read."""
 
 
+class StorageRefused(EngineError):
+    """The data directory's files may not be opened, or not be written to."""
+
+
 class StorageFull(EngineError):
     """There was no room to write; nothing recorded is lost."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from somagent.operators.runner.folders import NO_ROOM
-from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull
+from somagent.workflows.engines.protocol import EngineError, JournalDamaged, StorageFull, StorageRefused
 
 # Reads that end early or cannot be done are damage; other I/O errors are failed writes.
 _DAMAGE = {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_READ}
@@ -26,9 +26,16 @@ def translated(error: sqlite3.Error, path: Path) -> EngineError:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:  # the last: while it opens the WAL
             return EngineError(f"{path} is locked: another process has been writing to it for too long; try again")
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return EngineError(f"cannot open {path}: {error}; check the permissions of the file and of its folder")
+            return _refused(path, error)
         case _:
             return damaged(path, str(error))
+
+
+def _refused(path: Path, error: sqlite3.Error) -> StorageRefused:
+    with suppress(OSError):
+        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+            return StorageRefused(f"cannot write to {path}: its file system is read-only; mount it for writing")
+    return StorageRefused(f"cannot open {path}: {error}; check the permissions of the file and of its folder")
 
 
 def _permitted(path: Path) -> bool:

@@ -35,7 +35,8 @@ class Family:
     """The processes of a step's attempts, or of the one that `leader` (a process id, and its group's) runs.
 
     Members are marked with the step's `key`, and with a place below `workspace`, since another data directory on this
-    machine may have a run of the same name.
+    machine may have a run of the same name. With the folder of an attempt for a workspace, members are of that attempt:
+    who was stopped for too long ends its own, and not the one of whoever goes on with the run.
     """
 
     def __init__(self, leader: int | None, key: str, workspace: Path) -> None:

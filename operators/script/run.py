@@ -76,7 +76,7 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
             _command(args, step, places, variables),
             cwd=places.work,
             env=variables,
-            family=partial(Family, key=str(step.key), workspace=workspace),
+            family=partial(Family, key=str(step.key), workspace=step.folder),  # not another attempt's, of a new owner
             log=step.log,
             secrets=[*secrets.values()],
             limits=limits,

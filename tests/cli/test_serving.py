@@ -163,6 +163,27 @@ def test_one_that_is_stopped_for_longer_than_its_lease_writes_nothing_when_it_go
     assert first.poll() is None
 
 
+def test_one_that_goes_on_while_another_one_is_at_work_ends_nothing_of_it(
+    somagent: Shell, serve: Serve, wait_until: Wait, said: Callable[[str], list[str]]
+) -> None:
+    mark, go = somagent.folder / "mark", somagent.folder / "go"
+    script = f"echo $SOMAGENT_ATTEMPT >> {mark}; until test -e {go}; do sleep 0.05; done"
+    name = somagent.capsule("long", f"  steps:\n    long: {{ script: {{ run: '{script}' }} }}\n")
+    first = serve("first", "--lease", "1s")
+    wait_until(lambda: "works in" in str(said("first")))
+    second = serve("second", "--lease", "1s")
+    wait_until(lambda: "stands by" in str(said("second")))
+    somagent("run", name, "--detach")
+    wait_until(mark.exists)
+    first.send_signal(signal.SIGSTOP)
+    wait_until(lambda: mark.read_text() == "1\n2\n")
+    first.send_signal(signal.SIGCONT)
+    wait_until(lambda: f"stands by: process {second.pid} works in" in str(said("first")))
+    go.touch()
+    assert somagent("resume", "last").code == 0
+    assert mark.read_text() == "1\n2\n"
+
+
 def test_a_run_beside_another_one_waits_until_that_has_ended(somagent: Shell, wait_until: Wait) -> None:
     go = somagent.folder / "go"
     spec = f"  steps:\n    a: {{ script: {{ run: 'until test -e {go}; do sleep 0.05; done' }} }}\n"

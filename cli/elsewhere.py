@@ -36,8 +36,10 @@ class Watching:
     @contextmanager
     def begins(self, view: RunView, *, elsewhere: bool) -> Iterator[Callable[[Event], None]]:
         """Shows the events; beside another process, says when the run begins later."""
-        self._course.elsewhere = elsewhere
         engine, run_id = self._engine, view.run.id
+        if self._course.elsewhere and not elsewhere:
+            sys.stderr.write(f"note: who worked on {run_id} is gone; it goes on here, and Ctrl-C stops it\n")
+        self._course.elsewhere = elsewhere
         is_there = not elsewhere or engine.server() is not None or engine.view(run_id).held_by is not None
         pid = None if is_there else engine.holder()
         if pid is not None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import digest_of
 from somagent.operators.answers import answer_fault
-from somagent.operators.names import name_fault, person
+from somagent.operators.names import name_fault, person, spelled
 from somagent.operators.runner.records import Decision, Waiting
 
 
@@ -39,7 +39,7 @@ def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
     Named reviewers and members of named groups may decide; when neither is named, anyone.
     """
     if fault := name_fault(decision.by):
-        return fault
+        return fault if spelled(decision.by) else "a decision needs a name"
     if decision.question and decision.question != question_of(waiting):
         return f"{decision.by} answered another question; asked now: {waiting.title}"
     if waiting.due is not None and decision.at >= waiting.due:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+LONGEST = 200
+
 
 def spelled(name: str) -> str:
     """The name as it is written down: composed (Unicode NFC), single blanks, none around it."""
@@ -24,9 +26,11 @@ def person(name: str) -> str:
 
 
 def name_fault(name: str) -> str:
-    """Why nobody can decide under this name, as a sentence without a full stop; empty when somebody can."""
+    """Why nobody can act under this name, as a sentence without a full stop; empty when somebody can."""
     if not spelled(name):
-        return "a decision needs a name"
+        return "it is empty"
+    if len(name) > LONGEST:
+        return f"a name has at most {LONGEST} characters"
     hidden = [one for one in name if not one.isprintable() and unicodedata.category(one) != "Zs"]
     if hidden:
         return f"a name has only characters that can be seen, and U+{ord(hidden[0]):04X} is none"

@@ -127,7 +127,7 @@ def test_one_that_stands_by_takes_over_from_one_that_is_killed(
     serve("second")
     wait_until(lambda: f"stands by: process {first.pid} works in" in str(said("second")))
     somagent("run", somagent.capsule("nap", NAP.replace("MARK", str(mark))), "--detach")
-    wait_until(mark.exists)
+    wait_until(lambda: mark.exists() and mark.read_text() == "1\n")
     first.kill()
     killed = time.monotonic()
     wait_until(lambda: "goes on" in str(said("second")))

@@ -28,6 +28,20 @@ def test_without_a_folder_a_name_is_what_is_said_and_nobody_is_in_a_group(tmp_pa
         who_acts(tmp_path, token="x")
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "it is empty"),
+        (" ", "it is empty"),
+        ("a" * 201, "at most 200 characters"),
+        ("eve\nann", "only characters that can be seen, and U\\+000A is none"),
+    ],
+)
+def test_nobody_acts_under_what_is_no_name(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(IdentityRefused, match=f"nobody acts under this name: .*{why}"):
+        who_acts(tmp_path, said=name)
+
+
 def test_where_groups_are_known_the_account_counts_and_no_other_name(trusting: Trusting) -> None:
     directory = trusting(GROUPS)
     assert who_acts(directory) == Person(account(), ("leads",))

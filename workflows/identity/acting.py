@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from somagent.operators.names import person
+from somagent.operators.names import name_fault, person
 from somagent.workflows.accounts import account
 from somagent.workflows.identity.document import FOLDER, IdentityRefused, Trust, read_trust
 
@@ -37,6 +37,8 @@ def who_acts(
     With tokens configured, the token says who it is. With groups only, it is the account of the operating system. With
     neither it is `said`, else the account, and in no group.
     """
+    if said is not None and (fault := name_fault(said)):
+        raise IdentityRefused(f"nobody acts under this name: {fault}")
     trust = read_trust(directory)
     token = token_of(token_file, token)
     if trust is None or trust.spec.tokens is UNSET:

@@ -20,7 +20,7 @@ from somagent.workflows.engines.parked import news
 from somagent.workflows.engines.protocol import Event, LogChunk
 
 _LOOK_S = 0.15
-_STANDING_BY_S = 3.0  # another process that serves has taken over by then, if there is one
+_STANDING_BY_S = 10.0  # another process that serves has taken over by then, or was started anew
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from somagent.cli.printing import visible
 from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
@@ -20,7 +22,7 @@ from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.local.writer import survive
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.slots import NO_LIMITS
-from somagent.workflows.limits import read_limits
+from somagent.workflows.limits import not_installed, read_limits
 from somagent.workflows.telemetry import observer_of
 
 
@@ -35,13 +37,16 @@ def open_engine(
     """The local engine on the data directory; without operators it can read and decide, not run."""
     store = store_of(arguments)
     observer = observer_of(store)
+    limits = read_limits(data_directory(arguments)) if operators else NO_LIMITS
+    for doubt in not_installed(limits, operators or ()):
+        sys.stderr.write(f"warning: {visible(doubt)}\n")
     return LocalEngine(
         data_directory(arguments),
         operators or {},
         parallel=getattr(arguments, "parallel", None),
         way_on=lambda *words: way_on(arguments, *words),
         lease_s=lease_s,
-        limits=read_limits(data_directory(arguments)) if operators else NO_LIMITS,
+        limits=limits,
         store=store,
         observer=observer,
         crash=observer.passed if observer is not None else survive,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,7 @@ from somagent.capsule_compiler.model.about import about
 from somagent.capsule_compiler.model.capsule import TokenCount
 from somagent.capsule_compiler.model.quantities import count
 from somagent.capsule_compiler.packages.reading import first_mistake, read_document
+from somagent.governance.documents import nearest
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.slots import NO_LIMITS, Limit, Limits
 
@@ -80,6 +81,17 @@ def read_limits(directory: Path) -> Limits:
     }
     resources = {f"{kind}.{name}": _limit(one) for kind, limits in kinds.items() for name, one in limits.items()}
     return Limits(resources, {name: one.max_runs or 0 for name, one in spec.capsules.items() if one.max_runs})
+
+
+def not_installed(limits: Limits, operators: Collection[str]) -> list[str]:
+    """A sentence without a full stop for each operator that is limited and that no step here can have."""
+    named = [name.partition(".")[2] for name in limits.resources if name.startswith("operators.")]
+    found = []
+    for name in (one for one in named if one not in operators):
+        meant = nearest(name, operators)
+        hint = f"; did you mean `{meant}`?" if meant else ""
+        found.append(f"{FILE} limits the operator `{name}`, which is not installed here{hint}")
+    return found
 
 
 def _limit(one: ResourceLimit) -> Limit:

@@ -39,3 +39,12 @@ def test_a_mistake_in_the_limits_is_said_before_anything_runs(somagent: Shell) -
     assert somagent("runs").code == 0
     somagent.write(".somagent/limits.yaml", LIMITS.replace("maxParallel: 1", "maxParallel: 0"))
     assert "limits.yaml:6:28" in somagent("run", "each.capsule.yaml").err
+
+
+def test_a_limit_of_an_operator_that_is_not_here_is_doubted(somagent: Shell) -> None:
+    somagent.write(".somagent/limits.yaml", LIMITS.replace("script:", "scrip:"))
+    doubted = somagent("run", somagent.capsule("each", SPEC))
+    assert doubted.code == 0
+    assert doubted.err == (
+        "warning: limits.yaml limits the operator `scrip`, which is not installed here; did you mean `script`?\n"
+    )

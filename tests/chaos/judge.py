@@ -268,7 +268,8 @@ class _Case:
                 self.judgement.say("duplicate owner", f"process {number} began {len(begun)} steps without the lease")
             for line in begun:
                 for need in (one for every in self._want(line.place).needs for one in self._items(every)):
-                    over = [one.at for one in self.of[need] if one.what in {"end", "failed"}]  # some fail in the end
+                    over = [one.at for one in self.of[need] if one.what == "end"]
+                    over = over or [one.at for one in self.of[need] if one.what == "failed"]  # it fails in the end
                     if over and min(over) > stopped:
                         self.judgement.say("duplicate owner", f"process {number} began {line.place} without the lease")
 

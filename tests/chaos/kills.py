@@ -40,6 +40,9 @@ OPERATOR = HERE / "operator"
 sys.path.append(str(HERE.parent / "support"))
 
 
+_KILLED_TOO = 0.5  # of those who take a lease from a stopped process
+
+
 @contextlib.contextmanager
 def _held(lease: Path) -> Iterator[None]:
     """Holds the lease as a process at work does."""
@@ -100,7 +103,10 @@ class Trial:
         return ended
 
     def _usurp(self, command: tuple[str, ...], moment: float) -> Ended:
-        """Stops the process, lets another one take the lease and end or park, and lets the first one go on."""
+        """Stops the process, lets another one take the lease, and lets the first one go on.
+
+        The other one has ended by then, or the run is parked; or it was killed, and there is something left to do.
+        """
         commands = self.run_command
         first = commands.start(*command)
         if wait_for(first.pid, moment):
@@ -112,13 +118,16 @@ class Trial:
             return commands.wait(first, kill_after_s=moment)
         lease = self.folder / ".somagent" / "lease"
         lease.unlink(missing_ok=True)
-        other = commands("resume", self.course.run, *self.course.parallel)
+        dies = self.draw.uniform(0, self.usual_s) if self.draw.random() < _KILLED_TOO else None
+        other = commands("resume", self.course.run, *self.course.parallel, kill_after_s=dies)
         with _held(lease):  # else it could take the lease again, as it may, and begin what is left
             went_on = time.time()
             os.kill(first.pid, signal.SIGCONT)
             old = commands.wait(first, kill_when_told="took over")
-        if "locked" in other.process.told:  # it had been stopped in the middle of a write: nobody took anything
-            return old
+        if (
+            not other.process.told or "locked" in other.process.told
+        ):  # it was killed too early, or the first one had been
+            return old  # stopped in the middle of a write: nobody took anything
         commands.ended[-1] = old.process._replace(usurped=(stopped, went_on))
         return other
 

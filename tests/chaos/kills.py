@@ -124,10 +124,9 @@ class Trial:
             went_on = time.time()
             os.kill(first.pid, signal.SIGCONT)
             old = commands.wait(first, kill_when_told="took over")
-        if (
-            not other.process.told or "locked" in other.process.told
-        ):  # it was killed too early, or the first one had been
-            return old  # stopped in the middle of a write: nobody took anything
+        # The other one was killed too early, or the first one stopped in the middle of a write: nobody took anything.
+        if not other.process.told or "locked" in other.process.told:
+            return old
         commands.ended[-1] = old.process._replace(usurped=(stopped, went_on))
         return other
 
@@ -233,7 +232,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=4, help="at work at once, on PostgreSQL")
     parser.add_argument("--only", default="", help="draw this one run, as it was told")
     parser.add_argument("--usurping", type=float, default=0.05, help="share of processes that lose their lease instead")
-    parser.add_argument("--first", action="store_true", help="stop at the first fault")
+    parser.add_argument("--until", default="", help="stop at the first fault of these kinds, with commas between")
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to use (default: here)")
     arguments = parser.parse_args()
     with_operator()
@@ -258,7 +257,8 @@ def _gather(arguments: argparse.Namespace) -> tuple[Counter[str], list[Any], flo
             counted["trials"] += 1
             if counted["trials"] % 250 == 0:
                 print(f"{counted['kills']:,} kills, {len(faulty)} faulty runs", file=sys.stderr, flush=True)
-            if counted["kills"] >= arguments.kills or arguments.only or (faulty and arguments.first):
+            looked_for = any(kind in arguments.until.split(",") for kind, _ in line["faults"])
+            if counted["kills"] >= arguments.kills or arguments.only or looked_for:
                 break
     return counted, faulty, time.monotonic() - start
 

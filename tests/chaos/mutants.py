@@ -61,7 +61,8 @@ def caught_by(name: str, arguments: argparse.Namespace) -> Iterator[bool]:
         folder = Path(temporary)
         broken(name, folder)
         if arguments.kills:
-            kills = ("--kills", str(arguments.kills), "--first", *ON.get(name, ("--usurping", "0.2")))
+            until = ("--kills", str(arguments.kills), "--until", ",".join(EXPECTED[name]))
+            kills = (*until, *ON.get(name, ("--usurping", "0.2")))
             yield _catches(f"{name}, killed", folder, [HERE / "kills.py", *jobs, *kills], EXPECTED[name])
         if arguments.seeds and name in SIMULATED:
             simulate = HERE.parent / "simulation" / "simulate.py"

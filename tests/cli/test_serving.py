@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from somagent_shell import COMMAND, Shell
+from servers import Serve, serving
+from somagent_shell import Shell
 from terminal import Terminal
 
 Wait = Callable[[Callable[[], bool]], None]
-Serve = Callable[..., subprocess.Popen[str]]
 
 NAP = """\
   steps:
@@ -32,20 +31,8 @@ WORDS = """\
 @pytest.fixture
 def serve(somagent: Shell) -> Iterator[Serve]:
     """Starts `serve --engine`; what it says goes to `NAME.log`."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(name: str, *options: str) -> subprocess.Popen[str]:
-        with (somagent.folder / f"{name}.log").open("w") as log:
-            command = [str(COMMAND), "serve", "--engine", *options]
-            started.append(
-                subprocess.Popen(command, cwd=somagent.folder, stderr=log, env=somagent.environment(), text=True)
-            )
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
+    with serving(somagent) as begin:
+        yield begin
 
 
 @pytest.fixture

@@ -8,19 +8,12 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from small_capsules import MAKES
 from somagent_shell import Shell
 
 from somagent.workflows.engines.local.upkeep.prune import TABLES_OF_RUNS
 
 Wait = Callable[[Callable[[], bool]], None]
-MAKES = """\
-  inputs: { word: { type: string } }
-  steps:
-    made:
-      script: { run: 'mkdir f; echo "$WORD" > f/x; seq 20000 > f/y', env: { WORD: "${{ inputs.word }}" } }
-      outputs: { f: { type: artifact, path: f } }
-  outputs: { f: "${{ steps.made.f }}" }
-"""
 
 
 def objects(somagent: Shell, folder: str = ".somagent") -> set[str]:

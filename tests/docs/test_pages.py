@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import DOCS, EXAMPLES, REPOSITORY, Page, is_part, lay_out, normal, not_shown, read_session, replay
+from pages import DOCS, EXAMPLES, REPOSITORY, Page, is_part, not_shown, read_session, replayed
 from somagent_shell import Shell
 
 PAGES = [
@@ -66,15 +66,9 @@ def test_every_message_in_troubleshooting_is_printed_somewhere() -> None:
     ("page", "group"), SESSIONS, ids=[f"{page.name}/{group[0].name.partition('.')[0]}" for page, group in SESSIONS]
 )
 def test_a_session_prints_what_is_shown(page: Page, group: list[Path], somagent: Shell, request) -> None:
-    lay_out(page, somagent.folder)
-    recorded = [path.read_text(encoding="utf-8") for path in group]
-    printed = [replay(read_session(text), somagent) for text in recorded]
-    if request.config.getoption("--write-goldens") and normal(printed) != normal(recorded):
-        for path, old, new in zip(group, recorded, printed, strict=True):
-            path.write_text(new, encoding="utf-8")
-            page.show(old, new)
-        return
-    assert normal(printed) == normal(recorded)
+    write = request.config.getoption("--write-goldens")
+    printed, recorded = replayed(page, group, somagent, write=write)
+    assert printed == recorded
 
 
 LOOKING = """\

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from databases import VARIABLE, address_for, server
-from somagent_shell import COMMAND, Shell
-
-Serve = Callable[[str], subprocess.Popen[str]]
+from servers import Serve, serving
+from somagent_shell import Shell
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +31,8 @@ def store(database: None, tmp_path: Path) -> str:
 @pytest.fixture
 def serve(somagent: Shell, store: str) -> Iterator[Serve]:
     """Starts a worker; what it says goes to `NAME.log`."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(name: str) -> subprocess.Popen[str]:
-        with (somagent.folder / f"{name}.log").open("w") as log:
-            command = [str(COMMAND), "serve", "--engine", "--lease", "1s", "--store", store, "--parallel", "4"]
-            environment = somagent.environment()
-            started.append(subprocess.Popen(command, cwd=somagent.folder, stderr=log, env=environment, text=True))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
+    with serving(somagent, "--lease", "1s", "--store", store, "--parallel", "4") as begin:
+        yield begin
 
 
 @pytest.fixture

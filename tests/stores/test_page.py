@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from pages import DOCS, EXAMPLES, Page, is_part, lay_out, normal, not_shown, read_session, replay
+from pages import DOCS, EXAMPLES, Page, is_part, not_shown, replayed
 from somagent_shell import Shell
 
 PAGE = Page(DOCS / "shared-store.md", EXAMPLES / "shared-store")
@@ -37,12 +37,6 @@ def test_a_session_prints_what_is_shown(
     group: list[Path], tmp_path: Path, store: str, request: pytest.FixtureRequest
 ) -> None:
     somagent = Kept(tmp_path, store)
-    lay_out(PAGE, somagent.folder)
-    recorded = [path.read_text(encoding="utf-8") for path in group]
-    printed = [replay(read_session(text), somagent) for text in recorded]
-    if request.config.getoption("--write-goldens") and normal(printed) != normal(recorded):
-        for path, old, new in zip(group, recorded, printed, strict=True):
-            path.write_text(new, encoding="utf-8")
-            PAGE.show(old, new)
-        return
-    assert normal(printed) == normal(recorded)
+    write = request.config.getoption("--write-goldens")
+    printed, recorded = replayed(PAGE, group, somagent, write=write)
+    assert printed == recorded

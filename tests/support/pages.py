@@ -143,6 +143,22 @@ def environment(shell: Shell) -> dict[str, str]:
 _ANA = {"NAME": "Ana", "EMAIL": "ana@example.org", "DATE": "2026-11-02T09:00:00Z"}
 
 
+def replayed(page: Page, group: list[Path], shell: Shell, *, write: bool) -> tuple[list[str], list[str]]:
+    """What the sessions of a group print now, and what is recorded of them, both `normal`.
+
+    With `write`, what is printed otherwise is recorded first, in the files and on the page.
+    """
+    lay_out(page, shell.folder)
+    recorded = [path.read_text(encoding="utf-8") for path in group]
+    printed = [replay(read_session(text), shell) for text in recorded]
+    if write and normal(printed) != normal(recorded):
+        for path, old, new in zip(group, recorded, printed, strict=True):
+            path.write_text(new, encoding="utf-8")
+            page.show(old, new)
+        return normal(printed), normal(printed)
+    return normal(printed), normal(recorded)
+
+
 def normal(texts: list[str]) -> list[str]:
     """Texts in which everything that differs from run to run has been replaced; runs keep who is who."""
     runs: dict[str, str] = {}

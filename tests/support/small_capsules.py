@@ -4,6 +4,16 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 
+# Without its head: one step that makes a folder of two files, one of them large.
+MAKES = """\
+  inputs: { word: { type: string } }
+  steps:
+    made:
+      script: { run: 'mkdir f; echo "$WORD" > f/x; seq 20000 > f/y', env: { WORD: "${{ inputs.word }}" } }
+      outputs: { f: { type: artifact, path: f } }
+  outputs: { f: "${{ steps.made.f }}" }
+"""
+
 _SUM = """\
 apiVersion: somagent.io/v1alpha1
 kind: Capsule

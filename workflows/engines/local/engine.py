@@ -36,7 +36,6 @@ from somagent.workflows.engines.local.recovery import recover
 from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Db, Lease, Store
-from somagent.workflows.engines.local.vouching import vouched, vouched_name
 from somagent.workflows.engines.local.writer import Crash, Name, survive
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
@@ -51,6 +50,7 @@ from somagent.workflows.engines.protocol import (
 from somagent.workflows.engines.slots import NO_LIMITS, Limits, Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
 from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
+from somagent.workflows.engines.vouching import vouched, vouched_name
 from somagent.workflows.engines.watching import Observer, Watch, Watches
 
 _LISTEN_S = 0.15  # how often a process at work looks whether another one wrote

@@ -34,6 +34,7 @@ class Deed(Struct, frozen=True, omit_defaults=True):
     """
 
     submit: RunRecord | None = None
+    kept: list[Decision] = []  # with a submit: decisions of the run before, on steps that it takes over
     decision: Decision | None = None
     overdue: Overdue | None = None
     cancelled_by: str = ""
@@ -47,9 +48,9 @@ class Deeds:
         self._bucket = bucket
         self._read: dict[str, list[bytes]] = {}
 
-    async def submit(self, run: RunRecord) -> None:
+    async def submit(self, run: RunRecord, kept: Sequence[Decision] = ()) -> None:
         """Begins the log of a run; raises `EngineError` when the run is there already, and is another one."""
-        mine = chained(None, _fields(Deed(submit=run)))
+        mine = chained(None, _fields(Deed(submit=run, kept=list(kept))))
         if await self._bucket.claim(names.deed(run.id, 1), mine) != mine:
             raise EngineError(f"there is a run {run.id} at {self._bucket.address} already")
 
@@ -90,10 +91,14 @@ class Deeds:
         return lines
 
 
+def decisions_in(deeds: Sequence[Deed]) -> list[Decision]:
+    """What was decided in the run, oldest first, after what was taken over."""
+    return [one for deed in deeds for one in (*deed.kept, *([deed.decision] if deed.decision is not None else ()))]
+
+
 def decisions_on(deeds: Sequence[Deed], key: StepKey) -> list[Decision]:
     """What was decided on the step, oldest first."""
-    found = [deed.decision for deed in deeds if deed.decision is not None]
-    return [one for one in found if (one.step, one.item) == (key.step, key.item)]
+    return [one for one in decisions_in(deeds) if (one.step, one.item) == (key.step, key.item)]
 
 
 def cancelled_by(deeds: Sequence[Deed]) -> str:

@@ -7,6 +7,7 @@
     runs/TOP/RUN/ended               how it ended
     runs/TOP/RUN/budget/1            what is set aside and spent in it and in those inside it
     runs/TOP/RUN/spent/STEP          what had been spent when this was first asked for the step
+    runs/TOP/RUN/engine              which engine starts its steps, and where
     runs/TOP/RUN/opened/STEP         how many items a fan-out has
     runs/TOP/RUN/steps/STEP/begun.1  an attempt and who is at work on it; of an item STEP/7/begun.1
     runs/TOP/RUN/steps/STEP/alive.1  its sign of life
@@ -21,6 +22,8 @@ from __future__ import annotations
 from somagent.operators.runner.records import NO_ITEM, StepKey
 from somagent.workflows.engines.run_names import top_of
 
+RUNS = "runs"
+
 
 def content(digest: str) -> str:
     """A file, a value or a plan."""
@@ -30,7 +33,7 @@ def content(digest: str) -> str:
 
 def top_folder(run_id: str) -> str:
     """All of a run that is inside no other one, and of those inside it."""
-    return f"runs/{top_of(run_id)}"
+    return f"{RUNS}/{top_of(run_id)}"
 
 
 def run_folder(run_id: str) -> str:
@@ -41,6 +44,11 @@ def run_folder(run_id: str) -> str:
 def deed(run_id: str, number: int) -> str:
     """One entry of what people did in the run."""
     return f"{run_folder(run_id)}/deeds/{number}"
+
+
+def engine(run_id: str) -> str:
+    """Which engine starts the run's steps, and where."""
+    return f"{run_folder(run_id)}/engine"
 
 
 def started(run_id: str) -> str:

@@ -4,24 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan, encode_plan
-from somagent.operators.runner.records import Decision, RunRecord, StepKey
+from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.capsule_files import store_files
+from somagent.workflows.engines.objects import names
+from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.deeds import Deed, Overdue, cancelled_by, decisions_on
+from somagent.workflows.engines.objects.driver import Address
 from somagent.workflows.engines.objects.ledger import ObjectLedger
-from somagent.workflows.engines.protocol import DecisionRefused
+from somagent.workflows.engines.protocol import DecisionRefused, EngineError
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.weighing import weighed
 
 
-async def submit(ledger: ObjectLedger, run: RunRecord, plan: Plan, files: Mapping[str, bytes]) -> RunRecord:
-    """Stores the plan, its files and the run; raises `EngineError` when the run is there already."""
-    store_files(ledger.contents, plan, files)
+async def submit(
+    ledger: ObjectLedger,
+    run: RunRecord,
+    plan: Plan,
+    files: Mapping[str, bytes] | None,
+    *,
+    address: Address | None = None,
+    results: Sequence[StepResult] = (),
+    decisions: Sequence[Decision] = (),
+) -> RunRecord:
+    """Stores the plan, its files, what the run takes over, and the run, which is there from then on.
+
+    Without `files` they are at the bucket, as those of another run. Raises `EngineError` when the run is there already.
+    """
+    if files is not None:
+        store_files(ledger.contents, plan, files)
     run = replace(run, plan_digest=ledger.contents.put_bytes(encode_plan(plan)))
-    await ledger.deeds.submit(run)
+    if address is not None:
+        await ledger.bucket.claim(names.engine(run.id), msgspec.json.encode(address))
+    await at_once([ledger.record(None, replace(one, key=one.key._replace(run=run.id))) for one in results])
+    await ledger.deeds.submit(run, decisions)
     return run
+
+
+async def address_of(ledger: ObjectLedger, run_id: str) -> Address:
+    """Where the run is worked on; raises `UnknownRun`, and `EngineError` when nobody has been given it."""
+    await ledger.deeds.run(run_id)
+    content = await ledger.bucket.read(names.engine(run_id))
+    if content is None:
+        raise EngineError(f"{run_id} was given to no engine")
+    return msgspec.json.decode(content, type=Address)
 
 
 async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: str) -> None:

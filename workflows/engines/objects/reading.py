@@ -10,6 +10,7 @@ from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.runner.records import Phase, RunRecord, StepKey
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.attempts import at_once, attempts_in
+from somagent.workflows.engines.objects.deeds import decisions_in
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.views import over_budget, step_views
@@ -31,6 +32,11 @@ async def run_view(ledger: ObjectLedger, run_id: str) -> RunView:
         return await _run_view(ledger, run, listed.get(run.id, []), below)
 
     return await view(runs[run_id])
+
+
+async def phase_now(ledger: ObjectLedger, run_id: str) -> Phase:
+    """The phase of a run that has not ended."""
+    return (await run_view(ledger, run_id)).phase
 
 
 async def _run_view(
@@ -56,7 +62,7 @@ async def _run_view(
         ended_at=None if closed is None else closed.at,
         outputs={} if closed is None else closed.outcome.outputs,
         failure=None if closed is None else closed.outcome.failure,
-        decisions=[deed.decision for deed in deeds if deed.decision is not None],
+        decisions=decisions_in(deeds),
         warnings=over_budget(plan, views),
     )
 

@@ -1,0 +1,291 @@
+"""Runs at a bucket whose steps begin elsewhere: every call of an engine, on the ledger, and a `Driver` behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.operators.deciding import outcome
+from somagent.operators.operator import Operator
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import Artifact, Decision, RunRecord, StepKey, StepResult
+from somagent.workflows.engines import rules
+from somagent.workflows.engines.artifacts import artifacts_of, own_copy
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import listing, people
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.deeds import decisions_in, decisions_on
+from somagent.workflows.engines.objects.driver import Address, Driver
+from somagent.workflows.engines.objects.following import Following
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.origin import BucketContents
+from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, LogChunk, RunSummary, RunView
+from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
+from somagent.workflows.engines.vouching import vouched, vouched_name
+
+T = TypeVar("T")
+
+
+class ObjectEngine:
+    """Runs at the bucket `address`; an `Engine` (see `protocol`). Nothing is worked on in this process.
+
+    `directory` has copies of contents, and says who is to be believed. `drivers` gives the driver for a run's address;
+    new runs are given to `driver`. Without them runs can be read, and nothing else.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        directory: Path,
+        operators: Mapping[str, Operator],
+        *,
+        driver: Driver | None = None,
+        drivers: Callable[[Address], Driver] | None = None,
+        now: Callable[[], datetime] = utc_now,
+        token: Callable[[], str] = lambda: os.urandom(3).hex(),
+        way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+    ) -> None:
+        self.address, self._directory = address, directory.absolute()
+        self._operators, self._driver, self._drivers = operators, driver, drivers
+        self._now, self._token, self._way_on = now, token, way_on
+        self._ledger, self._reader = self._opened(), self._opened()
+        self._thread = ThreadPoolExecutor(1, "somagent-read")
+
+    async def __aenter__(self) -> ObjectEngine:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is held."""
+        self._thread.shutdown(wait=False)
+
+    def check(self, plan: Plan) -> None:
+        """Raises `EngineError` when the plan has a step that this version checks and does not run."""
+        rules.check_runnable(plan, self._operators)
+
+    async def submit(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        *,
+        submitter: str,
+        files: Mapping[str, bytes],
+        source: str = "",
+        token: str | None = None,
+    ) -> str:
+        """Stores the run at the bucket, then has the driver begin with it; its id is the same everywhere."""
+        submitter = vouched_name(self._directory, submitter, token, "start a run")
+        self.check(plan)
+        return await self._submit(plan, inputs, submitter, files=files, source=source)
+
+    async def retry_from(
+        self,
+        run_id: str,
+        step: str = "",
+        *,
+        plan: Plan | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        submitter: str = "",
+        token: str | None = None,
+    ) -> str:
+        """A new run that takes over what can be kept; only the other steps are given to the driver."""
+        new = await self._taken_over(self._ledger, run_id, step, plan, inputs)
+        who = vouched_name(self._directory, submitter or new.old.submitter, token, "start a run")
+        return await self._submit(new.plan, new.inputs, who, files=files, source=new.old.source, taken_over=new)
+
+    def taken_over(
+        self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
+    ) -> TakenOver:
+        """What `retry_from` would keep, and why the rest would run again; nothing is started."""
+        return self._read(self._taken_over(self._reader, run_id, step, plan, inputs))
+
+    async def rerun(self, run_id: str, *, submitter: str = "", token: str | None = None) -> str:
+        """A new run of the same plan and inputs that takes nothing over."""
+        old, plan = await self._whole(self._ledger, run_id), await self._ledger.plan(run_id)
+        who = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
+        return await self._submit(plan, old.inputs, who, source=old.source)
+
+    async def watch(self, run_id: str) -> Any:
+        """What happens from now on, until the run ends or only waits for people."""
+        following = Following(self._opened(), run_id, await self._driver_of(run_id))
+        async for event in following:
+            yield event
+
+    @contextmanager
+    def following(self, run_id: str, **_: Any) -> Iterator[Following]:
+        """The same with the run as it was before; raises `UnknownRun`."""
+        driver = self._read(self._driver_of(run_id, self._reader))
+        following = Following(self._opened(), run_id, driver)
+        following.view = self.view(run_id)
+        yield following
+
+    async def signal(self, run_id: str, decision: Decision, *, token: str | None = None) -> None:
+        """Writes a person's decision down; when the question is answered with it, the step goes on."""
+        decision = vouched(self._directory, decision, token)
+        await people.decide(self._ledger, run_id, decision, self._way_on("show", run_id))
+        if await self._is_answered(StepKey(run_id, decision.step, decision.item)):
+            driver = await self._driver_of(run_id)
+            await driver.go_on(top_of(run_id), {StepKey(run_id, decision.step, decision.item)})
+
+    async def cancel(self, run_id: str, *, by: str, token: str | None = None) -> None:
+        """Writes down that the run is to stop, which every step that begins looks at; then stops what is at work."""
+        await self._whole(self._ledger, run_id)
+        by = vouched_name(self._directory, by, token, "cancel")
+        closed = await self._ledger.closed(run_id)
+        if closed is not None:
+            raise EngineError(f"{run_id} cannot be cancelled, it has ended: {closed.phase}")
+        await people.cancel(self._ledger, run_id, by, self._now().isoformat())
+        driver = await self._driver_of(run_id)
+        await driver.stop(run_id)
+
+    async def run(self, run_id: str) -> RunView:
+        """Returns when the run has ended or only waits for people; one that was never begun is begun."""
+        await self.go_on(run_id)
+        async for _ in self.watch(run_id):
+            pass
+        return self.view(run_id)
+
+    async def go_on(self, run_id: str) -> None:
+        """Gives a run that has not ended to its driver once more: what is at work there goes on, what is not begins."""
+        run = await self._whole(self._ledger, run_id)
+        if await self._ledger.closed(run_id) is None:
+            driver, plan = await self._driver_of(run_id), await self._ledger.plan(run_id)
+            results = await self._results(self._ledger, run_id)
+            await driver.start(run, plan, _kept(plan, results))
+            await driver.go_on(run_id, set())
+
+    async def hold(self) -> None:
+        """Raises `DataDirectoryHeld`: what works on runs is never this process."""
+        raise DataDirectoryHeld(f"runs at {self.address} are worked on elsewhere")
+
+    def server(self) -> int | None:
+        """No process of this machine works on runs at a bucket."""
+        return None
+
+    def holder(self) -> int | None:
+        """No process of this machine holds them."""
+        return None
+
+    def crowded(self, *_: Any) -> Mapping[str, Any]:
+        """What steps have to wait for is known by what starts them."""
+        return {}
+
+    def view(self, run_id: str) -> RunView:
+        """The run as it stands; raises `UnknownRun`."""
+        return self._read(run_view(self._reader, run_id))
+
+    def runs(self, *, children: bool = False) -> Sequence[RunSummary]:
+        """All runs, newest first; with `children` also those that are part of another one."""
+        return self._read(listing.summaries(self._reader, children=children))
+
+    def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
+        """What the attempts wrote, in the order of their starts; that of one at work comes when it ends."""
+        return iter(self._read(listing.logs(self._reader, run_id, step)))
+
+    def artifacts(self, run_id: str) -> Mapping[str, Artifact]:
+        """The files and folders that the run made, by name."""
+        return artifacts_of(self.view(run_id))
+
+    def fetch(self, artifact: Artifact, folder: Path) -> Path:
+        """Writes a copy of an artifact into a folder and returns its path; raises `OSError`."""
+        return own_copy(self._reader.contents, artifact, folder)
+
+    async def _submit(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        submitter: str,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        source: str,
+        taken_over: TakenOver | None = None,
+    ) -> str:
+        if self._driver is None:
+            raise EngineError(f"nothing here starts the steps of runs at {self.address}; name it: `--engine argo`")
+        at = self._now()
+        run = RunRecord(
+            id=f"r-{at:%Y%m%d-%H%M}-{self._token()}",
+            capsule=plan.capsule.name,
+            plan_digest="",
+            submitter=submitter,
+            inputs=dict(inputs),
+            created_at=at,
+            retry_of="" if taken_over is None else taken_over.old.id,
+            source=source,
+        )
+        address, results = self._driver.address(run.id), [] if taken_over is None else taken_over.results
+        decisions = [] if taken_over is None else taken_over.decisions
+        await people.submit(self._ledger, run, plan, files, address=address, results=results, decisions=decisions)
+        try:
+            await self._driver.start(run, plan, _kept(plan, results))
+        except EngineError as error:
+            resume = self._way_on("resume", run.id)
+            raise EngineError(f"{run.id} is stored and has not begun: {error}; begin with: {resume}") from error
+        return run.id
+
+    async def _taken_over(
+        self, ledger: ObjectLedger, run_id: str, step: str, plan: Plan | None, inputs: Mapping[str, Any] | None
+    ) -> TakenOver:
+        run = await self._whole(ledger, run_id)
+        results = await self._results(ledger, run_id)
+        decisions = decisions_in(await ledger.deeds.all(run_id))
+        return take_over(OldRun(run, await ledger.plan(run_id), results, decisions), step, plan, inputs)
+
+    async def _is_answered(self, key: StepKey) -> bool:
+        ends = await self._ledger.attempts_of.ends(key)
+        last = ends[-1].attempt if ends else None
+        if last is None or last.waiting is None:
+            return False
+        decisions = decisions_on(await self._ledger.deeds.all(key.run), key)
+        submitter = (await self._ledger.deeds.run(key.run)).submitter
+        return outcome(last.waiting, decisions, submitter=submitter, now=self._now()) is not None
+
+    async def _driver_of(self, run_id: str, ledger: ObjectLedger | None = None) -> Driver:
+        """What starts the steps of this run."""
+        address = await people.address_of(ledger or self._ledger, top_of(run_id))
+        if self._driver is not None and self._driver.address(top_of(run_id)) == address:
+            return self._driver
+        if self._drivers is None:
+            raise EngineError(f"{run_id} is worked on by {address.engine}, {address.where}, which is not known here")
+        return self._drivers(address)
+
+    @staticmethod
+    async def _whole(ledger: ObjectLedger, run_id: str) -> RunRecord:
+        """Raises `EngineError` for a run that is part of another one: only the whole is gone on with, or stopped."""
+        run = await ledger.deeds.run(run_id)
+        if run.parent is not None:
+            raise EngineError(f"{run_id} is a part of {top_of(run_id)}; name that run instead")
+        return run
+
+    @staticmethod
+    async def _results(ledger: ObjectLedger, run_id: str) -> list[StepResult]:
+        keys = await ledger.attempts_of.keys(run_id)
+        ended = [ends[-1].result for ends, _ in await ledger.attempts_of.of(keys) if ends]
+        return [result for result in ended if result is not None]
+
+    def _opened(self) -> ObjectLedger:
+        bucket = Bucket(self.address)
+        contents = Contents(self._directory / "contents", origin=BucketContents(bucket))
+        return ObjectLedger(bucket, contents, self._now)
+
+    def _read(self, question: Coroutine[Any, Any, T]) -> T:
+        """The answer, in a thread with an event loop of its own: whoever asks may be in one."""
+        return self._thread.submit(asyncio.run, question).result()
+
+
+def _kept(plan: Plan, results: Sequence[StepResult]) -> frozenset[str]:
+    """Steps that need not begin: those of `finally` run in every run, and close it."""
+    ended = {result.key.step for result in results if result.key.item < 0}
+    return frozenset(node.id for node in plan.nodes if node.id in ended)

@@ -1,0 +1,134 @@
+"""A run at a bucket, followed: its driver says when something has happened, the bucket what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from somagent.operators.runner.records import Phase, StepKey
+from somagent.workflows.engines import events
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import listing, names
+from somagent.workflows.engines.objects.attempts import attempts_in
+from somagent.workflows.engines.objects.deeds import decisions_in
+from somagent.workflows.engines.objects.driver import Driver, Look
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.reading import phase_now
+from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunView
+
+_REST_S = 0.3  # between two looks at the bucket, however much happens
+
+
+class Following:
+    """Events of a run, and of those inside it, from now on until it ends or only waits for people.
+
+    `phase` is the one of the run at the end of it, None when what starts its steps has nothing left to do for it.
+    """
+
+    view: RunView
+
+    def __init__(self, ledger: ObjectLedger, run_id: str, driver: Driver) -> None:
+        self._ledger, self._run, self._driver = ledger, run_id, driver
+        self._seen: set[tuple[object, ...]] = set()
+        self._written: set[tuple[StepKey, int]] = set()
+        self._troubles: dict[str, str] = {}
+        self.phase: Phase | None = None
+
+    def written(self) -> Iterator[LogChunk]:
+        """What the attempts wrote since this was last asked, from the beginning of the run."""
+        for chunk in asyncio.run(listing.logs(self._ledger, self._run, None)):
+            if (chunk.key, chunk.attempt) not in self._written:
+                self._written.add((chunk.key, chunk.attempt))
+                yield chunk
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        await self._news()  # what was before
+        async for look in self._looks():
+            for event in await self._news():
+                yield event
+            for event in self._in_trouble(look):
+                yield event
+            closed = await self._ledger.closed(self._run)
+            if closed is not None:
+                self.phase = closed.phase
+                failure = closed.outcome.failure
+                key = StepKey(self._run, "")
+                yield Event(
+                    at=closed.at, key=key, kind="run", phase=closed.phase, message=failure.message if failure else ""
+                )
+                return
+            if look.over:
+                raise EngineError(
+                    f"{self._driver.address(self._run).where} has ended and did not write down how; go on with the run:"
+                    f" what is recorded does not run again"
+                )
+            if look.parked and await phase_now(self._ledger, self._run) == "Waiting":
+                self.phase = "Waiting"
+                yield Event(at=utc_now(), key=StepKey(self._run, ""), kind="run", phase="Waiting")
+                return
+
+    async def _looks(self) -> AsyncIterator[Look]:
+        """The newest look; those that came while the bucket was looked at are left out."""
+        newest: asyncio.Queue[Look | BaseException] = asyncio.Queue()
+
+        async def listen() -> None:
+            try:
+                async for look in self._driver.looks(self._run):
+                    newest.put_nowait(look)
+            except Exception as error:
+                newest.put_nowait(error)
+
+        listener = asyncio.create_task(listen())
+        try:
+            while True:
+                look = await newest.get()
+                while not newest.empty() and not isinstance(look, BaseException):
+                    look = newest.get_nowait()
+                if isinstance(look, BaseException):
+                    raise look
+                yield look
+                await asyncio.sleep(_REST_S)
+        finally:
+            listener.cancel()
+            await asyncio.wait([listener])
+
+    async def _news(self) -> list[Event]:
+        ledger, told = self._ledger, []
+        listed = await ledger.bucket.names(names.top_folder(self._run))
+        for run_id in sorted({name.split("/")[2] for name in listed}):
+            own = [name for name in listed if name.startswith(f"{names.run_folder(run_id)}/")]
+            told += [event async for event in self._news_of(run_id, own)]
+        return sorted(told, key=lambda event: (event.at, event.kind != "result"))
+
+    async def _news_of(self, run_id: str, listed: list[str]) -> AsyncIterator[Event]:
+        ledger, steps = self._ledger, f"{names.step_folder(run_id)}/"
+        for name in (one for one in listed if one.startswith(f"{names.opened(run_id)}/")):
+            step = name.rpartition("/")[2]
+            if self._is_new(run_id, "opened", step):
+                items = await ledger.items(StepKey(run_id, step)) or 0
+                yield events.opened(run_id, step, items, (await ledger.deeds.run(run_id)).created_at)
+        found = await ledger.attempts_of.of(names.keys_in(run_id, [one for one in listed if one.startswith(steps)]))
+        for attempt in attempts_in(found):
+            if self._is_new("begun", attempt.key, attempt.number):
+                yield events.begun(attempt)
+            left = attempt.ended_at is not None and (attempt.waiting is not None or attempt.retry_at is not None)
+            if left and self._is_new("left", attempt.key, attempt.number):
+                yield events.left(attempt)
+        for ends, _ in found:
+            result = ends[-1].result if ends else None
+            if result is not None and self._is_new("result", result.key):
+                yield events.recorded(result, result.attempts)
+        for number, decision in enumerate(decisions_in(await ledger.deeds.all(run_id))):
+            if self._is_new(run_id, "decision", number):
+                yield events.decided(run_id, decision)
+
+    def _in_trouble(self, look: Look) -> Iterator[Event]:
+        for step, why in look.troubles.items():
+            if self._troubles.get(step) != why:
+                yield Event(at=utc_now(), key=StepKey(self._run, step), kind="retry", phase="Pending", message=why)
+        self._troubles = dict(look.troubles)
+
+    def _is_new(self, *what: object) -> bool:
+        is_new = what not in self._seen
+        self._seen.add(what)
+        return is_new

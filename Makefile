@@ -83,8 +83,9 @@ check: .venv/dev.ready ## lint, layout, types, layers, and the library's capsule
 bench: .venv/bench.ready ## print the benchmarks' tables (BENCH="compile engine", default: all)
 	@for name in $(BENCH); do .venv/bench/bin/python benchmarks/$$name.py || exit 1; done
 
-lock: ## write requirements/*.txt anew (needs uv)
-	@for group in build dev bench; do \
+lock: ## write requirements/*.txt anew (needs uv); versions that still fit stay
+	@cp requirements/core.txt requirements/build.txt
+	@for group in build runner dev bench; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 			--no-annotate pyproject.toml --group $$group -o requirements/$$group.txt || exit 1; done
 	@mv requirements/build.txt requirements/core.txt

@@ -40,8 +40,8 @@ class Driver(Protocol):
         """Lets the steps of a run begin, but those `kept`, which have results already; the run is in the bucket."""
         ...
 
-    async def go_on(self, run_id: str, keys: Set[StepKey]) -> None:
-        """Lets steps that waited for people look at what was decided."""
+    async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
+        """Lets steps that waited for people look at what was decided, which is said in words for those who look on."""
         ...
 
     async def stop(self, run_id: str) -> None:

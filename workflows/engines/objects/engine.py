@@ -19,7 +19,8 @@ from somagent.operators.runner.records import Artifact, Decision, RunRecord, Ste
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.artifacts import artifacts_of, own_copy
 from somagent.workflows.engines.clock import utc_now
-from somagent.workflows.engines.objects import listing, people
+from somagent.workflows.engines.objects import listing, names, people
+from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.deeds import decisions_in, decisions_on
 from somagent.workflows.engines.objects.driver import Address, Driver
@@ -135,9 +136,10 @@ class ObjectEngine:
         """Writes a person's decision down; when the question is answered with it, the step goes on."""
         decision = vouched(self._directory, decision, token)
         await people.decide(self._ledger, run_id, decision, self._way_on("show", run_id))
-        if await self._is_answered(StepKey(run_id, decision.step, decision.item)):
+        key = StepKey(run_id, decision.step, decision.item)
+        if answer := await self._answer(key):
             driver = await self._driver_of(run_id)
-            await driver.go_on(top_of(run_id), {StepKey(run_id, decision.step, decision.item)})
+            await driver.go_on(top_of(run_id), {key: answer})
 
     async def cancel(self, run_id: str, *, by: str, token: str | None = None) -> None:
         """Writes down that the run is to stop, which every step that begins looks at; then stops what is at work."""
@@ -164,7 +166,7 @@ class ObjectEngine:
             driver, plan = await self._driver_of(run_id), await self._ledger.plan(run_id)
             results = await self._results(self._ledger, run_id)
             await driver.start(run, plan, _kept(plan, results))
-            await driver.go_on(run_id, set())
+            await driver.go_on(run_id, await self._answers(run_id))
 
     async def hold(self) -> None:
         """Raises `DataDirectoryHeld`: what works on runs is never this process."""
@@ -243,14 +245,30 @@ class ObjectEngine:
         decisions = decisions_in(await ledger.deeds.all(run_id))
         return take_over(OldRun(run, await ledger.plan(run_id), results, decisions), step, plan, inputs)
 
-    async def _is_answered(self, key: StepKey) -> bool:
+    async def _answers(self, run_id: str) -> dict[StepKey, str]:
+        """What has been answered in the run, and in those inside it, and not been looked at."""
+        listed = await self._ledger.bucket.names(names.top_folder(run_id))
+        keys = [
+            key
+            for run in sorted({name.split("/")[2] for name in listed})
+            for key in names.keys_in(run, [one for one in listed if one.startswith(f"{names.step_folder(run)}/")])
+        ]
+        answers = await at_once([self._answer(key) for key in keys])
+        return {key: answer for key, answer in zip(keys, answers, strict=True) if answer}
+
+    async def _answer(self, key: StepKey) -> str:
+        """How the question that the step asked last was answered, in words; empty when it was not, or it asks none."""
         ends = await self._ledger.attempts_of.ends(key)
-        last = ends[-1].attempt if ends else None
-        if last is None or last.waiting is None:
-            return False
+        last = ends[-1] if ends else None
+        if last is None or last.attempt is None or last.result is not None or last.attempt.waiting is None:
+            return ""
         decisions = decisions_on(await self._ledger.deeds.all(key.run), key)
         submitter = (await self._ledger.deeds.run(key.run)).submitter
-        return outcome(last.waiting, decisions, submitter=submitter, now=self._now()) is not None
+        end = outcome(last.attempt.waiting, decisions, submitter=submitter, now=self._now())
+        if end is None:
+            return ""
+        who = ", ".join(one.by for one in end.deciding)
+        return f"{end.kind} by {who}" if who else "nobody decided in time"
 
     async def _driver_of(self, run_id: str, ledger: ObjectLedger | None = None) -> Driver:
         """What starts the steps of this run."""

@@ -1,0 +1,202 @@
+"""The cluster: the official client's calls that are needed here, and what they fail with in words for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from somagent.workflows.engines.protocol import EngineError
+
+T = TypeVar("T")
+
+GROUP, VERSION = "argoproj.io", "v1alpha1"
+_ANSWER_S = 15  # one request
+_WATCH_S = 300  # then the watch is asked for again
+
+
+class ClusterUnreachable(EngineError):
+    """The API server does not answer; it may be back soon."""
+
+
+class NotThere(EngineError):
+    """The object is not in the cluster."""
+
+
+class Conflict(EngineError):
+    """Somebody else has changed or made the object."""
+
+
+class Gone(EngineError):
+    """What is to be watched from this version on is forgotten already; look at it anew."""
+
+
+class Cluster:
+    """A namespace of the cluster that `$KUBECONFIG`, or the pod that this runs in, names."""
+
+    def __init__(self, namespace: str = "") -> None:
+        try:
+            from kubernetes import client, config  # noqa: PLC0415 - 0.7 s, and an extra
+        except ImportError as error:
+            raise EngineError(
+                "the engine `argo` needs the extra `argo`; install it with: pip install 'somagent[argo]'"
+            ) from error
+        configuration = client.Configuration()
+        try:
+            config.load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            raise EngineError(
+                f"no cluster is named: {error}; set KUBECONFIG, or give the file ~/.kube/config"
+            ) from error
+        configuration.retries = False
+        self._api = client.ApiClient(configuration)
+        self.host: str = configuration.host
+        self.namespace = namespace or _namespace_of(config) or "default"
+
+    async def get(self, plural: str, name: str) -> dict[str, Any]:
+        """An object of Argo's; raises `NotThere`."""
+        return await self._ask("GET", self._path(plural, name))
+
+    async def create(self, plural: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A new object of Argo's; raises `Conflict` when there is one of this name."""
+        return await self._ask("POST", self._path(plural), body)
+
+    async def patch(self, plural: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A merge patch; with `metadata.resourceVersion` in it, raises `Conflict` when that is not the newest."""
+        return await self._ask("PATCH", self._path(plural, name), body)
+
+    async def has(self, path: str) -> bool:
+        """Whether the core API has `PATH` in the namespace, such as `serviceaccounts/x`."""
+        try:
+            await self._ask("GET", f"/api/v1/namespaces/{self.namespace}/{path}")
+        except NotThere:
+            return False
+        return True
+
+    async def watch(self, plural: str, name: str, version: str, told: Callable[[str, dict[str, Any]], None]) -> None:
+        """Tells of every change of the object after `version`; raises `Gone`. Returns when the server ends it."""
+        loop = asyncio.get_running_loop()
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "fieldSelector": f"metadata.name={name}",
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_S),
+        }
+        response = await asyncio.to_thread(
+            self._call, "GET", self._path(plural), None, query, _WATCH_S + _ANSWER_S, raw=True
+        )
+
+        def read() -> None:
+            try:
+                for line in _lines(response):
+                    loop.call_soon_threadsafe(told, line["type"], line["object"])
+            except (OSError, ValueError, self._cut) as error:
+                raise ClusterUnreachable(f"the watch at {self.host} was cut off: {error}") from error
+
+        reading = asyncio.ensure_future(asyncio.to_thread(read))
+        try:
+            await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            _hang_up(response)
+            await asyncio.wait([reading], timeout=1)
+            if reading.done() and not reading.cancelled():
+                reading.exception()
+            raise
+        finally:
+            response.close()
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(await asyncio.to_thread(self._call, method, path, body))
+        return content
+
+    def _path(self, plural: str, name: str = "") -> str:
+        return f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None = None,
+        timeout_s: float = _ANSWER_S,
+        *,
+        raw: bool = False,
+    ) -> Any:
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        request = self._api.param_serialize(
+            method,
+            path,
+            query_params=[*(query or {}).items()],
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = self._api.call_api(*request, _request_timeout=(5, timeout_s))
+            content = None if raw and answer.status == 200 else answer.read()  # type: ignore[no-untyped-call]
+        except (ApiException, HTTPError) as error:
+            raise ClusterUnreachable(f"the cluster at {self.host} does not answer: {_reason(error)}") from error
+        if answer.status >= 300:
+            raise self._refused(answer.status, content or b"")
+        return answer.response if content is None else content
+
+    @property
+    def _cut(self) -> type[Exception]:
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        return HTTPError
+
+    def _refused(self, status: int, content: bytes) -> EngineError:
+        """What the API server said, which names the verb and the resource where a right is missing."""
+        try:
+            said = json.loads(content)["message"]
+        except (ValueError, KeyError, TypeError):
+            said = content.decode(errors="replace").strip()
+        if status == 404 and "page not found" in said:
+            return EngineError(f"the cluster at {self.host} has no Argo Workflows: it does not know {GROUP}/{VERSION}")
+        if status == 401:
+            said = "it does not know you; log in again, or look at the user that your kubeconfig names"
+        kinds: dict[int, type[EngineError]] = {404: NotThere, 409: Conflict, 410: Gone, 429: ClusterUnreachable}
+        kind = kinds.get(status, ClusterUnreachable if status >= 500 else EngineError)
+        return kind(f"the cluster at {self.host} refused: {said}")
+
+
+def _lines(response: Any) -> Iterator[dict[str, Any]]:
+    """The events of a watch; raises `Gone`."""
+    rest = b""
+    for chunk in response.stream(amt=None, decode_content=True):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                said = event["object"]
+                if said.get("code") == 410:
+                    raise Gone(said.get("message", "gone"))
+                raise ClusterUnreachable(said.get("message", "the watch failed"))
+            yield event
+
+
+def _hang_up(response: Any) -> None:
+    """Ends a read that another thread is in."""
+    try:
+        response.shutdown()
+    except Exception:
+        response.close()
+
+
+def _namespace_of(config: Any) -> str:
+    try:
+        _, active = config.list_kube_config_contexts()
+    except Exception:
+        return ""
+    return str(active["context"].get("namespace", ""))
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "reason", None) or error)

@@ -1,0 +1,140 @@
+"""Argo as the driver of runs at a bucket: a Workflow for each run, by the run's own name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Set
+from typing import Any
+
+from msgspec.structs import replace
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.operators.runner.records import RunRecord, StepKey
+from somagent.workflows.engines.argo.cluster import Cluster, ClusterUnreachable, Conflict, Gone, NotThere
+from somagent.workflows.engines.argo.emit.place import Place
+from somagent.workflows.engines.argo.nodes import Offloaded, look_at, nodes_of, opened, waiting
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects.driver import Address, Look
+from somagent.workflows.engines.protocol import EngineError
+
+_AGAIN_S = (0.2, 5.0)  # until a cluster that does not answer is asked again, at first and in the end
+_TRIES = 20  # of a patch that others were quicker than
+
+
+class ArgoDriver:
+    """Works in one namespace of a cluster; a `Driver` (see `objects.driver`)."""
+
+    def __init__(self, cluster: Cluster, place: Place) -> None:
+        self._cluster = cluster
+        self._place = replace(place, namespace=cluster.namespace)
+
+    def address(self, run_id: str) -> Address:
+        """NAMESPACE/RUN: as `argo get -n NAMESPACE RUN` shows it."""
+        return Address("argo", f"{self._cluster.namespace}/{run_id}")
+
+    async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:
+        """Submits the Workflow, unless it is there."""
+        from somagent.workflows.engines.argo.emit.workflow import workflow_template  # noqa: PLC0415 - Hera takes 0.5 s
+
+        await self._check_prepared()
+        left = replace(plan, nodes=[node for node in plan.nodes if node.id not in kept]) if kept else plan
+        template = workflow_template(left, self._place)
+        spec = template["spec"]
+        if not kept:
+            spec = {"workflowTemplateRef": {"name": template["metadata"]["name"]}}
+            await self._make("workflowtemplates", template)
+        workflow = {
+            "apiVersion": template["apiVersion"],
+            "kind": "Workflow",
+            "metadata": {
+                "name": run.id,
+                "labels": template["metadata"]["labels"] | {"somagent.io/run": run.id},
+                "annotations": template["metadata"]["annotations"] | {"somagent.io/submitter": run.submitter},
+            },
+            "spec": spec,
+        }
+        await self._make("workflows", workflow)
+
+    async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
+        """Completes the nodes that wait for what was answered; one that is not there yet looks at the answer itself."""
+        for _ in range(_TRIES):
+            workflow = await self._cluster.get("workflows", run_id)
+            try:
+                nodes = nodes_of(workflow)
+            except Offloaded as error:
+                raise EngineError(
+                    f"{error}; the answer is written down, and `argo resume {run_id}` lets the run look at it"
+                ) from error
+            answers = {name: answered[key] for name, key in waiting(nodes, run_id).items() if key in answered}
+            if not answers:
+                return
+            patch = opened(nodes, answers, utc_now(), packed="compressedNodes" in workflow["status"])
+            patch["metadata"] = {"resourceVersion": workflow["metadata"]["resourceVersion"]}
+            try:
+                await self._cluster.patch("workflows", run_id, patch)
+            except Conflict:
+                continue
+            return
+        raise EngineError(f"{run_id} changes too fast to be told that somebody answered; tell it again")
+
+    async def stop(self, run_id: str) -> None:
+        """Argo's `Stop`: what is at work ends, and the exit handler runs."""
+        await self._cluster.patch("workflows", run_id, {"spec": {"shutdown": "Stop"}})
+
+    async def looks(self, run_id: str) -> AsyncIterator[Look]:
+        """Reads the Workflow, then watches it; after a cut or a forgotten version it is read anew."""
+        wait_s = _AGAIN_S[0]
+        while True:
+            try:
+                workflow = await self._cluster.get("workflows", run_id)
+                wait_s = _AGAIN_S[0]
+                yield look_at(workflow)
+                async for changed in self._changes(run_id, workflow["metadata"]["resourceVersion"]):
+                    yield look_at(changed)
+            except Gone:
+                continue
+            except ClusterUnreachable as error:
+                yield Look(troubles={"": str(error)})
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, _AGAIN_S[1])
+            except NotThere:
+                yield Look(over=True)
+                return
+
+    async def _changes(self, run_id: str, version: str) -> AsyncIterator[dict[str, Any]]:
+        changes: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+        def told(kind: str, changed: dict[str, Any]) -> None:
+            if kind == "DELETED":
+                changes.put_nowait(None)
+            elif kind != "BOOKMARK":
+                changes.put_nowait(changed)
+
+        watching = asyncio.create_task(self._cluster.watch("workflows", run_id, version, told))
+        watching.add_done_callback(lambda _: changes.put_nowait({}))
+        try:
+            while True:
+                changed = await changes.get()
+                if changed is None:
+                    raise NotThere(f"the Workflow {run_id} was deleted")
+                if not changed:
+                    await watching
+                    return
+                yield changed
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    async def _make(self, plural: str, body: Mapping[str, Any]) -> None:
+        """Its name says what is in it, so one that is there is the same."""
+        try:
+            await self._cluster.create(plural, body)
+        except Conflict:
+            return
+
+    async def _check_prepared(self) -> None:
+        for account in (self._place.service_account, "somagent-executor"):
+            if not await self._cluster.has(f"serviceaccounts/{account}"):
+                namespace = self._cluster.namespace
+                how = f"somagent compile --target argo CAPSULE | kubectl apply -n {namespace} -f -"
+                raise EngineError(f"namespace {namespace} has no ServiceAccount `{account}`; make it with: {how}")

@@ -1,0 +1,95 @@
+"""The nodes of a Workflow as Argo keeps them: in the status, in it and compressed, or in a database of its own."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from somagent.operators.runner.records import StepKey
+from somagent.workflows.engines.objects.driver import Look
+from somagent.workflows.engines.protocol import EngineError
+
+_AT_WORK = {"Pending", "Running", ""}
+_ENDED = {"Succeeded", "Failed", "Error"}
+_MOST_TROUBLE = 300  # characters of a message
+
+
+class Offloaded(EngineError):
+    """The nodes are in Argo's database, where only its own server reaches them."""
+
+
+def nodes_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes by their ids; raises `Offloaded`."""
+    status = workflow.get("status") or {}
+    if status.get("offloadNodeStatusVersion"):
+        raise Offloaded("Argo keeps the nodes of this Workflow in its database")
+    if compressed := status.get("compressedNodes"):
+        return json.loads(gzip.decompress(base64.b64decode(compressed)))  # type: ignore[no-any-return]
+    return status.get("nodes") or {}
+
+
+def look_at(workflow: Mapping[str, Any]) -> Look:
+    """How the run stands there."""
+    phase = (workflow.get("status") or {}).get("phase", "")
+    if phase in _ENDED:
+        return Look(over=True, troubles=_of_workflow(workflow))
+    try:
+        nodes = nodes_of(workflow)
+    except Offloaded:
+        return Look()
+    at_work = any(node["type"] in {"Pod", "Retry"} and node.get("phase", "") in _AT_WORK for node in nodes.values())
+    waits = any(_waits(node) for node in nodes.values())
+    return Look(parked=waits and not at_work, troubles=_of_workflow(workflow) | dict(_troubles(nodes)))
+
+
+def waiting(nodes: Mapping[str, Any], run_id: str) -> dict[str, StepKey]:
+    """The nodes that wait for people, and for which step of the run, or of a run inside it, each does."""
+    found = {}
+    for name, node in nodes.items():
+        above = nodes.get(node.get("boundaryID", ""), {})
+        key = _key_of(above, run_id)
+        if _waits(node) and key is not None:
+            found[name] = key
+    return found
+
+
+def opened(nodes: Mapping[str, Any], answers: Mapping[str, str], at: datetime, *, packed: bool) -> dict[str, Any]:
+    """A merge patch that lets these nodes go on, each with what is said beside it."""
+    done = {
+        name: {"phase": "Succeeded", "finishedAt": f"{at:%Y-%m-%dT%H:%M:%SZ}", "message": message}
+        for name, message in answers.items()
+    }
+    if not packed:
+        return {"status": {"nodes": done}}
+    every = {name: node | done.get(name, {}) for name, node in nodes.items()}
+    content = gzip.compress(json.dumps(every, separators=(",", ":")).encode(), mtime=0)
+    return {"status": {"compressedNodes": base64.b64encode(content).decode()}}
+
+
+def _waits(node: Mapping[str, Any]) -> bool:
+    return node.get("type") == "Suspend" and node.get("phase") == "Running"
+
+
+def _key_of(node: Mapping[str, Any], run_id: str) -> StepKey | None:
+    given = {one["name"]: one.get("value", "") for one in (node.get("inputs") or {}).get("parameters", [])}
+    if "step" not in given:
+        return None
+    return StepKey(given.get("run") or run_id, given["step"], int(given.get("item", "-1")))
+
+
+def _troubles(nodes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Why pods do not begin, as the cluster says it."""
+    for node in nodes.values():
+        message = node.get("message", "")
+        if node.get("type") == "Pod" and node.get("phase") == "Pending" and message:
+            key = _key_of(node, "")
+            yield key.step if key is not None else node["displayName"], message[:_MOST_TROUBLE]
+
+
+def _of_workflow(workflow: Mapping[str, Any]) -> dict[str, str]:
+    message = (workflow.get("status") or {}).get("message", "")
+    return {"": message[:_MOST_TROUBLE]} if message else {}

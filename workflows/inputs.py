@@ -38,11 +38,17 @@ def by_argument(name: str, value: str) -> str:
 
 
 def accept_inputs(
-    plan: Plan, given: Mapping[str, Any], folder: Path, *, how: Callable[[str, str], str] = by_option
+    plan: Plan,
+    given: Mapping[str, Any],
+    folder: Path,
+    *,
+    how: Callable[[str, str], str] = by_option,
+    here: bool = True,
 ) -> dict[str, Any]:
     """All inputs, defaults filled in, in the order of the plan; raises `InputsRefused` with every problem.
 
-    A secret that the run would need and that is not here is one of them, and a container that its scripts shall have.
+    Where steps run `here`, a secret that the run would need and that is missing is one of them, and a container that
+    its scripts shall have.
 
     Relative paths (`format: path`) are taken from `folder`. `how` says how an input is given.
     """
@@ -63,7 +69,8 @@ def accept_inputs(
         else:
             described = f" ({schema['description']})" if "description" in schema else ""
             problems.append(f"input `{name}` is missing{described}; give it with `{how(name, '...')}`")
-    problems = problems or [*missing_secrets(plan, accepted), *not_isolated(plan)]
+    if here:
+        problems = problems or [*missing_secrets(plan, accepted), *not_isolated(plan)]
     if problems:
         raise InputsRefused(problems)
     return accepted

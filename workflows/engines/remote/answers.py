@@ -48,6 +48,11 @@ class Answers:
         self._write(phase="Waiting", summary=f"waiting for {asked_of(asked)}", **seconds)
         return Exit.DONE
 
+    def begun(self, run_id: str) -> Exit:
+        """The run is stored."""
+        self._write(phase="Succeeded", summary=f"the run {run_id} has its inputs")
+        return Exit.DONE
+
     def ended(self, phase: Phase) -> Phase:
         """How the run ended."""
         self._write(phase=phase, summary=f"the run ended: {phase}")

@@ -26,6 +26,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.answers import Answers
+from somagent.workflows.engines.remote.begin import begin
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.log import EchoedLog
 from somagent.workflows.engines.remote.work import NotEnded, Worker
@@ -66,6 +67,9 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
     contents = Contents(folder / "contents", origin=BucketContents(bucket))
     lease_s = float(os.environ.get("SOMAGENT_LEASE_SECONDS", LENGTH_S))
     ledger = ObjectLedger(bucket, contents, utc_now, lease_s=lease_s)
+    if arguments.command == "begin":
+        begun = await begin(ledger, _variable("SOMAGENT_RUN"), arguments.plan, os.environ)
+        return Answers(arguments.answers).begun(begun.id)
     run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
     worker = Worker(
         ledger=ledger,
@@ -106,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("step", metavar="STEP")
         if name == "step":
             command.add_argument("item", metavar="ITEM", type=int, nargs="?", default=NO_ITEM)
+    command = commands.add_parser("begin", help="store a run that was submitted with the engine's own tools")
+    command.add_argument("--plan", type=Path, required=True, metavar="FOLDER", help="where the plan and its files are")
     commands.add_parser("end", help="record how the run ended")
     return parser
 

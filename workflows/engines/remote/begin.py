@@ -1,0 +1,102 @@
+"""A run that was submitted with the engine's own tools: its inputs are read, checked and stored before it begins.
+
+They are read from the Workflow itself by the API of its cluster, never from this program's arguments: what Argo puts
+into those goes through its template language.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from somagent.capsule_compiler.plan import Plan, decode_plan
+from somagent.operators.runner.records import RunRecord
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.driver import Address
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.protocol import EngineError, StoreUnreachable, UnknownRun
+from somagent.workflows.inputs import InputsRefused, accept_inputs
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_CREATOR = "workflows.argoproj.io/creator-preferred-username", "workflows.argoproj.io/creator"
+_ANSWER_S = 15
+
+
+async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Mapping[str, str]) -> RunRecord:
+    """Stores the run of the plan in `folder` (`plan.json`, and the files that it takes along by digest, `HEX`).
+
+    One that is there already stays as it is. Raises `EngineError` that says every input that is wrong.
+    """
+    try:
+        return await ledger.deeds.run(run_id)
+    except UnknownRun:
+        pass
+    plan = decode_plan((folder / "plan.json").read_bytes())
+    workflow = _workflow(run_id, environment)
+    labels = workflow["metadata"].get("labels", {})
+    try:
+        inputs = accept_inputs(plan, _given(plan, workflow), Path("/"), how=_by_parameter, here=False)
+    except InputsRefused as refused:
+        raise EngineError("; ".join(refused.problems)) from None
+    run = RunRecord(
+        id=run_id,
+        capsule=plan.capsule.name,
+        plan_digest="",
+        submitter=next((labels[one] for one in _CREATOR if one in labels), ""),
+        inputs=inputs,
+        created_at=utc_now(),
+    )
+    address = Address("argo", f"{workflow['metadata']['namespace']}/{run_id}")
+    return await people.submit(ledger, run, plan, _files(plan, folder), address=address)
+
+
+def _given(plan: Plan, workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Text for inputs that are text, JSON for the others."""
+    given: dict[str, Any] = {}
+    for parameter in (workflow["spec"].get("arguments") or {}).get("parameters") or ():
+        name, text = parameter["name"], parameter.get("value")
+        if text is None:
+            continue
+        is_text = plan.inputs.get(name, {}).get("type") in {"string", "secret"}
+        try:
+            given[name] = text if is_text else json.loads(text)
+        except ValueError:
+            raise EngineError(f"input `{name}` must be JSON, and `{text[:80]}` is not") from None
+    return given
+
+
+def _files(plan: Plan, folder: Path) -> dict[str, bytes]:
+    """Those of the plan by path, those of its capsules by digest."""
+    inside = {file.digest: file.digest for below in plan.capsules.values() for file in below.files}
+    wanted = {file.path: file.digest for file in plan.files} | inside
+    return {name: (folder / digest.removeprefix("sha256:")).read_bytes() for name, digest in wanted.items()}
+
+
+def _by_parameter(name: str, value: str) -> str:
+    return f"-p {name}={value}"
+
+
+def _workflow(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    namespace = (_ACCOUNT / "namespace").read_text().strip()
+    host, port = environment["KUBERNETES_SERVICE_HOST"], environment["KUBERNETES_SERVICE_PORT"]
+    host = f"[{host}]" if ":" in host else host
+    request = urllib.request.Request(
+        f"https://{host}:{port}/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows/{name}",
+        headers={"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text().strip()}", "Accept": "application/json"},
+    )
+    trusted = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
+    try:
+        with urllib.request.urlopen(request, timeout=_ANSWER_S, context=trusted) as answer:  # noqa: S310
+            return json.load(answer)  # type: ignore[no-any-return]
+    except urllib.error.HTTPError as error:
+        raise EngineError(
+            f"the cluster does not show this Workflow to its own pod: {error.code} {error.reason}"
+        ) from error
+    except OSError as error:
+        raise StoreUnreachable(f"the cluster's API does not answer: {error}") from error

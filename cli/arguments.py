@@ -94,6 +94,8 @@ def _author(add: _Adder) -> None:
     _constitution(plan)
     _output(plan)
 
+    _compile(add)
+
     test = add("test", help="run the tests beside a capsule, with declared answers for what is outside")
     test.add_argument(
         "paths",
@@ -119,6 +121,32 @@ def _author(add: _Adder) -> None:
     )
     graph.add_argument("-o", "--to", metavar="FILE", help="where to (default: standard output)")
     _constitution(graph)
+
+
+def _compile(add: _Adder) -> None:
+    command = add("compile", help="write the objects that another engine runs a capsule from")
+    command.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
+    command.add_argument("--target", choices=["argo"], required=True, help="the engine")
+    command.add_argument("-o", "--to", metavar="FILE", help="where to (default: standard output)")
+    command.add_argument(
+        "--name", default="", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
+    )
+    command.add_argument(
+        "--namespace", default="default", metavar="NAME", help="argo: of all objects (default: default)"
+    )
+    command.add_argument("--image", metavar="IMAGE", help="argo: of the step runner (default: $SOMAGENT_IMAGE)")
+    command.add_argument(
+        "--runs", metavar="URL", help="argo: the object store of runs, as pods reach it (default: $SOMAGENT_RUNS)"
+    )
+    command.add_argument(
+        "--runs-secret",
+        default="",
+        metavar="NAME",
+        help="argo: the Secret whose entries are the store's credentials, as variables (AWS_ACCESS_KEY_ID, ...)",
+    )
+    _format(command)
+    _locked(command)
+    _constitution(command)
 
 
 def _packages(add: _Adder) -> None:

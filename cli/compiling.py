@@ -51,7 +51,9 @@ def planned(arguments: Namespace, installation: capsules.Installation) -> tuple[
         if getattr(arguments, "output", "text") == "text" and getattr(arguments, "format", None) in {None, "text"}:
             for child in compilation.inner:
                 sys.stderr.write(render_all(child.source, child.diagnostics, color=colored(sys.stderr)))
-        wanted = {"plan": "has no plan", "graph": "has no graph"}.get(arguments.command, "was not run")
+        wanted = {"plan": "has no plan", "graph": "has no graph", "compile": "was not compiled"}.get(
+            arguments.command, "was not run"
+        )
         raise UserError(f"`{arguments.capsule}` has mistakes and {wanted}", Exit.FAILED)
     sys.stderr.write(render_all(compilation.source, compilation.diagnostics, color=colored(sys.stderr)))
     return compilation.plan, compilation

@@ -25,10 +25,12 @@ from somagent.workflows.engines.argo.emit.workflow import workflow_template
 from .cases import Case, all_cases, compiled
 
 PLACE = Place(image="registry.example/somagent:1", runs="s3://bucket/runs", runs_secret="somagent-runs")
-OURS = re.compile(r"\{\{(inputs\.parameters\.|tasks\.open\.|steps\.ask\.|workflow\.name|item)[a-z.]*\}\}")
+OURS = re.compile(r"\{\{(inputs\.parameters\.|tasks\.open\.|steps\.(ask|open|close)\.|workflow\.name|item)[a-z.]*\}\}")
 
 
-SHOWN = [case for case in all_cases() if case.feature in {"order", "gate-approve", "collect", "finally", "retry"}]
+SHOWN = [
+    case for case in all_cases() if case.feature in {"order", "gate-approve", "collect", "finally", "retry", "key"}
+]
 
 
 @pytest.mark.parametrize("case", SHOWN, ids=lambda case: case.name)
@@ -73,11 +75,11 @@ def check(plan: Plan) -> None:
     assert {spec["entrypoint"], spec["onExit"]} <= templates.keys()
     named = set()
     for template in templates.values():
-        tasks = template.get("dag", {}).get("tasks", []) + [one for group in template.get("steps", []) for one in group]
+        tasks = _tasks(template)
         names = [task["name"] for task in tasks]
         assert len(names) == len(set(names)) <= 200
         for task in tasks:
-            assert re.fullmatch("[a-z][-a-z0-9]{0,62}", task["name"])
+            assert re.fullmatch("[a-zA-Z][-a-zA-Z0-9]{0,62}", task["name"])
             given = {one["name"] for one in task.get("arguments", {}).get("parameters", [])}
             taken = {
                 one["name"]: "default" in one
@@ -85,13 +87,24 @@ def check(plan: Plan) -> None:
             }
             assert given <= taken.keys()
             assert {name for name, has_default in taken.items() if not has_default} <= given
-            assert set(re.findall(r"[a-z][-a-z0-9]*", re.sub(r"\.[A-Z]\w*", "", task.get("depends", "")))) <= set(names)
+            assert set(re.findall(r"[a-zA-Z][-a-zA-Z0-9]*", re.sub(r"\.[A-Z]\w*", "", task.get("depends", "")))) <= set(
+                names
+            )
             named.add(task["template"])
-    assert templates.keys() - named == {spec["entrypoint"], spec["onExit"]}
-    tasks = [task for one in templates.values() for task in one.get("dag", {}).get("tasks", [])]
-    steps = [one["value"] for task in tasks for one in task.get("arguments", {}).get("parameters", [])]
-    assert sorted(step for step in steps if "{{" not in step) == sorted(node.id for node in (*plan.nodes, *plan.finals))
-    assert len(json.dumps(emitted)) < 40_000 + 250 * len(plan.nodes)
+    assert templates.keys() - named == {"main", spec["onExit"]}
+    steps = [step for one in templates.values() for task in _tasks(one) for step in _given(task, "step")]
+    nodes = [node for one in (plan, *plan.capsules.values()) for node in (*one.nodes, *one.finals)]
+    assert sorted(step for step in steps if "{{" not in step) == sorted(node.id for node in nodes)
+    assert len(json.dumps(emitted)) < 40_000 + 250 * len(nodes)
+
+
+def _tasks(template: dict[str, Any]) -> list[dict[str, Any]]:
+    inside = [one for group in template.get("steps", []) for one in group]
+    return [*template.get("dag", {}).get("tasks", []), *inside]
+
+
+def _given(task: dict[str, Any], name: str) -> list[str]:
+    return [one["value"] for one in task.get("arguments", {}).get("parameters", []) if one["name"] == name]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -8,92 +8,199 @@ from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
-from somagent.workflows.engines.argo.emit.place import Place
-from somagent.workflows.engines.argo.emit.pods import Shape, pod, shape_of
+from somagent.workflows.engines.argo.emit.passing import handed_on, in_turn, inputs, of_step
+from somagent.workflows.engines.argo.emit.pods import Shape, shape_of
+from somagent.workflows.engines.argo.emit.templates import Templates
 
+MAIN = "main"  # the template that runs the steps of a run that is in the ledger already
 ENDED = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
-ASKING = "'{{steps.ask.outputs.parameters.phase}}' == 'Waiting'"
+_OWN = ("step", "item", "run", "at")
+_WHATEVER = m.ContinueOn(failed=True, error=True)
 
 
-class Templates:
-    """The templates of one workflow, each made once however many steps use it."""
+class Graph:
+    """The templates of the steps of a plan; `inside` begins their names when it is a capsule's in another one."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._made: dict[str, m.Template] = {}
+    def __init__(self, plan: Plan, root: Plan, templates: Templates, inside: str = "") -> None:
+        self._plan, self._root, self._templates, self._inside = plan, root, templates, inside
 
-    def all(self) -> list[m.Template]:
-        """In the order of their names."""
-        return [self._made[name] for name in sorted(self._made)]
+    def main(self) -> str:
+        """The name of the template that runs all steps but `finally`."""
+        groups = grouped(self._plan.nodes)
+        if len(groups) == 1:
+            return self._dag(MAIN, [self._task(node, groups[0]) for node in self._plan.nodes])
+        tasks = []
+        for number, group in enumerate(groups):
+            name = f"group-{number + 1}"
+            template = self._dag(name, [self._task(node, group) for node in group.nodes])
+            after = [ended(f"group-{one + 1}") for one in sorted(group.needs)]
+            arguments = handed_on("run") if self._inside else None
+            tasks.append(
+                m.DAGTask(name=name, template=template, depends=" && ".join(after) or None, arguments=arguments)
+            )
+        return self._dag(MAIN, tasks)
 
-    def add(self, template: m.Template) -> str:
-        """The template's name."""
-        self._made.setdefault(template.name or "", template)
-        return template.name or ""
-
-    def pod(self, shape: Shape) -> str:
-        """The name of the template of such pods."""
-        if shape.name not in self._made:
-            self.add(pod(shape, self._place))
-        return shape.name
-
-
-def main_dag(plan: Plan, templates: Templates) -> str:
-    """The name of the template that runs all steps but `finally`."""
-    groups = grouped(plan.nodes)
-    if len(groups) == 1:
-        return templates.add(
-            _dag("steps", [_task(plan, node, templates, {one.id for one in plan.nodes}) for node in plan.nodes])
+    def at_the_end(self) -> str:
+        """`finally`, one step after the other whatever becomes of each; then how the run ended is written down."""
+        steps = [
+            m.WorkflowStep(
+                name=task_name(node.id),
+                template=self._template_of(node),
+                arguments=of_step(self._plan, node, inner=bool(self._inside)),
+                continue_on=_WHATEVER,
+            )
+            for node in self._plan.finals
+        ]
+        end = m.WorkflowStep(
+            name="End",  # no step is called so
+            template=self._templates.pod(Shape("end")),
+            arguments=handed_on("run") if self._inside else None,
         )
-    tasks = []
-    for number, group in enumerate(groups):
-        name = templates.add(_tasks(f"group-{number + 1}", plan, group, templates))
-        after = [ended(f"group-{one + 1}") for one in sorted(group.needs)]
-        tasks.append(m.DAGTask(name=f"group-{number + 1}", template=name, depends=" && ".join(after) or None))
-    return templates.add(_dag("steps", tasks))
+        return self._add(m.Template(name="at-the-end", steps=in_turn([*steps, end])))
 
+    def _add(self, template: m.Template) -> str:
+        if self._inside:
+            template.name = f"{self._inside}-{template.name}"
+            template.inputs = inputs("run")
+        return self._templates.add(template)
 
-def ended(task: str) -> str:
-    """A condition: the task has ended, however it did."""
-    return "(" + " || ".join(f"{task}.{status}" for status in ENDED) + ")"
+    def _dag(self, name: str, tasks: Sequence[m.DAGTask]) -> str:
+        """A failed step stops nothing but what needs it."""
+        return self._add(m.Template(name=name, dag=m.DAGTemplate(fail_fast=False, tasks=list(tasks))))
 
+    def _task(self, node: Node, group: Group) -> m.DAGTask:
+        """A step; what it needs of other groups has ended, and its runner looks how."""
+        inside = {one.id for one in group.nodes} if len(group.nodes) < len(self._plan.nodes) else None
+        needs = [task_name(edge.step) for edge in node.needs if inside is None or edge.step in inside]
+        return m.DAGTask(
+            name=task_name(node.id),
+            template=self._template_of(node),
+            depends=" && ".join(dict.fromkeys(needs)) or None,
+            arguments=of_step(self._plan, node, inner=bool(self._inside)),
+        )
 
-def task_name(step: str) -> str:
-    """Ids have no hyphens, so no two become the same."""
-    return step.replace("_", "-")
+    def _template_of(self, node: Node) -> str:
+        return self._one(node) if node.fan_out is None else self._fan_out(node)
 
+    def _one(self, node: Node) -> str:
+        """One step or item: a pod, or where people may be asked, pods with waits between them that cost nothing."""
+        if node.capsule:
+            return self._capsule(node)
+        step = self._templates.pod(shape_of(node))
+        return self._asking(step) if may_ask(self._plan, node) else step
 
-def _tasks(name: str, plan: Plan, group: Group, templates: Templates) -> m.Template:
-    inside = {node.id for node in group.nodes}
-    return _dag(name, [_task(plan, node, templates, inside) for node in group.nodes])
+    def _asking(self, step: str) -> str:
+        """Runs the step; while it waits, a node waits with it until it is told to go on, and the step runs again."""
+        name = f"{step}-asking"
+        return self._templates.add(
+            m.Template(
+                name=name,
+                inputs=inputs(*_OWN),
+                steps=in_turn(
+                    [
+                        m.WorkflowStep(name="ask", template=step, arguments=handed_on(*_OWN)),
+                        self._people("ask"),
+                        m.WorkflowStep(
+                            name="answer", template=name, when=says("ask", "Waiting"), arguments=handed_on(*_OWN)
+                        ),
+                    ]
+                ),
+            )
+        )
 
+    def _people(self, asked_in: str) -> m.WorkflowStep:
+        seconds = f"{{{{steps.{asked_in}.outputs.parameters.seconds}}}}"
+        return m.WorkflowStep(
+            name="people",
+            template=self._templates.add(people()),
+            when=says(asked_in, "Waiting"),
+            arguments=handed_on(seconds=seconds),
+        )
 
-def _dag(name: str, tasks: Sequence[m.DAGTask]) -> m.Template:
-    """A failed step stops nothing but what needs it."""
-    return m.Template(name=name, dag=m.DAGTemplate(fail_fast=False, tasks=list(tasks)))
+    def _capsule(self, node: Node) -> str:
+        """Opens the run of the step's capsule, runs its steps with that run's id, and closes the step by its end.
 
+        Another attempt is another round: the whole template once more.
+        """
+        child = self._root.capsules[node.capsule]
+        name = f"capsule-{child.capsule.name[:40].rstrip('-')}-{node.capsule.removeprefix('sha256:')[:8]}"
+        own = handed_on(*_OWN)
+        if self._templates.has(name):
+            return name
+        self._templates.add(
+            m.Template(
+                name=name,
+                inputs=inputs(*_OWN),
+                steps=in_turn(
+                    [
+                        m.WorkflowStep(
+                            name="open", template=self._templates.pod(shape_of(node, "open-run")), arguments=own
+                        ),
+                        [
+                            m.WorkflowStep(
+                                name="run",
+                                template=f"{name}-run",
+                                when=says("open", "Running"),
+                                arguments=handed_on(*_OWN, child="{{steps.open.outputs.parameters.run}}"),
+                            ),
+                            self._people("open"),
+                        ],
+                        m.WorkflowStep(name="answer", template=name, when=says("open", "Waiting"), arguments=own),
+                    ]
+                ),
+            )
+        )
+        graph = Graph(child, self._root, self._templates, name)
+        child_run = handed_on(run="{{inputs.parameters.child}}")
+        self._templates.add(
+            m.Template(
+                name=f"{name}-run",
+                inputs=inputs(*_OWN, "child"),
+                steps=in_turn(
+                    [
+                        m.WorkflowStep(name="steps", template=graph.main(), arguments=child_run, continue_on=_WHATEVER),
+                        m.WorkflowStep(
+                            name="finally", template=graph.at_the_end(), arguments=child_run, continue_on=_WHATEVER
+                        ),
+                        m.WorkflowStep(name="close", template=self._templates.pod(Shape("close-run")), arguments=own),
+                        m.WorkflowStep(name="again", template=name, when=says("close", "Pending"), arguments=own),
+                    ]
+                ),
+            )
+        )
+        return name
 
-def _task(plan: Plan, node: Node, templates: Templates, inside: set[str]) -> m.DAGTask:
-    """A step; what it needs of other groups has ended, and its runner looks how."""
-    needs = [task_name(edge.step) for edge in node.needs if edge.step in inside]
-    return m.DAGTask(
-        name=task_name(node.id),
-        template=_template_of(plan, node, templates),
-        depends=" && ".join(dict.fromkeys(needs)) or None,
-        arguments=m.Arguments(parameters=[m.Parameter(name="step", value=node.id)]),
-    )
-
-
-def _template_of(plan: Plan, node: Node, templates: Templates) -> str:
-    if node.fan_out is not None:
-        return templates.add(_fan_out(plan, node, templates))
-    return _one(plan, node, templates)
-
-
-def _one(plan: Plan, node: Node, templates: Templates) -> str:
-    """One step or item: a pod, or where people may be asked, pods with waits between them that cost nothing."""
-    step = templates.pod(shape_of(node))
-    return templates.add(_asking(step)) if may_ask(plan, node) else step
+    def _fan_out(self, node: Node) -> str:
+        """Opened once, a task for each index, and closed when the last has ended; the items stay in the ledger."""
+        assert node.fan_out is not None  # noqa: S101 - its caller looked
+        one, limit = self._one(node), node.fan_out.max_parallel
+        whole = handed_on("step", "run", "at")
+        return self._templates.add(
+            m.Template(
+                name=f"each-{one}" + (f"-{limit}-at-once" if limit else ""),
+                inputs=inputs("step", "run", "at"),
+                parallelism=limit or None,
+                dag=m.DAGTemplate(
+                    fail_fast=False,
+                    tasks=[
+                        m.DAGTask(name="open", template=self._templates.pod(Shape("open")), arguments=whole),
+                        m.DAGTask(
+                            name="item",
+                            depends="open",
+                            template=one,
+                            with_param="{{tasks.open.outputs.parameters.items}}",
+                            arguments=handed_on("step", "run", "at", item="{{item}}"),
+                        ),
+                        m.DAGTask(
+                            name="close",
+                            depends=f"open && {ended('item')}",
+                            template=self._templates.pod(Shape("close")),
+                            arguments=whole,
+                        ),
+                    ],
+                ),
+            )
+        )
 
 
 def may_ask(plan: Plan, node: Node) -> bool:
@@ -101,26 +208,6 @@ def may_ask(plan: Plan, node: Node) -> bool:
     budgets = (node.budget, node.total_budget, plan.budget)
     asks = any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
     return node.operator == "review" or asks or node.verdict in {"require_review", "depends"}
-
-
-def _asking(step: str) -> m.Template:
-    """Runs the step; while it waits, a node waits with it until it is told to go on, and the step runs again."""
-    own = [_given("step"), _given("item")]
-    name = f"{step}-asking"
-    seconds = m.Parameter(name="seconds", value="{{steps.ask.outputs.parameters.seconds}}")
-    return m.Template(
-        name=name,
-        inputs=m.Inputs(parameters=[m.Parameter(name="step"), m.Parameter(name="item", default="-1")]),
-        steps=[
-            _at_once(m.WorkflowStep(name="ask", template=step, arguments=m.Arguments(parameters=own))),
-            _at_once(
-                m.WorkflowStep(
-                    name="people", template="people", when=ASKING, arguments=m.Arguments(parameters=[seconds])
-                )
-            ),
-            _at_once(m.WorkflowStep(name="answer", template=name, when=ASKING, arguments=m.Arguments(parameters=own))),
-        ],
-    )
 
 
 def people() -> m.Template:
@@ -132,43 +219,16 @@ def people() -> m.Template:
     )
 
 
-def _fan_out(plan: Plan, node: Node, templates: Templates) -> m.Template:
-    """Opened once, a task for each index, and closed when the last has ended; the items stay in the ledger."""
-    assert node.fan_out is not None  # noqa: S101 - its caller looked
-    one, limit = _one(plan, node, templates), node.fan_out.max_parallel
-    item = [_given("step"), m.Parameter(name="item", value="{{item}}")]
-    whole = m.Arguments(parameters=item[:1])
-    return m.Template(
-        name=f"each-{one}" + (f"-{limit}-at-once" if limit else ""),
-        inputs=m.Inputs(parameters=[m.Parameter(name="step")]),
-        parallelism=limit or None,
-        dag=m.DAGTemplate(
-            fail_fast=False,
-            tasks=[
-                m.DAGTask(
-                    name="open", template=templates.pod(Shape("open")), arguments=m.Arguments(parameters=item[:1])
-                ),
-                m.DAGTask(
-                    name="item",
-                    depends="open",
-                    template=one,
-                    with_param="{{tasks.open.outputs.parameters.items}}",
-                    arguments=m.Arguments(parameters=item),
-                ),
-                m.DAGTask(
-                    name="close",
-                    depends=f"open && {ended('item')}",
-                    template=templates.pod(Shape("close")),
-                    arguments=whole,
-                ),
-            ],
-        ),
-    )
+def ended(task: str) -> str:
+    """A condition: the task has ended, however it did."""
+    return "(" + " || ".join(f"{task}.{status}" for status in ENDED) + ")"
 
 
-def _given(name: str) -> m.Parameter:
-    return m.Parameter(name=name, value=f"{{{{inputs.parameters.{name}}}}}")
+def says(step: str, phase: str) -> str:
+    """A condition: the step's runner answered with this phase."""
+    return f"'{{{{steps.{step}.outputs.parameters.phase}}}}' == '{phase}'"
 
 
-def _at_once(step: m.WorkflowStep) -> m.ParallelSteps:
-    return m.ParallelSteps([step])
+def task_name(step: str) -> str:
+    """Ids have no hyphens, so no two become the same."""
+    return step.replace("_", "-")

@@ -11,5 +11,6 @@ class Place(Struct, frozen=True, kw_only=True):
     image: str  # the step runner's; a script may name its own
     runs: str  # address of the object store, as pods reach it
     runs_secret: str = ""  # Secret whose entries are the store's credentials, as variables
-    service_account: str = "somagent-step"
+    service_account: str = "somagent-step"  # of the pods of steps; it needs no rights in the cluster
+    begin_account: str = "somagent-begin"  # of the first pod of runs that are submitted without us
     namespace: str = "default"

@@ -1,0 +1,81 @@
+"""`somagent compile --target argo`: one stream of objects that a cluster needs, the same bytes every time."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from somagent_shell import Shell
+
+PLACE = ("--target", "argo", "--image", "registry.example/somagent:1", "--runs", "s3://bucket/runs")
+STEPS = """\
+  description: Says {{hello}}
+  version: 1.2.0
+  inputs: { name: { type: string, description: Who, default: Ada } }
+  steps:
+    greet:
+      script: { run: 'echo "greeting=Hello, $NAME" >> "$SOMAGENT_OUTPUT"', env: { NAME: "${{ inputs.name }}" } }
+      outputs: { greeting: { type: string } }
+"""
+
+
+@pytest.fixture
+def capsule(somagent: Shell) -> str:
+    return somagent.capsule("greet", STEPS)
+
+
+def test_the_stream_is_all_that_a_namespace_needs(somagent, capsule):
+    done = somagent("compile", capsule, *PLACE, "--namespace", "agents", "--runs-secret", "store")
+    assert (done.code, done.err) == (0, "")
+    objects = list(yaml.safe_load_all(done.out))
+    assert [f"{one['kind']}/{one['metadata']['name']}" for one in objects[:-2]] == [
+        "ServiceAccount/somagent-step",
+        "ServiceAccount/somagent-begin",
+        "ServiceAccount/somagent-executor",
+        "Secret/somagent-executor.service-account-token",
+        "Role/somagent-executor",
+        "RoleBinding/somagent-executor",
+        "Role/somagent-begin",
+        "RoleBinding/somagent-begin",
+    ]
+    assert {one["metadata"]["namespace"] for one in objects} == {"agents"}
+    plan, template = objects[-2:]
+    assert plan["kind"] == "ConfigMap"
+    assert plan["immutable"] is True
+    assert re.fullmatch("greet-plan-[0-9a-f]{12}", plan["metadata"]["name"])
+    assert template["kind"] == "WorkflowTemplate"
+    assert template["metadata"]["name"] == "greet"
+    annotations = template["metadata"]["annotations"]
+    assert annotations["workflows.argoproj.io/title"] == "greet 1.2.0"
+    assert annotations["workflows.argoproj.io/description"] == "Says { {hello}}"
+    assert template["spec"]["arguments"] == {"parameters": [{"name": "name", "description": "Who", "value": "Ada"}]}
+    begin = next(one for one in template["spec"]["templates"] if one["name"] == "begin")
+    assert begin["volumes"] == [
+        {"name": "plan", "projected": {"sources": [{"configMap": {"name": plan["metadata"]["name"]}}]}}
+    ]
+    with_token = [one["name"] for one in template["spec"]["templates"] if one.get("automountServiceAccountToken")]
+    assert with_token == ["begin"]
+
+
+def test_the_bytes_are_the_same_every_time_and_go_to_a_file(somagent, capsule):
+    shown = somagent("compile", capsule, *PLACE)
+    assert somagent("compile", capsule, *PLACE, "-o", "argo.yaml").out == ""
+    assert (somagent.folder / "argo.yaml").read_text() == shown.out
+    variables = {"SOMAGENT_IMAGE": PLACE[3], "SOMAGENT_RUNS": PLACE[5]}
+    assert somagent("compile", capsule, "--target", "argo", **variables).out == shown.out
+
+
+def test_what_is_missing_or_can_be_no_object_is_said(somagent, capsule):
+    def said(*arguments: str) -> str:
+        done = somagent("compile", capsule, *arguments)
+        assert (done.code, done.out) == (2, "")
+        return done.err
+
+    assert "--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner" in said("--target", "argo")
+    assert "--runs URL, or $SOMAGENT_RUNS, says the object store" in said("--target", "argo", "--image", "x")
+    assert "`Big` can be no name of a WorkflowTemplate" in said(*PLACE, "--name", "Big")
+    assert "which Argo takes for a template" in said(*PLACE, "--runs-secret", "{{workflow.name}}")
+    broken = somagent("compile", somagent.capsule("broken", "  steps:\n    a: {}\n"), *PLACE)
+    assert (broken.code, broken.out) == (1, "")
+    assert broken.err.endswith("has mistakes and was not compiled\n")

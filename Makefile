@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-kubernetes test-containers test-collector test-objects test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
+.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -24,7 +24,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,chaos collector containers docs fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,argo chaos collector containers docs fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-campaigns: .venv/dev.ready ## pass short runs of the campaigns: damaged inputs, deaths, power cuts, simulated worlds
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/chaos tests/fuzz tests/simulation $(PYTEST_ARGS)
@@ -40,6 +40,9 @@ test-upgrade: .venv/dev.ready ## begin runs with older programs, built from git'
 
 test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBECONFIG) and kubectl
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
+
+test-argo: .venv/dev.ready ## pass the tests that need Argo: its CRDs (ARGO_CRDS), its command (RIG_BIN), a cluster (KUBECONFIG)
+	@.venv/bin/pytest tests/argo $(PYTEST_ARGS)
 
 test-containers: .venv/dev.ready ## pass the tests that need podman or docker
 	@.venv/bin/pytest tests/containers $(PYTEST_ARGS)

@@ -51,7 +51,7 @@ class Place:
         contents = Contents(self.folder / f"contents-{os.urandom(4).hex()}", origin=BucketContents(self.bucket))
         return ObjectLedger(self.bucket, contents, utc_now)
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
+    def start(self, *words: object, stdin: int | None = None) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "somagent.workflows.engines.remote.program", "--answers", self.answers()]
         environment = {
             **os.environ,
@@ -63,6 +63,7 @@ class Place:
         return subprocess.Popen(
             [*map(str, (*command, *words))],
             env=environment,
+            stdin=stdin,
             stdout=pipe,
             stderr=pipe,
             text=True,
@@ -247,3 +248,63 @@ def test_what_is_wrong_with_a_start_is_said_in_a_line(place):
     place.run = "r-other"
     code, said = place.do("step", "a")
     assert (code, said) == (Exit.REFUSED, f"error: there is no run r-other at {place.address}\n")
+
+
+def test_a_process_that_is_told_to_stop_leaves_its_step_to_the_next_one_at_once(place):
+    place.submit("    slow: { script: { run: 'echo \"attempt $SOMAGENT_ATTEMPT\"; [ $SOMAGENT_ATTEMPT = 2 ] || sleep 60' } }\n")
+    first = place.start("step", "slow")
+    assert first.stdout.readline() == "attempt 1\n"
+    first.terminate()
+    first.communicate(timeout=30)
+    assert first.returncode == Exit.CANCELLED
+    assert place.do("step", "slow") == (Exit.DONE, "attempt 2\n")
+    history = place.view().steps[0].history
+    assert [one.failure and one.failure.message for one in history] == ["it was stopped before it was done", None]
+
+
+def test_a_process_that_is_bound_ends_with_whoever_started_it(place):
+    place.submit("    slow: { script: { run: echo at work; sleep 60 } }\n")
+    process = place.start("--bound", "step", "slow", stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "at work\n"
+    process.communicate(timeout=30)  # closes its standard input, as the system does it for who was killed
+    assert process.returncode == Exit.CANCELLED
+
+
+def test_a_step_that_is_stopped_with_its_run_is_cancelled(place):
+    place.submit("    slow: { script: { run: echo at work; sleep 60 } }\n")
+    process = place.start("step", "slow")
+    assert process.stdout.readline() == "at work\n"
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == Exit.CANCELLED
+    (step,) = place.view().steps
+    assert (step.phase, step.failure.message) == ("Cancelled", "cancelled by bo")
+
+
+def test_a_final_step_sees_what_no_engine_came_to(place):
+    place.submit(
+        """\
+    a: { script: { run: exit 1 } }
+    b: { needs: [a], script: { run: "true" } }
+  finally:
+    tell: { script: { run: 'echo "$WAS"', env: { WAS: "${{ run.phase }} ${{ steps.a.status }} ${{ steps.b.status }}" } } }
+"""
+    )
+    assert place.do("step", "a")[0] == Exit.FAILED
+    assert place.do("step", "tell") == (Exit.DONE, "Failed Failed Omitted\n")
+    assert place.do("end")[0] == Exit.FAILED
+
+
+def test_to_look_again_before_anybody_has_decided_is_no_other_attempt(place):
+    place.submit("    gate: { review: { title: Go on?, reviewers: { count: 2 } } }\n")
+    for _ in range(2):
+        assert place.do("step", "gate")[0] == Exit.DONE
+        assert place.answer("phase") == "Waiting"
+    place.decide("gate", "bo")
+    assert place.do("step", "gate")[0] == Exit.DONE
+    assert place.answer("phase") == "Waiting"
+    place.decide("gate", "eve")
+    assert place.do("step", "gate")[0] == Exit.DONE
+    assert place.answer("phase") == "Succeeded"
+    assert len(place.view().steps[0].history) == 2

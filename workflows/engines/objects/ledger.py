@@ -131,6 +131,11 @@ class ObjectLedger:
         if own is not None:
             own.lease.conclude()
 
+    def at_work(self, key: StepKey) -> Attempt | None:
+        """The attempt that was begun here and has not ended."""
+        own = self._own.get(key)
+        return None if own is None else own.attempt
+
     async def leave(self, key: StepKey | None = None) -> bool:
         """Signs no more for what was begun here, one attempt or all; whether others had ended one of them."""
         left = [self._own.pop(one) for one in list(self._own) if key in {one, None}]

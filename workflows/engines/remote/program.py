@@ -3,6 +3,7 @@
 The engine that starts it says by arguments what is to be done, and the environment says where: `SOMAGENT_RUNS` is the
 address of the store, `SOMAGENT_RUN` the id of the run. Whatever it has to tell that engine, it writes into the folder
 `--answers`: `phase`, for a fan-out `items` (its indices), for a step that waits `seconds`, and `summary` for people.
+An engine whose own process may be killed beside it keeps the standard input open, and says so with `--bound`.
 """
 
 from __future__ import annotations
@@ -57,9 +58,19 @@ async def _stoppable(arguments: argparse.Namespace) -> Exit:
     """SIGTERM ends the step with all that it started, and leaves its attempt to whoever goes on."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if arguments.bound:
+        loop.add_reader(sys.stdin.fileno(), _left_alone, task)
     with tempfile.TemporaryDirectory(prefix="somagent-", dir=arguments.work) as folder:
         return await _run(arguments, Path(folder))
+
+
+def _left_alone(task: asyncio.Task[Exit]) -> None:
+    """Ends the step when the process that started it is gone, however it went: then nobody holds the pipe any more."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        task.cancel()
 
 
 async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
@@ -103,6 +114,7 @@ async def _keep_logs(ledger: ObjectLedger, key: StepKey, folder: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="somagent-step", description=__doc__.partition("\n")[0])
     parser.add_argument("--answers", type=Path, help="folder for what the engine is told")
+    parser.add_argument("--bound", action="store_true", help="stop when standard input ends: who started it is gone")
     parser.add_argument("--work", type=Path, help="folder for what steps work on (default: the system's)")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("step", "run a step"), ("open", "begin a fan-out"), ("close", "end a fan-out")):

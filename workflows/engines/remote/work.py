@@ -7,13 +7,16 @@ one recorded, or waits until it is through or gives no sign of life any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node, Plan
+from somagent.operators.deciding import outcome
 from somagent.operators.operator import Operator
 from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
 from somagent.operators.runner.ledger import AttemptHeld
@@ -29,6 +32,9 @@ from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.run_names import top_of
 
 
+_LAST_WORDS_S = 5.0  # who stops a process does not wait for long
+
+
 class Worker(Struct, frozen=True):
     """One run, and where its steps work: folders of attempts in `workspace`, what they write through `log`."""
 
@@ -41,12 +47,20 @@ class Worker(Struct, frozen=True):
     now: Callable[[], datetime]
 
     async def step(self, key: StepKey) -> StepResult | Attempt:
-        """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`."""
+        """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`.
+
+        A `finally` step sees how all before it ended, those too that no engine came to.
+        """
+        if any(key.step == node.id for node in self.plan.finals):
+            await self._settle((*self.plan.nodes, *takewhile(lambda node: node.id != key.step, self.plan.finals)))
         while True:
             ended = await self._kept_from(key)
             if ended is not None:
                 return ended
             await freed(self.ledger.attempts_of, key, now=self.now, length_s=self.ledger.lease_s)
+            still = await self._still_waits(key)
+            if still is not None:
+                return still
             await self._until_due(key)
             try:
                 return await run_step(
@@ -62,7 +76,10 @@ class Worker(Struct, frozen=True):
             except AttemptHeld:  # somebody else was quicker
                 await self.ledger.leave(key)
             except asyncio.CancelledError:
+                own = self.ledger.at_work(key)
                 if not await self.ledger.leave(key):
+                    if own is not None:
+                        await self._leave_off(own)
                     raise
                 _uncancelled()  # this attempt was given up by others, who are at work on the next one
 
@@ -95,14 +112,18 @@ class Worker(Struct, frozen=True):
 
     async def end(self) -> Phase:
         """Records what no engine came to, and how the run ended. Returns its phase."""
-        for node in (*self.plan.nodes, *self.plan.finals):
-            key = StepKey(self.run.id, node.id)
-            if await self._kept_from(key) is None:
-                await (self.close(key) if node.fan_out is not None else self._give_up(key))
+        await self._settle((*self.plan.nodes, *self.plan.finals))
         phases = {node.id: await self._phase(node) for node in (*self.plan.nodes, *self.plan.finals)}
         phase = rules.phase_of(self.plan, phases)
         phase, outcome = await rules.outcome_of(self.plan, self.run, self.ledger, phase)
         return (await self.ledger.close(self.run.id, phase, outcome, self.now())).phase
+
+    async def _settle(self, nodes: Iterable[Node]) -> None:
+        """Records the steps that no engine came to."""
+        for node in nodes:
+            key = StepKey(self.run.id, node.id)
+            if await self._kept_from(key) is None:
+                await (self.close(key) if node.fan_out is not None else self._give_up(key))
 
     async def _kept_from(self, key: StepKey) -> StepResult | None:
         """The result of a step that may not run: what it needs did not open the way, or the run was stopped."""
@@ -132,6 +153,25 @@ class Worker(Struct, frozen=True):
         ends = await self.ledger.attempts_of.ends(key)
         last = ends[-1].attempt if ends else None
         return f"; it waits for {asked_of(last.waiting)}" if last is not None and last.waiting is not None else ""
+
+    async def _still_waits(self, key: StepKey) -> Attempt | None:
+        """Its attempt that waits for people who have not decided yet: to look again is no other attempt."""
+        ends = await self.ledger.attempts_of.ends(key)
+        last = ends[-1].attempt if ends else None
+        if last is None or last.waiting is None or last.waiting.child:
+            return None
+        decisions = await self.ledger.decisions(key)
+        end = outcome(last.waiting, decisions, submitter=self.run.submitter, now=self.now())
+        return last if end is None else None
+
+    async def _leave_off(self, attempt: Attempt) -> None:
+        """Ends an attempt that was stopped here, so that whoever goes on need not wait for its lease to end."""
+        with suppress(TimeoutError, EngineError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                if await self._stopped_by():
+                    await self._give_up(attempt.key)
+                else:
+                    await self.ledger.attempts_of.cut_off(attempt, self.now(), "it was stopped before it was done")
 
     async def _until_due(self, key: StepKey) -> None:
         """Waits for the rest of the time between two attempts: engines count it from other moments."""

@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres chaos failpoints power-loss simulate mutants check bench lock clean
+.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres airflow test-airflow chaos failpoints power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -24,7 +24,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,argo chaos collector containers docs fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,airflow argo chaos collector containers docs fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-campaigns: .venv/dev.ready ## pass short runs of the campaigns: damaged inputs, deaths, power cuts, simulated worlds
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/chaos tests/fuzz tests/simulation $(PYTEST_ARGS)
@@ -59,6 +59,11 @@ test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DA
 		$(wildcard tests/engine/test_*.py)) --deselect \
 		tests/engine/test_worker.py::test_another_one_stands_by_and_takes_over $(PYTEST_ARGS)  # nobody stands by there
 
+airflow: .venv/airflow.ready ## set up Airflow 3 in .venv/airflow, an environment that never holds SomaGent
+
+test-airflow: .venv/dev.ready .venv/airflow.ready ## pass the tests on a real Airflow (DATABASE_URL, default: one of its own)
+	@.venv/bin/pytest tests/airflow $(PYTEST_ARGS)
+
 chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and judge it (SEED; STORE=postgres WORKERS=4)
 	@.venv/bin/python tests/chaos/kills.py --kills $(KILLS) --seed $(SEED) --store $(STORE) --workers $(WORKERS) $(CHAOS_ARGS)
 
@@ -92,6 +97,8 @@ lock: ## write requirements/*.txt anew (needs uv); versions that still fit stay
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 			--no-annotate pyproject.toml --group $$group -o requirements/$$group.txt || exit 1; done
 	@mv requirements/build.txt requirements/core.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-annotate requirements/airflow.in -o requirements/airflow.txt
 
 clean: ## remove set-up, caches and runs
 	rm -rf .venv .venv.lock .somagent .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
@@ -114,4 +121,13 @@ LOCKED = $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".venv.lock", 
 		pip="$(ENVIRONMENT)/bin/python -m pip install -q --disable-pip-version-check"; \
 		$$pip --require-hashes -r requirements/$*.txt; \
 		$$pip --no-deps --no-build-isolation -e .; \
+		touch $@'
+
+# Its pins and ours do not go together, and tasks start the step runner from our environment.
+.venv/airflow.ready: requirements/airflow.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=..." >&2; exit 2; }
+	@$(LOCKED) bash -euc '[ $@ -nt requirements/airflow.txt ] && exit; \
+		test -x .venv/airflow/bin/python || $(PYTHON) -m venv .venv/airflow; \
+		echo "installing requirements/airflow.txt"; \
+		.venv/airflow/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/airflow.txt; \
 		touch $@'

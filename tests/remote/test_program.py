@@ -251,7 +251,9 @@ def test_what_is_wrong_with_a_start_is_said_in_a_line(place):
 
 
 def test_a_process_that_is_told_to_stop_leaves_its_step_to_the_next_one_at_once(place):
-    place.submit("    slow: { script: { run: 'echo \"attempt $SOMAGENT_ATTEMPT\"; [ $SOMAGENT_ATTEMPT = 2 ] || sleep 60' } }\n")
+    place.submit(
+        "    slow: { script: { run: 'echo \"attempt $SOMAGENT_ATTEMPT\"; [ $SOMAGENT_ATTEMPT = 2 ] || sleep 60' } }\n"
+    )
     first = place.start("step", "slow")
     assert first.stdout.readline() == "attempt 1\n"
     first.terminate()
@@ -288,7 +290,8 @@ def test_a_final_step_sees_what_no_engine_came_to(place):
     a: { script: { run: exit 1 } }
     b: { needs: [a], script: { run: "true" } }
   finally:
-    tell: { script: { run: 'echo "$WAS"', env: { WAS: "${{ run.phase }} ${{ steps.a.status }} ${{ steps.b.status }}" } } }
+    tell:
+      script: { run: 'echo "$WAS"', env: { WAS: "${{ run.phase }} ${{ steps.a.status }} ${{ steps.b.status }}" } }
 """
     )
     assert place.do("step", "a")[0] == Exit.FAILED

@@ -60,6 +60,13 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
                 )
 
 
+def may_ask(plan: Plan, node: Node) -> bool:
+    """Whether people may be asked before or in the step: by itself, by the constitution, or by a budget."""
+    budgets = (node.budget, node.total_budget, plan.budget)
+    asks = any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
+    return node.operator == "review" or asks or node.verdict in {"require_review", "depends"}
+
+
 def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:
     """Why the node cannot start although all that it needs has ended; empty when it can.
 

@@ -31,7 +31,6 @@ from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.run_names import top_of
 
-
 _LAST_WORDS_S = 5.0  # who stops a process does not wait for long
 
 

@@ -1,0 +1,103 @@
+"""Capsules of cases as DAG files: whole, the same every time, and without a word of their authors where Airflow reads.
+
+Whether Airflow takes them is asked of Airflow (`make test-airflow`); this is what can be said without one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from somagent.capsule_compiler.plan import Plan, decode_plan
+from somagent.governance.constitution import default_constitution
+from somagent.workflows.capsules import compile_file, find_capsule, library, this_installation
+from somagent.workflows.engines.airflow.emit.dag import dag_file
+from somagent.workflows.engines.airflow.emit.place import Place
+
+from .cases import Case, all_cases, compiled
+
+PLACE = Place(runs="file:///srv/runs", step_runner=("/opt/somagent/bin/somagent-step",))
+SHOWN = [case for case in all_cases() if case.feature in {"order", "gate-approve", "collect", "finally", "retry"}]
+
+
+@pytest.mark.parametrize("case", SHOWN, ids=lambda case: case.name)
+def test_cases_of_every_graph_are_whole_dag_files(case: Case, tmp_path: Path) -> None:
+    plan = compiled(case, tmp_path).plan
+    assert plan is not None
+    check(plan)
+
+
+@pytest.mark.parametrize("name", library())
+def test_every_library_capsule_is_a_whole_dag_file(name: str) -> None:
+    plan = compile_file(find_capsule(name), this_installation(), default_constitution()).plan
+    assert plan is not None
+    check(plan)
+
+
+def test_no_text_of_a_capsule_is_more_than_text(tmp_path: Path) -> None:
+    hostile = "\"\"\"'''\\ {{ 1/0 }} @POOL@ @STEPS@ \N{SNOWMAN} \U0001f600"
+    spec = {
+        "description": hostile,
+        "steps": {
+            "a": {"script": {"run": f"echo '{hostile}'", "env": {"A": hostile}}},
+            "ask": {"review": {"title": hostile, "reviewers": {"users": ["bo"]}}},
+        },
+        "finally": {"tell": {"script": {"run": hostile}}},
+    }
+    plan = compiled(Case(title="", spec=spec, expect={}), tmp_path).plan
+    assert plan is not None
+    check(plan)
+    given = {word.arg: ast.literal_eval(word.value) for word in _dag_call(plan).keywords if word.arg == "description"}
+    assert given == {"description": hostile}
+
+
+def test_a_file_for_another_place_or_of_another_plan_has_another_name(tmp_path: Path) -> None:
+    spec = {"steps": {"a": {"operator": {"name": "probe"}}}}
+    plan = compiled(Case(title="", spec=spec, expect={}), tmp_path).plan
+    other = compiled(Case(title="", spec={**spec, "description": "another"}, expect={}), tmp_path).plan
+    assert plan is not None
+    assert other is not None
+    elsewhere = Place(runs="file:///srv/runs", pool="agents")
+    names = {dag_file(*one).dag_id for one in ((plan, PLACE), (plan, elsewhere), (other, PLACE), (plan, PLACE))}
+    assert len(names) == 3
+    assert all(re.fullmatch("case-[0-9a-f]{12}", name) for name in names)
+
+
+def check(plan: Plan) -> None:
+    """What must hold of every DAG file."""
+    emitted = dag_file(plan, PLACE)
+    assert emitted == dag_file(plan, PLACE)
+    assert decode_plan(emitted.plan) == plan
+    assert list(emitted.files) == [f"{emitted.dag_id}.plan.json", f"{emitted.dag_id}.py"]
+    assert emitted.dag.isascii()
+    tree = ast.parse(emitted.dag)
+    imported = {name.name for one in ast.walk(tree) if isinstance(one, ast.Import) for name in one.names}
+    imported |= {one.module or "" for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
+    roots = {name.partition(".")[0] for name in imported}
+    assert roots - sys.stdlib_module_names == {"airflow"}
+    assert _constant(tree, "DAG_ID") == emitted.dag_id
+    rows = _constant(tree, "STEPS")
+    assert [row["id"] for row in rows] == [node.id for node in plan.nodes]
+    assert [row["id"] for row in _constant(tree, "FINALLY")] == [node.id for node in plan.finals]
+    before: set[str] = set()
+    for row in rows:
+        assert set(row.get("needs", [])) <= before
+        before.add(row["id"])
+    assert len(emitted.dag) < 10_000 + 250 * len(plan.nodes)
+
+
+def _constant(tree: ast.Module, name: str) -> Any:
+    for one in tree.body:
+        if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and one.targets[0].id == name:
+            return ast.literal_eval(one.value)
+    raise AssertionError(f"no {name}")
+
+
+def _dag_call(plan: Plan) -> ast.Call:
+    found = [one for one in ast.walk(ast.parse(dag_file(plan, PLACE).dag)) if isinstance(one, ast.Call)]
+    return next(one for one in found if isinstance(one.func, ast.Name) and one.func.id == "DAG")

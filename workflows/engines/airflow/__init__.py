@@ -1,0 +1,1 @@
+"""All that knows Airflow 3: plans as DAG files, and runs of them over its REST API. It is never imported here."""

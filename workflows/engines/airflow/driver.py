@@ -1,0 +1,119 @@
+"""Airflow as what starts the steps of runs at a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from typing import Any
+
+from somagent.capsule_compiler.plan import Plan
+from somagent.operators.runner.records import RunRecord, StepKey
+from somagent.workflows.engines.airflow.deploying import deploy
+from somagent.workflows.engines.airflow.emit.dag import dag_file
+from somagent.workflows.engines.airflow.pools import check_pool
+from somagent.workflows.engines.airflow.rest import Refused, Rest
+from somagent.workflows.engines.airflow.settings import Settings
+from somagent.workflows.engines.airflow.troubles import Troubles
+from somagent.workflows.engines.objects.driver import Address, Look
+from somagent.workflows.engines.protocol import EngineError
+
+_LOOK_S = 0.5
+_CONFLICT, _NOT_FOUND = 409, 404
+_OVER = {"success", "failed"}
+_WAITS_FOR_PEOPLE = {"awaiting_input", "deferred"}
+_NOT_AT_WORK = {None, "success", "failed", "skipped", "upstream_failed", "removed", *_WAITS_FOR_PEOPLE}
+_PAGE = 100  # task instances of one answer
+LOOK = "Look for the decision"  # what the task that waits for people can be told
+
+
+class AirflowDriver:
+    """A `Driver`: each run is a DAG run of its name, of the DAG that its plan gives."""
+
+    def __init__(self, settings: Settings, rest: Rest | None = None) -> None:
+        self._settings, self._rest = settings, rest or Rest(settings)
+
+    def address(self, run_id: str) -> Address:  # noqa: ARG002 - all runs are at one place
+        return Address("airflow", self._settings.url)
+
+    async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:  # noqa: ARG002
+        """Steps that have results begin too, and end at once: whoever looks at the DAG run sees the whole of it."""
+        emitted = dag_file(plan, self._settings.place)
+        await check_pool(self._rest, self._settings.place.pool)
+        await deploy(self._rest, emitted, self._settings.dags)
+        body: dict[str, Any] = {"dag_run_id": run.id, "logical_date": None, "conf": {}}
+        try:
+            await self._rest.post("dags", emitted.dag_id, "dagRuns", body=body)
+        except Refused as refused:
+            if refused.status != _CONFLICT:
+                raise
+            begun = await self._rest.get("dags", emitted.dag_id, "dagRuns", run.id)
+            if begun["state"] in _OVER:  # and the run has not ended: something was stopped by hand, or lost
+                more = {"dry_run": False, "only_failed": False}
+                await self._rest.post("dags", emitted.dag_id, "dagRuns", run.id, "clear", body=more)
+
+    async def go_on(self, run_id: str, keys: Set[StepKey]) -> None:
+        """Without keys, all that wait look once more."""
+        dag_id = await self._dag_of(run_id)
+        tasks = await self._tasks(dag_id, run_id)
+        mapped = Counter(task["task_id"] for task in tasks)
+        for task in tasks:
+            if task["state"] not in _WAITS_FOR_PEOPLE:
+                continue
+            several = mapped[task["task_id"]] >= self._settings.place.most_mapped  # items may be in each
+            if keys and not any(_is_of(task, key) or (several and _step(task) == key.step) for key in keys):
+                continue
+            where = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task["task_id"], str(task["map_index"]))
+            body = {"ti_id": task["id"], "chosen_options": [LOOK], "params_input": {}}
+            try:
+                await self._rest.patch(*where, "hitlDetails", body=body)
+            except Refused as refused:
+                if refused.status not in {_CONFLICT, _NOT_FOUND}:  # it looks already, or waits for something else
+                    raise
+
+    async def stop(self, run_id: str) -> None:
+        """What is at work is told to end; Airflow runs the teardown tasks, and with the last one the run ends."""
+        dag_id = await self._dag_of(run_id)
+        await self._rest.patch("dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
+
+    async def looks(self, run_id: str) -> AsyncIterator[Look]:
+        """Airflow tells nobody of changes, so it is asked."""
+        dag_id = await self._dag_of(run_id)
+        troubles = Troubles(self._rest, self._settings.place.pool)
+        before: Sequence[tuple[str, int, str | None]] = ()
+        while True:
+            run = await self._rest.get("dags", dag_id, "dagRuns", run_id)
+            tasks = await self._tasks(dag_id, run_id)
+            states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
+            waiting = any(state in _WAITS_FOR_PEOPLE for *_, state in states)
+            quiet = waiting and states == before and all(state in _NOT_AT_WORK for *_, state in states)
+            yield Look(over=run["state"] in _OVER, parked=quiet, troubles=await troubles.found(dag_id, run, tasks))
+            before = states
+            await asyncio.sleep(_LOOK_S)
+
+    async def _dag_of(self, run_id: str) -> str:
+        """A run's name is unlike any other, so it tells the DAG."""
+        found = await self._rest.get("dags", "~", "dagRuns", run_id_pattern=run_id)
+        own = [str(run["dag_id"]) for run in found["dag_runs"] if run["dag_run_id"] == run_id]
+        if not own:
+            raise EngineError(
+                f"Airflow at {self._settings.url} has no run {run_id}; it was deleted there, or never begun"
+            )
+        return own[0]
+
+    async def _tasks(self, dag_id: str, run_id: str) -> list[Mapping[str, Any]]:
+        tasks: list[Mapping[str, Any]] = []
+        while True:
+            where = ("dags", dag_id, "dagRuns", run_id, "taskInstances")
+            found = await self._rest.get(*where, limit=_PAGE, offset=len(tasks), order_by="id")
+            tasks += found["task_instances"]
+            if len(tasks) >= found["total_entries"] or not found["task_instances"]:
+                return tasks
+
+
+def _step(task: Mapping[str, Any]) -> str:
+    return str(task["task_id"]).partition(".")[0]
+
+
+def _is_of(task: Mapping[str, Any], key: StepKey) -> bool:
+    return (_step(task), task["map_index"]) == (key.step, key.item)  # both say -1 for what has no items

@@ -1,0 +1,51 @@
+"""Why tasks do not begin: what Airflow knows and does not say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from somagent.workflows.engines.airflow.rest import Rest
+
+_PATIENCE_S = 5.0  # a task that is ready begins sooner
+_REST_S = 5.0  # between two questions to the rest of Airflow
+
+
+class Troubles:
+    """What keeps the tasks of one run, looked for when one of them has been ready for longer than usual."""
+
+    def __init__(self, rest: Rest, pool: str) -> None:
+        self._rest, self._pool = rest, pool
+        self._since: dict[tuple[str, int], float] = {}
+        self._asked = 0.0
+        self._why = ""
+
+    async def found(self, dag_id: str, run: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+        """By step."""
+        now = time.monotonic()
+        ready = {(one["task_id"], one["map_index"]) for one in tasks if one["state"] in {"scheduled", "queued"}}
+        if run["state"] == "queued" or not tasks:
+            ready.add(("", -1))
+        self._since = {key: self._since.get(key, now) for key in ready}
+        late = [key for key in ready if now - self._since[key] >= _PATIENCE_S]
+        if not late:
+            self._why = ""
+            return {}
+        if now - self._asked >= _REST_S:
+            self._asked, self._why = now, await self._reason(dag_id)
+        return {name.partition(".")[0]: self._why for name, _ in sorted(late)} if self._why else {}
+
+    async def _reason(self, dag_id: str) -> str:
+        health = await self._rest.get("monitor", "health")
+        if (health.get("scheduler") or {}).get("status") != "healthy":
+            return "Airflow's scheduler gives no sign of life; start it: airflow scheduler"
+        dag = await self._rest.get("dags", dag_id)
+        if dag.get("is_paused"):
+            return f"the DAG {dag_id} is paused in Airflow; switch it on there"
+        if dag.get("is_stale"):
+            return f"Airflow does not find the file of the DAG {dag_id} any more; put it back"
+        pool = await self._rest.get("pools", self._pool)
+        if pool["open_slots"] <= 0:
+            return f"no free slots in pool `{self._pool}`: all {pool['slots']} are taken"
+        return "Airflow has it ready and has not begun it; its executor has no free place, or no worker"

@@ -52,6 +52,7 @@ class ObjectLedger:
         self.attempts_of = Attempts(bucket)
         self.deeds = Deeds(bucket)
         self._own: dict[StepKey, _Own] = {}
+        self._adopted: dict[StepKey, Attempt] = {}
         self._accounts: dict[str, Accounts] = {}
 
     async def run(self, run_id: str) -> RunRecord:
@@ -97,11 +98,15 @@ class ObjectLedger:
         content = await self.bucket.read(names.ended(run_id))
         return None if content is None else _decode_closed(content)
 
+    async def spent_in(self, run_id: str) -> Amounts:
+        """What ended attempts have spent in the run and in those inside it."""
+        return await (await self._accounts_of(run_id)).spent_in(run_id)
+
     async def spent_until(self, key: StepKey) -> Amounts:
         name = names.spent(key)
         noted = await self.bucket.read(name)
         if noted is None:
-            spent = await (await self._accounts_of(key.run)).spent_in(key.run)
+            spent = await self.spent_in(key.run)
             noted = await self.bucket.claim(name, _encode(spent))
         return _decode_amounts(noted)
 
@@ -110,10 +115,16 @@ class ObjectLedger:
         return decisions_on(await self.deeds.all(key.run), key)
 
     async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
-        begun = await self.attempts_of.begin(key, at)
+        begun = self._adopted.pop(key, None) or await self.attempts_of.begin(key, at)
         if isinstance(begun, Attempt):
             self._own[key] = _Own(begun, Lease(self.attempts_of, begun, self.lease_s))
         return begun
+
+    async def adopt(self, key: StepKey) -> None:
+        """Goes on with the attempt that is open, which others left for that: the next `begin` gives it."""
+        begun = await self.attempts_of.open_attempt(key)
+        if begun is not None:
+            self._adopted[key] = begun.attempt
 
     async def end(self, attempt: Attempt) -> None:
         self._conclude(attempt.key)

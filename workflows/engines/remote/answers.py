@@ -7,7 +7,7 @@ import math
 from datetime import datetime
 from pathlib import Path
 
-from somagent.operators.runner.records import Attempt, Phase, StepResult, Waiting
+from somagent.operators.runner.records import Attempt, Phase, RunRecord, StepResult, Waiting
 from somagent.workflows.engines.remote.exits import Exit
 
 _SUMMARY_BYTES = 1024
@@ -34,6 +34,11 @@ class Answers:
     def opened(self, items: int) -> Exit:
         """The fan-out has so many items."""
         self._write(phase="Running", summary=f"{items} items", items=json.dumps(list(range(items))))
+        return Exit.DONE
+
+    def opened_run(self, run: RunRecord) -> Exit:
+        """The step's capsule has a run, whose steps are next."""
+        self._write(phase="Running", summary=f"capsule {run.capsule}: {run.id}", run=run.id)
         return Exit.DONE
 
     def left(self, attempt: Attempt, now: datetime) -> Exit:

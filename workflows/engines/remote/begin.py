@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from somagent.capsule_compiler.plan import Plan, decode_plan
+from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import RunRecord
+from somagent.workflows.engines.argo.arguments import given_by
+from somagent.workflows.engines.argo.kept import read_kept
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import people
 from somagent.workflows.engines.objects.driver import Address
@@ -29,7 +31,7 @@ _ANSWER_S = 15
 
 
 async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Mapping[str, str]) -> RunRecord:
-    """Stores the run of the plan in `folder` (`plan.json`, and the files that it takes along by digest, `HEX`).
+    """Stores the run of the plan that is kept in `folder` (`engines.argo.kept`).
 
     One that is there already stays as it is. Raises `EngineError` that says every input that is wrong.
     """
@@ -37,7 +39,7 @@ async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Ma
         return await ledger.deeds.run(run_id)
     except UnknownRun:
         pass
-    plan = decode_plan((folder / "plan.json").read_bytes())
+    plan, files = read_kept(folder)
     workflow = _workflow(run_id, environment)
     labels = workflow["metadata"].get("labels", {})
     try:
@@ -53,29 +55,17 @@ async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Ma
         created_at=utc_now(),
     )
     address = Address("argo", f"{workflow['metadata']['namespace']}/{run_id}")
-    return await people.submit(ledger, run, plan, _files(plan, folder), address=address)
+    return await people.submit(ledger, run, plan, files, address=address)
 
 
 def _given(plan: Plan, workflow: Mapping[str, Any]) -> dict[str, Any]:
-    """Text for inputs that are text, JSON for the others."""
-    given: dict[str, Any] = {}
-    for parameter in (workflow["spec"].get("arguments") or {}).get("parameters") or ():
-        name, text = parameter["name"], parameter.get("value")
-        if text is None:
-            continue
-        is_text = plan.inputs.get(name, {}).get("type") in {"string", "secret"}
-        try:
-            given[name] = text if is_text else json.loads(text)
-        except ValueError:
-            raise EngineError(f"input `{name}` must be JSON, and `{text[:80]}` is not") from None
-    return given
-
-
-def _files(plan: Plan, folder: Path) -> dict[str, bytes]:
-    """Those of the plan by path, those of its capsules by digest."""
-    inside = {file.digest: file.digest for below in plan.capsules.values() for file in below.files}
-    wanted = {file.path: file.digest for file in plan.files} | inside
-    return {name: (folder / digest.removeprefix("sha256:")).read_bytes() for name, digest in wanted.items()}
+    """What the Workflow's own arguments say."""
+    parameters = (workflow["spec"].get("arguments") or {}).get("parameters") or ()
+    texts = {one["name"]: one["value"] for one in parameters if one.get("value") is not None}
+    try:
+        return given_by(texts, plan)
+    except ValueError as error:
+        raise EngineError(str(error)) from None
 
 
 def _by_parameter(name: str, value: str) -> str:

@@ -14,12 +14,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from somagent.operators.registry import load_operators
 from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.records import NO_ITEM, Phase, StepKey, StepResult
+from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.lease import LENGTH_S
@@ -28,6 +28,7 @@ from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.answers import Answers
 from somagent.workflows.engines.remote.begin import begin
+from somagent.workflows.engines.remote.capsules import close_run, end, open_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.log import EchoedLog
 from somagent.workflows.engines.remote.work import NotEnded, Worker
@@ -38,6 +39,19 @@ _EXITS: dict[Phase, Exit] = {
     "Failed": Exit.FAILED,
     "Omitted": Exit.OMITTED,
     "Cancelled": Exit.CANCELLED,
+}
+
+
+_COMMANDS = {
+    "step": "run a step",
+    "open": "begin a fan-out",
+    "close": "end a fan-out",
+    "open-run": "begin a step that is a capsule: its run",
+    "close-run": "end it, when that run has ended",
+}
+_CAPSULES: Mapping[str, Callable[[Worker, StepKey], Awaitable[StepResult | Attempt | RunRecord]]] = {
+    "open-run": open_run,
+    "close-run": close_run,
 }
 
 
@@ -93,17 +107,23 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
     )
     answers = Answers(arguments.answers)
     if arguments.command == "end":
-        return _EXITS[answers.ended(await worker.end())]
+        return _EXITS[answers.ended(await end(worker))]
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
     if arguments.command == "open":
         opened = await worker.open(key)
         return _EXITS[answers.result(opened)] if isinstance(opened, StepResult) else answers.opened(opened)
-    end = await (worker.close(key) if arguments.command == "close" else worker.step(key))
+    if arguments.command in _CAPSULES:
+        came = await _CAPSULES[arguments.command](worker, key)
+    else:
+        came = await (worker.close(key) if arguments.command == "close" else worker.step(key))
     await _keep_logs(ledger, key, folder / "logs")
-    if isinstance(end, StepResult):
-        return _EXITS[answers.result(end)]
-    return answers.left(end, utc_now())
+    if isinstance(came, RunRecord):
+        return answers.opened_run(came)
+    if isinstance(came, StepResult):
+        return _EXITS[answers.result(came)]
+    left = answers.left(came, utc_now())
+    return Exit.DONE if arguments.command == "close-run" else left  # another round begins with `open-run`
 
 
 async def _keep_logs(ledger: ObjectLedger, key: StepKey, folder: Path) -> None:
@@ -117,10 +137,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bound", action="store_true", help="stop when standard input ends: who started it is gone")
     parser.add_argument("--work", type=Path, help="folder for what steps work on (default: the system's)")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in (("step", "run a step"), ("open", "begin a fan-out"), ("close", "end a fan-out")):
+    for name, what in _COMMANDS.items():
         command = commands.add_parser(name, help=what)
         command.add_argument("step", metavar="STEP")
-        if name == "step":
+        if name not in {"open", "close"}:
             command.add_argument("item", metavar="ITEM", type=int, nargs="?", default=NO_ITEM)
     command = commands.add_parser("begin", help="store a run that was submitted with the engine's own tools")
     command.add_argument("--plan", type=Path, required=True, metavar="FOLDER", help="where the plan and its files are")

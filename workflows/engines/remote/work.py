@@ -53,14 +53,14 @@ class Worker(Struct, frozen=True):
         if any(key.step == node.id for node in self.plan.finals):
             await self._settle((*self.plan.nodes, *takewhile(lambda node: node.id != key.step, self.plan.finals)))
         while True:
-            ended = await self._kept_from(key)
+            ended = await self.kept_from(key)
             if ended is not None:
                 return ended
             await freed(self.ledger.attempts_of, key, now=self.now, length_s=self.ledger.lease_s)
-            still = await self._still_waits(key)
+            still = await self.still_waits(key)
             if still is not None:
                 return still
-            await self._until_due(key)
+            await self.until_due(key)
             try:
                 return await run_step(
                     key,
@@ -84,7 +84,7 @@ class Worker(Struct, frozen=True):
 
     async def open(self, key: StepKey) -> StepResult | int:
         """How many items the fan-out has; or its result, when it is skipped, fails or is kept from running."""
-        ended = await self._kept_from(key)
+        ended = await self.kept_from(key)
         if ended is not None:
             return ended
         opened = await open_fan_out(key, plan=self.plan, run=self.run, ledger=self.ledger, now=self.now)
@@ -106,7 +106,7 @@ class Worker(Struct, frozen=True):
         for item in range(count):
             one = key._replace(item=item)
             if await self.ledger.result(one) is None:
-                await self._give_up(one)
+                await self.give_up(one)
         return await close_fan_out(key, count, plan=self.plan, run=self.run, ledger=self.ledger, now=self.now)
 
     async def end(self) -> Phase:
@@ -121,10 +121,10 @@ class Worker(Struct, frozen=True):
         """Records the steps that no engine came to."""
         for node in nodes:
             key = StepKey(self.run.id, node.id)
-            if await self._kept_from(key) is None:
-                await (self.close(key) if node.fan_out is not None else self._give_up(key))
+            if await self.kept_from(key) is None:
+                await (self.close(key) if node.fan_out is not None else self.give_up(key))
 
-    async def _kept_from(self, key: StepKey) -> StepResult | None:
+    async def kept_from(self, key: StepKey) -> StepResult | None:
         """The result of a step that may not run: what it needs did not open the way, or the run was stopped."""
         try:
             node = self.plan.node(key.step)
@@ -139,7 +139,7 @@ class Worker(Struct, frozen=True):
         barrier = rules.in_the_way(self.plan, node, phases)
         if barrier and key.item == NO_ITEM:
             return await self.ledger.record(None, rules.omitted(key, barrier, self.now()))
-        return await self._give_up(key) if await self._stopped_by() else None
+        return await self.give_up(key) if await self._stopped_by() else None
 
     async def _phase(self, node: Node) -> Phase:
         """Of a step that has ended: an engine starts nothing before, whatever people make of its nodes."""
@@ -153,7 +153,7 @@ class Worker(Struct, frozen=True):
         last = ends[-1].attempt if ends else None
         return f"; it waits for {asked_of(last.waiting)}" if last is not None and last.waiting is not None else ""
 
-    async def _still_waits(self, key: StepKey) -> Attempt | None:
+    async def still_waits(self, key: StepKey) -> Attempt | None:
         """Its attempt that waits for people who have not decided yet: to look again is no other attempt."""
         ends = await self.ledger.attempts_of.ends(key)
         last = ends[-1].attempt if ends else None
@@ -168,11 +168,11 @@ class Worker(Struct, frozen=True):
         with suppress(TimeoutError, EngineError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 if await self._stopped_by():
-                    await self._give_up(attempt.key)
+                    await self.give_up(attempt.key)
                 else:
                     await self.ledger.attempts_of.cut_off(attempt, self.now(), "it was stopped before it was done")
 
-    async def _until_due(self, key: StepKey) -> None:
+    async def until_due(self, key: StepKey) -> None:
         """Waits for the rest of the time between two attempts: engines count it from other moments."""
         ends = await self.ledger.attempts_of.ends(key)
         last = ends[-1].attempt if ends else None
@@ -182,7 +182,7 @@ class Worker(Struct, frozen=True):
             wait = min(last.retry_at - self.now(), last.retry_at - start)
             await asyncio.sleep(max(wait.total_seconds(), 0))
 
-    async def _give_up(self, key: StepKey) -> StepResult:
+    async def give_up(self, key: StepKey) -> StepResult:
         by = await self._stopped_by()
         why = rules.cancellation(by) if by else rules.NOT_RUN
         attempts = await self.ledger.attempts(key.run, key.step, key.item)

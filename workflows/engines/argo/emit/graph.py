@@ -28,11 +28,11 @@ class Graph:
         """The name of the template that runs all steps but `finally`."""
         groups = grouped(self._plan.nodes)
         if len(groups) == 1:
-            return self._dag(MAIN, [self._task(node, groups[0]) for node in self._plan.nodes])
+            return self._dag(MAIN, self._steps_of(groups[0]))
         tasks = []
         for number, group in enumerate(groups):
             name = f"group-{number + 1}"
-            template = self._dag(name, [self._task(node, group) for node in group.nodes])
+            template = self._dag(name, self._steps_of(group))
             after = [ended(f"group-{one + 1}") for one in sorted(group.needs)]
             arguments = handed_on("run") if self._inside else None
             tasks.append(
@@ -68,16 +68,18 @@ class Graph:
         """A failed step stops nothing but what needs it."""
         return self._add(m.Template(name=name, dag=m.DAGTemplate(fail_fast=False, tasks=list(tasks))))
 
-    def _task(self, node: Node, group: Group) -> m.DAGTask:
-        """A step; what it needs of other groups has ended, and its runner looks how."""
-        inside = {one.id for one in group.nodes} if len(group.nodes) < len(self._plan.nodes) else None
-        needs = [task_name(edge.step) for edge in node.needs if inside is None or edge.step in inside]
-        return m.DAGTask(
-            name=task_name(node.id),
-            template=self._template_of(node),
-            depends=" && ".join(dict.fromkeys(needs)) or None,
-            arguments=of_step(self._plan, node, inner=bool(self._inside)),
-        )
+    def _steps_of(self, group: Group) -> list[m.DAGTask]:
+        """A task for each; what they need of other groups has ended, and their runners look how."""
+        inside = {node.id for node in group.nodes}
+        return [
+            m.DAGTask(
+                name=task_name(node.id),
+                template=self._template_of(node),
+                depends=" && ".join({task_name(edge.step): None for edge in node.needs if edge.step in inside}) or None,
+                arguments=of_step(self._plan, node, inner=bool(self._inside)),
+            )
+            for node in group.nodes
+        ]
 
     def _template_of(self, node: Node) -> str:
         return self._one(node) if node.fan_out is None else self._fan_out(node)

@@ -23,24 +23,28 @@ class Group(NamedTuple):
 
 
 def grouped(nodes: Sequence[Node], most: int = MOST_TASKS - _ROOM) -> list[Group]:
-    """The steps, topologically ordered as they are given, in groups of at most `most`; one group when they fit."""
+    """The steps, topologically ordered as they are given, in groups of at most `most`; one group when they fit.
+
+    What they need and is not among them has ended before.
+    """
     if len(nodes) <= most:
         return [Group(nodes, frozenset())]
     ordered = list(_depth_first(nodes))
     parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
     home = {node.id: number for number, part in enumerate(parts) for node in part}
     return [
-        Group(part, frozenset(home[edge.step] for node in part for edge in node.needs) - {number})
+        Group(part, frozenset(home[edge.step] for node in part for edge in node.needs if edge.step in home) - {number})
         for number, part in enumerate(parts)
     ]
 
 
 def _depth_first(nodes: Sequence[Node]) -> Iterator[Node]:
     """A topological order in which what a step lets begin comes right after it."""
-    left = {node.id: len({edge.step for edge in node.needs}) for node in nodes}
+    left = dict.fromkeys((node.id for node in nodes), 0)
     dependents: dict[str, list[Node]] = {}
     for node in nodes:
-        for step in {edge.step: None for edge in node.needs}:
+        for step in {edge.step: None for edge in node.needs if edge.step in left}:
+            left[node.id] += 1
             dependents.setdefault(step, []).append(node)
     stack = [node for node in reversed(nodes) if not left[node.id]]
     while stack:

@@ -1,0 +1,99 @@
+"""A step that is a capsule, as pods and tasks run it: opened, its steps by themselves, closed by its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from bucket_place import Place
+
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.remote.exits import Exit
+
+PART = """\
+  inputs: { start: { type: integer } }
+  steps:
+    add:
+      script: { run: 'echo "sum=$((START + 1))" >> "$SOMAGENT_OUTPUT"', env: { START: "${{ inputs.start }}" } }
+      outputs: { sum: { type: integer } }
+    check: { needs: [add], require: inputs.start < 10, script: { run: "true" } }
+  outputs: { sum: "${{ steps.add.sum }}" }
+"""
+STEPS = """\
+    part:
+      if: CONDITION
+      retry: { attempts: 2, backoff: 10ms, failures: [error] }
+      capsule: { use: part, with: { start: NUMBER } }
+    after: { needs: [part], script: { run: "true" } }
+  uses: { capsules: { part: ./part.capsule.yaml } }
+"""
+
+
+def steps(number: int, condition: str = "1 < 2") -> str:
+    return STEPS.replace("NUMBER", str(number)).replace("CONDITION", condition)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_the_run_inside_is_made_once_and_gives_the_step_its_outputs(place):
+    place.submit(steps(1), part=PART)
+    for _ in range(2):  # a second program finds the run that was made
+        assert place.do("open-run", "part")[0] == Exit.DONE
+        assert (place.answer("phase"), place.answer("run")) == ("Running", f"{place.run}.part")
+    inside = place.answer("run")
+    assert place.do("close-run", "part") == (Exit.REFUSED, "error: the capsule of step `part` has not ended\n")
+    for words in (["step", "add"], ["step", "check"], ["end"], ["end"]):
+        assert place.do(*words, run=inside)[0] == Exit.DONE
+    for _ in range(2):
+        assert place.do("close-run", "part")[0] == Exit.DONE
+        assert place.answer("phase") == "Succeeded"
+    assert place.do("step", "after")[0] == Exit.DONE
+    assert place.do("end")[0] == Exit.DONE
+    part, _ = place.view().steps
+    assert (part.phase, part.attempts, part.outputs) == ("Succeeded", 1, {"sum": 2})
+    assert part.inner is not None
+    assert part.inner.phase == "Succeeded"
+
+
+def test_after_a_failure_another_run_takes_over_what_succeeded(place):
+    place.submit(steps(10), part=PART)
+    for number, run in ((1, f"{place.run}.part"), (2, f"{place.run}.part-2")):
+        assert place.do("open-run", "part")[0] == Exit.DONE
+        assert place.answer("run") == run
+        assert place.do("step", "add", run=run)[0] == Exit.DONE
+        assert place.do("step", "check", run=run)[0] == Exit.FAILED
+        assert place.do("end", run=run)[0] == Exit.FAILED
+        code, _ = place.do("close-run", "part")
+        assert (code, place.answer("phase")) == [(Exit.DONE, "Pending"), (Exit.FAILED, "Failed")][number - 1]
+        assert place.do("close-run", "part")[0] == code
+    assert place.do("end")[0] == Exit.FAILED
+    part, after = place.view().steps
+    assert [one.failure.failure_class for one in part.history] == ["error", "error"]
+    assert part.failure.message.startswith("capsule `part`: step `check`")
+    assert [one.attempts for one in part.inner.steps] == [1, 1]
+    assert part.inner.run.retry_of == f"{place.run}.part"
+    assert after.phase == "Omitted"
+
+
+def test_a_step_that_is_skipped_makes_no_run(place):
+    place.submit(steps(1, "1 > 2"), part=PART)
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    assert place.answer("phase") == "Skipped"
+    assert place.do("close-run", "part") == (Exit.REFUSED, "error: the capsule of step `part` has not ended\n")
+
+
+def test_what_is_inside_ends_with_a_run_that_ends_early(place):
+    place.submit(steps(1), part=PART)
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    inside = place.answer("run")
+    assert place.do("step", "add", run=inside)[0] == Exit.DONE
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    assert place.do("step", "check", run=inside)[0] == Exit.CANCELLED
+    assert place.do("end")[0] == Exit.CANCELLED
+    part, after = place.view().steps
+    assert (part.phase, after.phase) == ("Cancelled", "Omitted")
+    assert (part.inner.phase, [one.phase for one in part.inner.steps]) == ("Cancelled", ["Succeeded", "Cancelled"])

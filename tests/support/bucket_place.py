@@ -1,0 +1,91 @@
+"""A bucket with one run in it, and the program that pods and tasks start, as processes at it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from somagent.governance.constitution import default_constitution
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import Decision, RunRecord
+from somagent.workflows.capsules import compile_content, this_installation
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.origin import BucketContents
+from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.protocol import RunView
+
+HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: demo }\nspec:\n  steps:\n"
+
+
+class Place:
+    """A bucket with one run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        root = os.environ.get("OBJECTS", f"file://{folder}/bucket")
+        self.address = f"{root}/{os.urandom(4).hex()}"
+        self.bucket = Bucket(self.address)
+        self.run = f"r-{os.urandom(4).hex()}"
+
+    def submit(self, steps: str, **beside: str) -> None:
+        """`beside` are capsules that the run's uses, by name."""
+        for name, text in beside.items():
+            head = HEAD.replace("demo", name).removesuffix("  steps:\n")
+            (self.folder / f"{name}.capsule.yaml").write_text(head + text)
+        path = self.folder / "demo.capsule.yaml"
+        done = compile_content(path, (HEAD + steps).encode(), this_installation(), default_constitution())
+        assert done.plan is not None, done.diagnostics
+        run = RunRecord(
+            id=self.run, capsule="demo", plan_digest="", submitter="ada", inputs={}, created_at=datetime.now(UTC)
+        )
+        asyncio.run(people.submit(self.ledger(), run, done.plan, done.contents))
+
+    def ledger(self) -> ObjectLedger:
+        contents = Contents(self.folder / f"contents-{os.urandom(4).hex()}", origin=BucketContents(self.bucket))
+        return ObjectLedger(self.bucket, contents, utc_now)
+
+    def start(self, *words: object, run: str = "", stdin: int | None = None) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "somagent.workflows.engines.remote.program", "--answers", self.answers()]
+        environment = {
+            **os.environ,
+            "SOMAGENT_RUNS": self.address,
+            "SOMAGENT_RUN": run or self.run,
+            "SOMAGENT_LEASE_SECONDS": "1",
+        }
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [*map(str, (*command, *words))],
+            env=environment,
+            stdin=stdin,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
+        )
+
+    def answers(self) -> Path:
+        return self.folder / "answers"
+
+    def answer(self, name: str) -> str:
+        return (self.answers() / name).read_text()
+
+    def do(self, *words: object, run: str = "") -> tuple[int, str]:
+        """The exit code, and what it printed; of a step of `run`, when it is one inside."""
+        process = self.start(*words, run=run)
+        out, said = process.communicate(timeout=60)
+        assert "Traceback" not in said
+        return process.returncode, out + said
+
+    def view(self) -> RunView:
+        return asyncio.run(run_view(self.ledger(), self.run))
+
+    def decide(self, step: str, by: str) -> None:
+        decision = Decision(step=step, by=by, approve=True, at=utc_now())
+        asyncio.run(people.decide(self.ledger(), self.run, decision, "somagent show"))

@@ -1,0 +1,207 @@
+"""A step that is a capsule, in two parts: one program makes its run, another one ends the step when that has ended.
+
+Between the two the attempt stays open, and nobody signs for it: the run inside shows what goes on. Whoever comes to
+the step again finds the run that was made, by the name that follows from the step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from somagent.capsule_compiler.plan import Amounts, Plan, digest_of, encode_plan
+from somagent.operators.capsule import CapsuleArgs
+from somagent.operators.operator import Answer, Step
+from somagent.operators.runner.ledger import AttemptHeld
+from somagent.operators.runner.records import Attempt, Decision, Parent, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.run_step import run_step
+from somagent.operators.runner.secrets import granted_secrets
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.deeds import decisions_in
+from somagent.workflows.engines.objects.lease import freed
+from somagent.workflows.engines.objects.ledger import Closed
+from somagent.workflows.engines.protocol import UnknownRun
+from somagent.workflows.engines.remote.work import NotEnded, Worker
+from somagent.workflows.engines.rules import spent_by
+from somagent.workflows.engines.run_names import child_id
+from somagent.workflows.engines.sub_capsules import (
+    NAME,
+    capsule_operator,
+    child_inputs,
+    child_plan,
+    failure,
+    taken_over,
+)
+
+
+async def open_run(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRecord:
+    """The run of the step's capsule; or as `Worker.step`, when there is none: the step is skipped, fails or waits."""
+    while True:
+        ended = await worker.kept_from(key)
+        if ended is not None:
+            return ended
+        last = await _last(worker, key)
+        if (
+            last is not None
+            and await worker.ledger.attempts_of.open_attempt(key)
+            and not await _told(worker, key, last)
+        ):
+            return last
+        await freed(worker.ledger.attempts_of, key, now=worker.now, length_s=worker.ledger.lease_s)
+        still = await worker.still_waits(key)
+        if still is not None:
+            return still
+        await worker.until_due(key)
+        try:
+            return await _opened(worker, key)
+        except AttemptHeld:  # somebody else was quicker
+            await worker.ledger.leave(key)
+
+
+async def close_run(worker: Worker, key: StepKey) -> StepResult | Attempt:
+    """The step's result, by how the run of its capsule ended; or its attempt that is to be tried again."""
+    last = await _last(worker, key)
+    closed = None if last is None else await worker.ledger.closed(last.id)
+    if last is None or closed is None:
+        raise NotEnded(f"the capsule of step `{key.step}` has not ended")
+    ended = await worker.kept_from(key)
+    if ended is not None:
+        return ended
+    if await _told(worker, key, last):
+        (*_, attempt) = await worker.ledger.attempts(key.run, key.step, key.item)
+        return attempt
+    spent = await _spent_now(worker, key)
+
+    async def effect(_: CapsuleArgs, __: Step) -> Answer:
+        if closed.phase == "Succeeded":
+            return Answer(closed.outcome.outputs, spent)
+        raise failure(last, closed.outcome.failure, spent)
+
+    await worker.ledger.adopt(key)
+    return await _run(worker, key, effect)
+
+
+async def end(worker: Worker) -> Phase:
+    """As `Worker.end`, with the runs inside that nothing will go on with ended before."""
+    for node in (*worker.plan.nodes, *worker.plan.finals):
+        for key in await worker.ledger.attempts_of.keys(worker.run.id, node.id) if node.capsule else ():
+            last = await _last(worker, key)
+            if last is not None and await worker.ledger.closed(last.id) is None:
+                await end(replace(worker, run=last, plan=await worker.ledger.plan(last.id)))
+    return await worker.end()
+
+
+async def _opened(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRecord:
+    """Begins an attempt, makes the run when the attempt comes to that, and leaves the attempt open."""
+    asked: asyncio.Future[tuple[RunRecord, Plan]] = asyncio.get_running_loop().create_future()
+
+    async def effect(arguments: CapsuleArgs, step: Step) -> Answer:
+        plan = child_plan(step.plan, step.node)
+        granted = granted_secrets(step.node, step.plan, step.run)
+        record = RunRecord(
+            id="",
+            capsule=plan.capsule.name,
+            plan_digest=digest_of(encode_plan(plan)),
+            submitter=step.run.submitter,
+            inputs=child_inputs(plan, arguments.with_, granted),
+            created_at=worker.now(),
+            parent=Parent(run=key.run, step=key.step, item=key.item),
+        )
+        asked.set_result((record, plan))
+        await asyncio.Event().wait()  # until it is cancelled, which leaves the attempt open
+        raise AssertionError
+
+    step = asyncio.ensure_future(_run(worker, key, effect))
+    try:
+        either: list[asyncio.Future[Any]] = [step, asked]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return step.result() if step.done() else await _made(worker, key, *asked.result())
+    finally:
+        if not step.done():
+            step.cancel()
+            await asyncio.wait({step})
+            await worker.ledger.leave(key)
+
+
+async def _run(
+    worker: Worker, key: StepKey, effect: Callable[[CapsuleArgs, Step], Awaitable[Answer]]
+) -> StepResult | Attempt:
+    return await run_step(
+        key,
+        plan=worker.plan,
+        run=worker.run,
+        ledger=worker.ledger,
+        operators={**worker.operators, NAME: capsule_operator(effect)},
+        workspace=worker.workspace,
+        log=worker.log,
+        now=worker.now,
+    )
+
+
+async def _made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> RunRecord:
+    """Stores the run; another one after a failure takes over what succeeded in that before."""
+    last = await _last(worker, key)
+    if last is not None and not await _told(worker, key, last):
+        return last  # of an attempt that was cut off
+    number = 1
+    while await _run_of(worker, child_id(key, number)) is not None:
+        number += 1
+    before = last or await _of_the_run_before(worker, key)
+    results: list[StepResult] = []
+    decisions: list[Decision] = []
+    if before is not None and (before.inputs, before.plan_digest) == (record.inputs, record.plan_digest):
+        record = replace(record, retry_of=before.id)
+        keys = await worker.ledger.attempts_of.keys(before.id)
+        ends = [ends[-1].result for ends, _ in await worker.ledger.attempts_of.of(keys) if ends]
+        results = taken_over((one for one in ends if one is not None), plan)
+        kept = {result.key.step for result in results}
+        decided = decisions_in(await worker.ledger.deeds.all(before.id))
+        decisions = [one for one in decided if one.step in kept]
+    record = replace(record, id=child_id(key, number))
+    return await people.submit(worker.ledger, record, plan, None, results=results, decisions=decisions)
+
+
+async def _last(worker: Worker, key: StepKey) -> RunRecord | None:
+    """The newest run of the step's capsule."""
+    number, found = 1, None
+    while (run := await _run_of(worker, child_id(key, number))) is not None:
+        number, found = number + 1, run
+    return found
+
+
+async def _run_of(worker: Worker, run_id: str) -> RunRecord | None:
+    try:
+        return await worker.ledger.deeds.run(run_id)
+    except UnknownRun:
+        return None
+
+
+async def _told(worker: Worker, key: StepKey, run: RunRecord) -> bool:
+    """Whether the run failed and an attempt of the step has failed for it: then there is another one to come."""
+    closed: Closed | None = await worker.ledger.closed(run.id)
+    if closed is None or closed.phase == "Succeeded":
+        return False
+    attempts = await worker.ledger.attempts(key.run, key.step, key.item)
+    return any(one.failure is not None and one.failure.child == run.id for one in attempts)
+
+
+async def _of_the_run_before(worker: Worker, key: StepKey) -> RunRecord | None:
+    """Where the step's run takes over from another run of the same capsule, so do the capsules in it."""
+    if worker.run.parent is None or not worker.run.retry_of:
+        return None
+    found = await _last(worker, key._replace(run=worker.run.retry_of))
+    closed = None if found is None else await worker.ledger.closed(found.id)
+    return found if closed is not None and closed.phase != "Succeeded" else None
+
+
+async def _spent_now(worker: Worker, key: StepKey) -> Amounts:
+    """What was spent inside since the earlier attempts of the step ended."""
+    whole, number = Amounts(), 1
+    while (run := await _run_of(worker, child_id(key, number))) is not None:
+        number += 1
+        whole = whole.plus(await worker.ledger.spent_in(run.id))
+    before: Any = spent_by(await worker.ledger.attempts(key.run, key.step, key.item))
+    return Amounts(tokens=whole.tokens - before.tokens, cost_micros=whole.cost_micros - before.cost_micros)

@@ -153,7 +153,7 @@ async def run_contained(
     """Runs the program in the container until it ends, as `run_process` does on this machine."""
     command = container.command(argv, step=step, image=image, work=places.work, shown=shown, limits=limits)
     try:
-        with _read_once(opening(variables, limits)) as stdin:
+        with read_once(opening(variables, limits)) as stdin:
             ended = await run_process(
                 command,
                 cwd=places.work,
@@ -177,7 +177,7 @@ def _environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("SOMAGENT_")}
 
 
-def _read_once(content: bytes) -> IO[bytes]:
+def read_once(content: bytes) -> IO[bytes]:
     """A file that no folder has."""
     if sys.platform == "linux":
         file: IO[bytes] = open(os.memfd_create("variables"), "w+b")  # noqa: PTH123, SIM115 - by descriptor

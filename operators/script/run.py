@@ -24,6 +24,7 @@ from somagent.operators.runner.threads import in_thread
 from somagent.operators.script import environment
 from somagent.operators.script.answer import LIMIT_BYTES, AnswerRefused, Written, read_answer, value_of
 from somagent.operators.script.args import ENV_NAME, ScriptArgs
+from somagent.operators.script.beside import beside, run_beside
 from somagent.operators.script.container import Container, end_containers, run_contained
 from somagent.operators.script.failures import failure_of
 from somagent.operators.script.hiding import hide_environment
@@ -38,10 +39,11 @@ _LEAKS = "it holds the value of a secret that the step was granted"
 async def run(args: ScriptArgs, step: Step) -> Answer:
     """Runs the script and reads its answer; raises `StepFailure`."""
     workspace = step.folder.parent
-    where = _isolation(args)
+    next_door = beside() if args.image else None
+    where = None if next_door is not None else _isolation(args)
     if step.attempt > 1 and await end_attempts(step.key, workspace):
         step.log.line("[somagent] processes that an earlier attempt left running were ended")
-    if args.image and where is None:
+    if args.image and where is None and next_door is None:
         step.log.line(
             f"[somagent] image `{args.image}` is not used: the script runs on this machine"
             f" ({VARIABLE}=container runs it in a container)"
@@ -59,7 +61,17 @@ async def run(args: ScriptArgs, step: Step) -> Answer:
     shown = [*copies, *([include] if include is not None else [])]
     variables |= values | secrets
     mask = Mask(secrets.values())
-    if where is not None:
+    if next_door is not None:
+        ended = await run_beside(
+            _contained_command(args, step, places),
+            folder=next_door,
+            step=step,
+            places=places,
+            variables=variables,
+            secrets=[*secrets.values()],
+            limits=limits,
+        )
+    elif where is not None:
         ended = await run_contained(
             _contained_command(args, step, places),
             container=Container.of(where, step),

@@ -65,6 +65,39 @@ def test_no_text_of_a_capsule_reaches_argos_templates(tmp_path: Path) -> None:
         assert "{{" not in OURS.sub("", text), text
 
 
+def test_a_pod_asks_for_what_its_script_may_use_and_has_the_secrets_of_its_step_alone(tmp_path: Path) -> None:
+    spec = {
+        "uses": {"secrets": {"token": {"secret": "git-writer", "key": "token", "grantTo": ["small"]}}},
+        "steps": {
+            "plain": {"script": {"run": "true"}},
+            "small": {
+                "script": {
+                    "run": "true",
+                    "env": {"TOKEN": "${{ secrets.token }}"},
+                    "resources": {"memory": "1.5Gi", "cpu": "500m"},
+                }
+            },
+            "other": {"script": {"run": "true", "image": "registry.example/tool:2", "resources": {"memory": "64Mi"}}},
+        },
+    }
+    plan = compiled(Case(title="", spec=spec, expect={}), tmp_path).plan
+    assert plan is not None
+    templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
+    pods = {task["name"]: templates[task["template"]] for task in _tasks(templates["main"])}
+    sizes = {name: pod["container"]["resources"] for name, pod in pods.items()}
+    runner = {"requests": {"memory": "128Mi", "cpu": "50m"}}
+    assert sizes["plain"] == sizes["other"] == runner
+    assert sizes["small"]["limits"] == sizes["small"]["requests"] == {"memory": "1664Mi", "cpu": "550m"}
+    (beside,) = pods["other"]["sidecars"]
+    assert (beside["image"], beside["resources"]["limits"]) == ("registry.example/tool:2", {"memory": "64Mi"})
+    assert beside["securityContext"] == pods["other"]["container"]["securityContext"]
+    assert "envFrom" not in beside
+    secrets = {name: [one for one in pod["container"]["env"] if "valueFrom" in one] for name, pod in pods.items()}
+    selector = {"name": "git-writer", "key": "token", "optional": True}
+    named = {"name": "SOMAGENT_SECRET_GIT_WRITER__TOKEN", "valueFrom": {"secretKeyRef": selector}}
+    assert secrets == {"plain": [], "small": [named], "other": []}
+
+
 def check(plan: Plan) -> None:
     """What must hold of every workflow; the limits are those of Argo's CRDs."""
     emitted = workflow_template(plan, PLACE)

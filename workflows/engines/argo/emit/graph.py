@@ -88,7 +88,7 @@ class Graph:
         """One step or item: a pod, or where people may be asked, pods with waits between them that cost nothing."""
         if node.capsule:
             return self._capsule(node)
-        step = self._templates.pod(shape_of(node))
+        step = self._templates.pod(shape_of(self._plan, node))
         return self._asking(step) if may_ask(self._plan, node) else step
 
     def _asking(self, step: str) -> str:
@@ -136,7 +136,9 @@ class Graph:
                 steps=in_turn(
                     [
                         m.WorkflowStep(
-                            name="open", template=self._templates.pod(shape_of(node, "open-run")), arguments=own
+                            name="open",
+                            template=self._templates.pod(shape_of(self._plan, node, "open-run")),
+                            arguments=own,
                         ),
                         [
                             m.WorkflowStep(

@@ -14,3 +14,5 @@ class Place(Struct, frozen=True, kw_only=True):
     service_account: str = "somagent-step"  # of the pods of steps; it needs no rights in the cluster
     begin_account: str = "somagent-begin"  # of the first pod of runs that are submitted without us
     namespace: str = "default"
+    memory: int = 128 << 20  # bytes that the runner asks for, without what scripts are given
+    millicores: int = 50

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from hera.workflows import models as m
 
-from somagent.capsule_compiler.model.quantities import show_duration
-from somagent.capsule_compiler.plan import Node
+from somagent.capsule_compiler.model.quantities import millicores, show_duration, size_bytes
+from somagent.capsule_compiler.plan import Node, Plan
+from somagent.operators.runner.records import Secret
+from somagent.operators.runner.secrets import variable_of
+from somagent.operators.script.beside import LAUNCHER
 from somagent.workflows.engines.argo.emit.passing import inputs
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR
+from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.exits import Exit
 
-_WORK, _ANSWERS, _PLAN = "/somagent", "/somagent/answers", "/somagent-plan"
+_WORK, _ANSWERS, _BESIDE, _PLAN = "/somagent", "/somagent/answers", "/somagent/beside", "/somagent-plan"
 _LABEL = "somagent.io/"
 _WORDS = {
     "step": ("step", "item"),
@@ -35,39 +40,115 @@ class Shape(NamedTuple):
     attempts: int = 1
     backoff_ms: int = 0
     max_backoff_ms: int = 0
+    image: str = ""  # in which a script runs; empty: in that of the runner
+    memory: int = 0  # bytes that a script may use; 0: not said
+    millicores: int = 0
+    secrets: tuple[tuple[str, str], ...] = ()  # secret and key
 
     @property
     def name(self) -> str:
         """Of the template, the same for the same shape; it becomes a part of the names of pods."""
-        if self.attempts == 1:
-            return self.command
-        waits = f"{show_duration(self.backoff_ms)}-{show_duration(self.max_backoff_ms)}"
-        return re.sub("[^-a-z0-9]", "", f"{self.command}-{self.attempts}x{waits}".replace(".", "-"))
+        parts = [self.command]
+        if self.attempts > 1:
+            parts.append(f"{self.attempts}x{show_duration(self.backoff_ms)}-{show_duration(self.max_backoff_ms)}")
+        if self.image:
+            parts.append("image")
+        if self.memory or self.millicores:
+            parts.append("sized")
+        if self.secrets:
+            parts.append("secrets")
+        if len(own := self[4:]) and any(own):
+            parts.append(sha256(repr(own).encode()).hexdigest()[:8])
+        return re.sub("[^-a-z0-9]", "", "-".join(parts).replace(".", "-"))
 
 
-def shape_of(node: Node, command: str = "step") -> Shape:
+def shape_of(plan: Plan, node: Node, command: str = "step") -> Shape:
     """The shape of the pods that work on a step."""
-    retry = node.retry
-    if retry.attempts == 1:
-        return Shape(command)
-    return Shape(command, retry.attempts, retry.backoff_ms, retry.max_backoff_ms)
+    shape = Shape(command)
+    if node.retry.attempts > 1:
+        retry = node.retry
+        shape = shape._replace(
+            attempts=retry.attempts, backoff_ms=retry.backoff_ms, max_backoff_ms=retry.max_backoff_ms
+        )
+    arguments = node.arguments.value
+    if node.operator == "script" and isinstance(arguments, dict):
+        limits = arguments.get("resources") or {}
+        shape = shape._replace(
+            image=arguments.get("image") or "",
+            memory=size_bytes(limits["memory"]) if "memory" in limits else 0,
+            millicores=millicores(limits["cpu"]) if "cpu" in limits else 0,
+        )
+    granted = (plan.secrets.get(name.removeprefix("secrets.")) for name in node.secrets if name.startswith("secrets."))
+    return shape._replace(secrets=tuple(sorted({(use.secret, use.key) for use in granted if use is not None})))
 
 
 def pod(shape: Shape, place: Place) -> m.Template:
     """The template; its words are those of the command."""
     words = _WORDS.get(shape.command, ())
     of_step = ("at",) if words else ()
+    container = _runner(
+        place,
+        [shape.command, *(f"{{{{inputs.parameters.{word}}}}}" for word in words)],
+        run="{{inputs.parameters.run}}",
+    )
+    container.resources = _resources(shape, place)
+    container.env = [*(container.env or []), *map(_secret, shape.secrets)]
+    if shape.image:
+        container.env.append(m.EnvVar(name="SOMAGENT_BESIDE", value=_BESIDE))
     return m.Template(
         name=shape.name,
         inputs=inputs(*words, "run", *of_step),
         outputs=m.Outputs(parameters=[_answer(name) for name in _answers(shape.command)]),
         metadata=_metadata(words),
         retry_strategy=_retry(shape),
-        container=_runner(
-            place,
-            [shape.command, *(f"{{{{inputs.parameters.{word}}}}}" for word in words)],
-            run="{{inputs.parameters.run}}",
-        ),
+        container=container,
+        sidecars=[_beside(shape)] if shape.image else None,
+    )
+
+
+def _beside(shape: Shape) -> m.UserContainer:
+    """The container of a script's own image: it is told by the runner what to run, and ends with it."""
+    if "{{" in shape.image:
+        raise EngineError(f"the image `{shape.image}` holds `{{{{`, which Argo takes for a template of its own")
+    return m.UserContainer(
+        name="script",
+        image=shape.image,
+        image_pull_policy="IfNotPresent",
+        command=["/bin/sh", "-c", LAUNCHER.replace("FOLDER", _BESIDE)],
+        mirror_volume_mounts=True,
+        security_context=_restricted(),
+        resources=_limits(shape.memory, shape.millicores),
+    )
+
+
+def _resources(shape: Shape, place: Place) -> m.ResourceRequirements:
+    """The runner's own, and a script's with it where it runs beside the runner in one container."""
+    if shape.image or not (shape.memory or shape.millicores):
+        return m.ResourceRequirements(requests=_quantities(place.memory, place.millicores))
+    limits = _limits(
+        shape.memory and shape.memory + place.memory, shape.millicores and shape.millicores + place.millicores
+    )
+    requests: dict[str, Any] = {**_quantities(place.memory, place.millicores), **(limits.limits or {})}
+    return m.ResourceRequirements(requests=requests, limits=limits.limits)
+
+
+def _limits(memory: int, cores: int) -> m.ResourceRequirements:
+    """What is asked for is what may be used; with nothing said, nothing is asked for."""
+    quantities = _quantities(memory, cores)
+    return m.ResourceRequirements(requests=quantities or None, limits=quantities or None)
+
+
+def _quantities(memory: int, cores: int) -> dict[str, Any]:
+    """In the spelling of Kubernetes."""
+    found: dict[str, Any] = {"memory": f"{-(-memory // (1 << 20))}Mi"} if memory else {}
+    return found | ({"cpu": f"{cores}m"} if cores else {})
+
+
+def _secret(use: tuple[str, str]) -> m.EnvVar:
+    """One that is not in the namespace fails the step with words; the pod would wait for it for ever."""
+    selector = m.SecretKeySelector(name=use[0], key=use[1], optional=True)
+    return m.EnvVar(
+        name=variable_of(Secret(secret=use[0], key=use[1])), value_from=m.EnvVarSource(secret_key_ref=selector)
     )
 
 
@@ -85,6 +166,7 @@ def begin_pod(place: Place, kept: Sequence[str]) -> m.Template:
     """
     sources = [m.VolumeProjection(config_map=m.ConfigMapProjection(name=name)) for name in kept]
     container = _runner(place, ["begin", "--plan", _PLAN], run="{{workflow.name}}")
+    container.resources = _resources(Shape("begin"), place)
     container.env = [*(container.env or []), m.EnvVar(name="SOMAGENT_NAMESPACE", value="{{workflow.namespace}}")]
     container.volume_mounts = [
         *(container.volume_mounts or []),
@@ -109,15 +191,19 @@ def _runner(place: Place, words: Sequence[str], *, run: str) -> m.Container:
         args=["--answers", _ANSWERS, "--work", _WORK, *words],
         env=[m.EnvVar(name="SOMAGENT_RUNS", value=place.runs), m.EnvVar(name="SOMAGENT_RUN", value=run)],
         env_from=[m.EnvFromSource(secret_ref=m.SecretEnvSource(name=place.runs_secret))] if place.runs_secret else None,
-        security_context=m.SecurityContext(
-            allow_privilege_escalation=False,
-            read_only_root_filesystem=True,
-            capabilities=m.Capabilities(drop=["ALL"]),
-        ),
+        security_context=_restricted(),
         volume_mounts=[
             m.VolumeMount(name="somagent", mount_path=_WORK),
             m.VolumeMount(name="tmp", mount_path="/tmp"),  # noqa: S108 - the pod's own, and empty
         ],
+    )
+
+
+def _restricted() -> m.SecurityContext:
+    return m.SecurityContext(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        capabilities=m.Capabilities(drop=["ALL"]),
     )
 
 

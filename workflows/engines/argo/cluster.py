@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 from somagent.workflows.engines.protocol import EngineError
-
-T = TypeVar("T")
 
 GROUP, VERSION = "argoproj.io", "v1alpha1"
 _ANSWER_S = 15  # one request
@@ -69,47 +69,93 @@ class Cluster:
     async def has(self, path: str) -> bool:
         """Whether the core API has `PATH` in the namespace, such as `serviceaccounts/x`."""
         try:
-            await self._ask("GET", f"/api/v1/namespaces/{self.namespace}/{path}")
+            await self._ask("GET", self._core(path))
         except NotThere:
             return False
         return True
 
-    async def watch(self, plural: str, name: str, version: str, told: Callable[[str, dict[str, Any]], None]) -> None:
-        """Tells of every change of the object after `version`; raises `Gone`. Returns when the server ends it."""
+    async def events(self, pod: str) -> list[dict[str, Any]]:
+        """What the cluster reports of a pod."""
+        found = await self._ask("GET", self._core("events"), None, {"fieldSelector": f"involvedObject.name={pod}"})
+        return list(found["items"])
+
+    def workflow(self, name: str) -> AsyncIterator[dict[str, dict[str, Any]]]:
+        """The Workflow of this name as it stands, now and after every change; empty when it is not there."""
+        return self._follow(self._path("workflows"), {"fieldSelector": f"metadata.name={name}"})
+
+    def pods(self, workflow: str) -> AsyncIterator[dict[str, dict[str, Any]]]:
+        """The pods of a Workflow by name, in the same way."""
+        return self._follow(self._core("pods"), {"labelSelector": f"workflows.argoproj.io/workflow={workflow}"})
+
+    async def _follow(self, path: str, selector: Mapping[str, str]) -> AsyncIterator[dict[str, dict[str, Any]]]:
+        """Lists the objects, then watches; a version that is forgotten already is listed anew.
+
+        Raises `ClusterUnreachable` when the API server does not answer.
+        """
+        while True:
+            listed = await self._ask("GET", path, None, selector)
+            objects = {one["metadata"]["name"]: one for one in listed["items"]}
+            version = listed["metadata"]["resourceVersion"]
+            yield dict(objects)
+            try:
+                while True:
+                    async for kind, changed in self._watch(path, selector, version):
+                        version = changed["metadata"]["resourceVersion"]
+                        if kind == "BOOKMARK":
+                            continue
+                        objects[changed["metadata"]["name"]] = changed
+                        if kind == "DELETED":
+                            del objects[changed["metadata"]["name"]]
+                        yield dict(objects)
+            except Gone:
+                continue
+
+    async def _watch(
+        self, path: str, selector: Mapping[str, str], version: str
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Changes after `version`, until the server ends the watch; raises `Gone`."""
         loop = asyncio.get_running_loop()
+        told: asyncio.Queue[tuple[str, dict[str, Any]] | Exception | None] = asyncio.Queue()
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "fieldSelector": f"metadata.name={name}",
             "resourceVersion": version,
             "timeoutSeconds": str(_WATCH_S),
         }
         response = await asyncio.to_thread(
-            self._call, "GET", self._path(plural), None, query, _WATCH_S + _ANSWER_S, raw=True
+            self._call, "GET", path, None, {**selector, **query}, _WATCH_S + _ANSWER_S, raw=True
         )
 
         def read() -> None:
+            end: Exception | None = None
             try:
                 for line in _lines(response):
-                    loop.call_soon_threadsafe(told, line["type"], line["object"])
-            except (OSError, ValueError, self._cut) as error:
-                raise ClusterUnreachable(f"the watch at {self.host} was cut off: {error}") from error
+                    loop.call_soon_threadsafe(told.put_nowait, (line["type"], line["object"]))
+            except EngineError as error:
+                end = error
+            except Exception as error:
+                end = ClusterUnreachable(f"the watch at {self.host} was cut off: {_reason(error)}")
+            with contextlib.suppress(RuntimeError):  # the loop is closed, nobody listens any more
+                loop.call_soon_threadsafe(told.put_nowait, end)
 
-        reading = asyncio.ensure_future(asyncio.to_thread(read))
+        reader = threading.Thread(target=read, name="somagent-watch", daemon=True)
+        reader.start()
         try:
-            await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            _hang_up(response)
-            await asyncio.wait([reading], timeout=1)
-            if reading.done() and not reading.cancelled():
-                reading.exception()
-            raise
+            while (event := await told.get()) is not None:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
         finally:
-            response.close()
+            _hang_up(response)
 
-    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(await asyncio.to_thread(self._call, method, path, body))
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(await asyncio.to_thread(self._call, method, path, body, query))
         return content
+
+    def _core(self, path: str) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/{path}"
 
     def _path(self, plural: str, name: str = "") -> str:
         return f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
@@ -146,12 +192,6 @@ class Cluster:
             raise self._refused(answer.status, content or b"")
         return answer.response if content is None else content
 
-    @property
-    def _cut(self) -> type[Exception]:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-        return HTTPError
-
     def _refused(self, status: int, content: bytes) -> EngineError:
         """What the API server said, which names the verb and the resource where a right is missing."""
         try:
@@ -184,10 +224,8 @@ def _lines(response: Any) -> Iterator[dict[str, Any]]:
 
 def _hang_up(response: Any) -> None:
     """Ends a read that another thread is in."""
-    try:
+    with contextlib.suppress(Exception):  # it may be over already
         response.shutdown()
-    except Exception:
-        response.close()
 
 
 def _namespace_of(config: Any) -> str:

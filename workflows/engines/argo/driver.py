@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any
 
@@ -10,14 +9,14 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import RunRecord, StepKey
-from somagent.workflows.engines.argo.cluster import Cluster, ClusterUnreachable, Conflict, Gone, NotThere
+from somagent.workflows.engines.argo.cluster import Cluster, Conflict
 from somagent.workflows.engines.argo.emit.place import Place
-from somagent.workflows.engines.argo.nodes import Offloaded, look_at, nodes_of, opened, waiting
+from somagent.workflows.engines.argo.nodes import Offloaded, nodes_of, opened, waiting
+from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.driver import Address, Look
 from somagent.workflows.engines.protocol import EngineError
 
-_AGAIN_S = (0.2, 5.0)  # until a cluster that does not answer is asked again, at first and in the end
 _TRIES = 20  # of a patch that others were quicker than
 
 
@@ -82,48 +81,9 @@ class ArgoDriver:
         await self._cluster.patch("workflows", run_id, {"spec": {"shutdown": "Stop"}})
 
     async def looks(self, run_id: str) -> AsyncIterator[Look]:
-        """Reads the Workflow, then watches it; after a cut or a forgotten version it is read anew."""
-        wait_s = _AGAIN_S[0]
-        while True:
-            try:
-                workflow = await self._cluster.get("workflows", run_id)
-                wait_s = _AGAIN_S[0]
-                yield look_at(workflow)
-                async for changed in self._changes(run_id, workflow["metadata"]["resourceVersion"]):
-                    yield look_at(changed)
-            except Gone:
-                continue
-            except ClusterUnreachable as error:
-                yield Look(troubles={"": str(error)})
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, _AGAIN_S[1])
-            except NotThere:
-                yield Look(over=True)
-                return
-
-    async def _changes(self, run_id: str, version: str) -> AsyncIterator[dict[str, Any]]:
-        changes: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-
-        def told(kind: str, changed: dict[str, Any]) -> None:
-            if kind == "DELETED":
-                changes.put_nowait(None)
-            elif kind != "BOOKMARK":
-                changes.put_nowait(changed)
-
-        watching = asyncio.create_task(self._cluster.watch("workflows", run_id, version, told))
-        watching.add_done_callback(lambda _: changes.put_nowait({}))
-        try:
-            while True:
-                changed = await changes.get()
-                if changed is None:
-                    raise NotThere(f"the Workflow {run_id} was deleted")
-                if not changed:
-                    await watching
-                    return
-                yield changed
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
+        """Whenever the Workflow or one of its pods has changed; that a cluster does not answer is told as a trouble."""
+        async for look in watched(self._cluster, run_id):
+            yield look
 
     async def _make(self, plural: str, body: Mapping[str, Any]) -> None:
         """Its name says what is in it, so one that is there is the same."""

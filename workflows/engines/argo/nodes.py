@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ def look_at(workflow: Mapping[str, Any]) -> Look:
         return Look()
     at_work = any(node["type"] in {"Pod", "Retry"} and node.get("phase", "") in _AT_WORK for node in nodes.values())
     waits = any(_waits(node) for node in nodes.values())
-    return Look(parked=waits and not at_work, troubles=_of_workflow(workflow) | dict(_troubles(nodes)))
+    return Look(parked=waits and not at_work, troubles=_of_workflow(workflow))
 
 
 def waiting(nodes: Mapping[str, Any], run_id: str) -> dict[str, StepKey]:
@@ -81,13 +81,23 @@ def _key_of(node: Mapping[str, Any], run_id: str) -> StepKey | None:
     return StepKey(given.get("run") or run_id, given["step"], int(given.get("item", "-1")))
 
 
-def _troubles(nodes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Why pods do not begin, as the cluster says it."""
+def steps_of_pods(workflow: Mapping[str, Any]) -> dict[str, str]:
+    """The step of each pod, by the pod's name."""
+    try:
+        nodes = nodes_of(workflow)
+    except Offloaded:
+        return {}
+    found = {}
     for node in nodes.values():
-        message = node.get("message", "")
-        if node.get("type") == "Pod" and node.get("phase") == "Pending" and message:
-            key = _key_of(node, "")
-            yield key.step if key is not None else node["displayName"], message[:_MOST_TROUBLE]
+        key = _key_of(node, "")
+        if node.get("type") == "Pod" and key is not None:
+            found[_pod_name(workflow["metadata"]["name"], node)] = key.step
+    return found
+
+
+def _pod_name(workflow: str, node: Mapping[str, Any]) -> str:
+    """As Argo makes it (pod name version 2): WORKFLOW-TEMPLATE-HASH, the hash being the end of the node's id."""
+    return f"{workflow}-{node.get('templateName', '')}-{node['id'].rpartition('-')[2]}"
 
 
 def _of_workflow(workflow: Mapping[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any
 
@@ -11,13 +12,13 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import RunRecord, StepKey
 from somagent.workflows.engines.argo.cluster import Cluster, Conflict
 from somagent.workflows.engines.argo.emit.place import Place
-from somagent.workflows.engines.argo.nodes import Offloaded, nodes_of, opened, waiting
+from somagent.workflows.engines.argo.nodes import Offloaded, asking, nodes_of, opened, waiting
 from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.driver import Address, Look
 from somagent.workflows.engines.protocol import EngineError
 
-_TRIES = 20  # of a patch that others were quicker than
+_PATIENCE_S = 60  # until Argo has come to the step that was answered
 
 
 class ArgoDriver:
@@ -55,26 +56,34 @@ class ArgoDriver:
         await self._make("workflows", workflow)
 
     async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
-        """Completes the nodes that wait for what was answered; one that is not there yet looks at the answer itself."""
-        for _ in range(_TRIES):
-            workflow = await self._cluster.get("workflows", run_id)
-            try:
-                nodes = nodes_of(workflow)
-            except Offloaded as error:
-                raise EngineError(
-                    f"{error}; the answer is written down, and `argo resume {run_id}` lets the run look at it"
-                ) from error
-            answers = {name: answered[key] for name, key in waiting(nodes, run_id).items() if key in answered}
-            if not answers:
-                return
-            patch = opened(nodes, answers, utc_now(), packed="compressedNodes" in workflow["status"])
-            patch["metadata"] = {"resourceVersion": workflow["metadata"]["resourceVersion"]}
-            try:
-                await self._cluster.patch("workflows", run_id, patch)
-            except Conflict:
-                continue
-            return
-        raise EngineError(f"{run_id} changes too fast to be told that somebody answered; tell it again")
+        """Completes the nodes that wait for what was answered, also those that Argo is about to make."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S if answered else None):
+                async for found in self._cluster.workflow(run_id):
+                    if run_id not in found or await self._opened(found[run_id], run_id, answered):
+                        return
+        except TimeoutError:
+            raise EngineError(f"the answer is written down, but Argo does not come to {run_id}") from None
+
+    async def _opened(self, workflow: Mapping[str, Any], run_id: str, answered: Mapping[StepKey, str]) -> bool:
+        """Whether nothing is left to be completed for these answers."""
+        try:
+            nodes = nodes_of(workflow)
+        except Offloaded as error:
+            raise EngineError(
+                f"{error}; the answer is written down, and `argo resume {run_id}` lets the run look at it"
+            ) from error
+        answers = {name: answered[key] for name, key in waiting(nodes, run_id).items() if key in answered}
+        if not answers:
+            return asking(nodes, run_id).isdisjoint(answered)
+        patch = opened(nodes, answers, utc_now(), packed="compressedNodes" in workflow["status"])
+        patch["metadata"] = {"resourceVersion": workflow["metadata"]["resourceVersion"]}
+        try:
+            await self._cluster.patch("workflows", run_id, patch)
+        except Conflict:  # it has changed meanwhile, and is looked at again
+            return False
+        left = set(answered) - {key for name, key in waiting(nodes, run_id).items() if name in answers}
+        return asking(nodes, run_id).isdisjoint(left)
 
     async def stop(self, run_id: str) -> None:
         """Argo's `Stop`: what is at work ends, and the exit handler runs."""

@@ -41,7 +41,7 @@ def look_at(workflow: Mapping[str, Any]) -> Look:
         nodes = nodes_of(workflow)
     except Offloaded:
         return Look()
-    at_work = any(node["type"] in {"Pod", "Retry"} and node.get("phase", "") in _AT_WORK for node in nodes.values())
+    at_work = any(node["type"] in {"Pod", "Retry"} and _is_at_work(node) for node in nodes.values())
     waits = any(_waits(node) for node in nodes.values())
     return Look(parked=waits and not at_work, troubles=_of_workflow(workflow))
 
@@ -50,11 +50,16 @@ def waiting(nodes: Mapping[str, Any], run_id: str) -> dict[str, StepKey]:
     """The nodes that wait for people, and for which step of the run, or of a run inside it, each does."""
     found = {}
     for name, node in nodes.items():
-        above = nodes.get(node.get("boundaryID", ""), {})
-        key = _key_of(above, run_id)
+        key = _key_of(nodes.get(node.get("boundaryID", ""), {}), run_id)
         if _waits(node) and key is not None:
             found[name] = key
     return found
+
+
+def asking(nodes: Mapping[str, Any], run_id: str) -> set[StepKey]:
+    """Steps that may ask people, and are at work or wait."""
+    keys = (_key_of(node, run_id) for node in nodes.values() if node["type"] == "Steps" and _is_at_work(node))
+    return {key for key in keys if key is not None}
 
 
 def opened(nodes: Mapping[str, Any], answers: Mapping[str, str], at: datetime, *, packed: bool) -> dict[str, Any]:
@@ -68,6 +73,10 @@ def opened(nodes: Mapping[str, Any], answers: Mapping[str, str], at: datetime, *
     every = {name: node | done.get(name, {}) for name, node in nodes.items()}
     content = gzip.compress(json.dumps(every, separators=(",", ":")).encode(), mtime=0)
     return {"status": {"compressedNodes": base64.b64encode(content).decode()}}
+
+
+def _is_at_work(node: Mapping[str, Any]) -> bool:
+    return node.get("phase", "") in _AT_WORK
 
 
 def _waits(node: Mapping[str, Any]) -> bool:

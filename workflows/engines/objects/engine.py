@@ -120,7 +120,7 @@ class ObjectEngine:
 
     async def watch(self, run_id: str) -> Any:
         """What happens from now on, until the run ends or only waits for people."""
-        following = Following(self._opened(), run_id, await self._driver_of(run_id))
+        following = Following(self._opened(), run_id, await self._driver_of(run_id), self._answers)
         async for event in following:
             yield event
 
@@ -128,7 +128,7 @@ class ObjectEngine:
     def following(self, run_id: str, **_: Any) -> Iterator[Following]:
         """The same with the run as it was before; raises `UnknownRun`."""
         driver = self._read(self._driver_of(run_id, self._reader))
-        following = Following(self._opened(), run_id, driver)
+        following = Following(self._opened(), run_id, driver, self._answers)
         following.view = self.view(run_id)
         yield following
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
 from somagent.operators.runner.records import Phase, StepKey
 from somagent.workflows.engines import events
@@ -27,8 +27,15 @@ class Following:
 
     view: RunView
 
-    def __init__(self, ledger: ObjectLedger, run_id: str, driver: Driver) -> None:
-        self._ledger, self._run, self._driver = ledger, run_id, driver
+    def __init__(
+        self,
+        ledger: ObjectLedger,
+        run_id: str,
+        driver: Driver,
+        answers: Callable[[str], Awaitable[Mapping[StepKey, str]]],
+    ) -> None:
+        """`answers` are those that steps of the run have not looked at."""
+        self._ledger, self._run, self._driver, self._answers = ledger, run_id, driver, answers
         self._seen: set[tuple[object, ...]] = set()
         self._written: set[tuple[StepKey, int]] = set()
         self._troubles: dict[str, str] = {}
@@ -62,7 +69,9 @@ class Following:
                     f"{self._driver.address(self._run).where} has ended and did not write down how; go on with the run:"
                     f" what is recorded does not run again"
                 )
-            if look.parked and await phase_now(self._ledger, self._run) == "Waiting":
+            if look.parked and (answered := await self._answers(self._run)):
+                await self._driver.go_on(self._run, answered)  # whoever decided did not come to it
+            elif look.parked and await phase_now(self._ledger, self._run) == "Waiting":
                 self.phase = "Waiting"
                 yield Event(at=utc_now(), key=StepKey(self._run, ""), kind="run", phase="Waiting")
                 return

@@ -176,6 +176,7 @@ def _run(add: _Adder) -> None:
     _constitution(run)
     _detach(run)
     _working(run)
+    _place(run)
     _parallel(run)
     resume = add("resume", help="go on with a run that was interrupted or is parked")
     _run_id(resume)
@@ -195,12 +196,14 @@ def _run(add: _Adder) -> None:
     _constitution(retry)
     _detach(retry)
     _working(retry)
+    _place(retry)
     _parallel(retry)
     rerun = add("rerun", help="run again from the beginning: the same plan and inputs, nothing taken over")
     _run_id(rerun)
     rerun.add_argument("--as", dest="person", metavar="NAME", help="who starts it (default: who started the old run)")
     _detach(rerun)
     _working(rerun)
+    _place(rerun)
     _parallel(rerun)
 
     serve = add("serve", help="stay, and work on whatever is submitted, until it is told to stop")
@@ -246,31 +249,31 @@ def _look(add: _Adder) -> None:
     runs.add_argument("--all", action="store_true", help="list the runs inside runs as well: those of used capsules")
     runs.add_argument("--waiting", action="store_true", help="list what people are asked: who, since when, until when")
     runs.add_argument("--limit", type=_count, default=0, metavar="N", help="at most N (default: all)")
-    _store(runs)
+    _kept(runs)
     _output(runs)
     show = add("show", help="show a run: its steps, what they gave, and why they failed")
     _run_or_last(show)
     show.add_argument(
         "--watch", action="store_true", help="follow it until it ends or waits for people; exit by its phase"
     )
-    _store(show)
+    _kept(show)
     _output(show)
     logs = add("logs", help="print what steps wrote")
     _run_or_last(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="of this step only; `scan/build` is inside a capsule")
     logs.add_argument("--follow", action="store_true", help="go on until the run ends or waits for people")
-    _store(logs)
+    _kept(logs)
     _output(logs)
     artifacts = add("artifacts", help="list the files and folders that a run made, or copy one")
     _run_or_last(artifacts)
     artifacts.add_argument("name", nargs="?", metavar="NAME", help="copy this one; as the list names it")
     artifacts.add_argument("--to", default=".", metavar="FOLDER", help="where the copy goes (default: this folder)")
-    _store(artifacts)
+    _kept(artifacts)
     _output(artifacts)
     report = add("report", help="write a run's report: one HTML file")
     _run_or_last(report)
     report.add_argument("--to", metavar="FILE", help="where to (default: reports/RUN.html in the data directory)")
-    _store(report)
+    _kept(report)
     _output(report)
 
 
@@ -393,11 +396,36 @@ def _store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _kept(parser: argparse.ArgumentParser) -> None:
+    """Where the runs are that a command is about: here, or elsewhere, where nothing is worked on by this process."""
+    _store(parser)
+    parser.add_argument(
+        "--engine",
+        dest="on",
+        choices=["local", "argo"],
+        help="what the run is worked on by (default: $SOMAGENT_ENGINE, else local)",
+    )
+    parser.add_argument(
+        "--runs", metavar="URL", help="argo: the object store where runs are kept (default: $SOMAGENT_RUNS)"
+    )
+
+
+def _place(parser: argparse.ArgumentParser) -> None:
+    """Where new runs begin in a cluster."""
+    parser.add_argument(
+        "--namespace", metavar="NAME", help="argo: of the Workflow (default: $SOMAGENT_NAMESPACE, else your context's)"
+    )
+    parser.add_argument("--image", metavar="IMAGE", help="argo: of the step runner (default: $SOMAGENT_IMAGE)")
+    parser.add_argument(
+        "--runs-secret", metavar="NAME", help="argo: the Secret with the store's credentials ($SOMAGENT_RUNS_SECRET)"
+    )
+
+
 def _working(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", metavar="FILE", help="a file with the token that says who you are (default: $SOMAGENT_TOKEN)"
     )
-    _store(parser)
+    _kept(parser)
     _output(parser)
 
 

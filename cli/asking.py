@@ -19,10 +19,12 @@ from somagent.cli.prompting import Idle, is_terminal, read_line_unless
 from somagent.operators.answers import described, faults_of, given_by
 from somagent.operators.deciding import objection, question_of
 from somagent.operators.names import person
+from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, Waiting
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.reading import opened
 from somagent.workflows.engines.local.store import Store
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import DecisionRefused, RunView, StepView
 from somagent.workflows.identity import IdentityRefused, on_whose_word
 from somagent.workflows.named_steps import Named, waiting_steps
@@ -30,9 +32,9 @@ from somagent.workflows.named_steps import Named, waiting_steps
 _ANSWERS = {"a": True, "approve": True, "r": False, "reject": False}
 
 
-async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -> bool:
+async def ask_people(engine: OpenEngine, view: RunView, arguments: Namespace) -> bool:
     """Asks about each waiting step; True when something was decided, here or elsewhere, so that the run can go on."""
-    if not is_terminal():
+    if not is_terminal() or not isinstance(engine, LocalEngine):  # elsewhere, a run waits for people without this one
         return False
     try:
         who = acting(arguments)
@@ -62,7 +64,7 @@ async def ask_people(engine: LocalEngine, view: RunView, arguments: Namespace) -
         try:
             mine = who.name if decided else None
             news = _news(engine.store, within, step.waiting, mine=mine)
-            said = await _ask(asked, view, arguments, news)
+            said = await _ask(asked, view, engine.contents, arguments, news)
             outputs = await _ask_for(asked, news) if said is not None and said.approve else {}
         except Idle:
             sys.stderr.write("  decided or cancelled elsewhere, or the time to decide is over\n")
@@ -91,8 +93,10 @@ class _Said(NamedTuple):
     comment: str
 
 
-async def _ask(asked: Named, top: RunView, arguments: Namespace, news: Callable[[], bool]) -> _Said | None:
-    sys.stderr.write("\n" + "".join(f"{line}\n" for line in evidence(asked, top, arguments)))
+async def _ask(
+    asked: Named, top: RunView, contents: Contents, arguments: Namespace, news: Callable[[], bool]
+) -> _Said | None:
+    sys.stderr.write("\n" + "".join(f"{line}\n" for line in evidence(asked, top, contents, arguments)))
     while True:
         sys.stderr.write("  approve, reject or later? [a/r/L] ")
         sys.stderr.flush()

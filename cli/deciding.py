@@ -20,7 +20,7 @@ from somagent.cli.way_on import way_on
 from somagent.cli.working import work
 from somagent.operators.deciding import question_of
 from somagent.operators.runner.records import Decision
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
 from somagent.workflows.engines.run_names import find_run, top_of
 from somagent.workflows.identity import FOLDER, Person, on_whose_word
@@ -78,16 +78,17 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
     return Exit.OK if not approve and exit_code == Exit.FAILED else exit_code
 
 
-def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Namespace) -> int:
+def written_down(engine: OpenEngine, view: RunView, said: str, arguments: Namespace) -> int:
     """Says what was written down, and who goes on with the run or how; exit code 0."""
     engine.close()
     if arguments.output == "json":
         print_json(run_object(view))
         return Exit.OK
     resume = way_on(arguments, "resume", view.run.id)
-    pid, serving = engine.holder(), engine.server()
-    if view.held_by is not None or serving is not None:
-        how = "" if arguments.command == "cancel" else f"; process {view.held_by or serving} goes on"
+    pid = engine.holder()
+    who = f"process {view.held_by}" if view.held_by is not None else engine.who_works(view.run.id)
+    if who:
+        how = "" if arguments.command == "cancel" else f"; {who} goes on"
     elif pid is not None:
         how = f"; process {pid} holds the data directory; unless it goes on with this run, do so later: {resume}"
     else:
@@ -96,9 +97,9 @@ def written_down(engine: LocalEngine, view: RunView, said: str, arguments: Names
     return Exit.OK
 
 
-def _sure(asked: Named, engine: LocalEngine, run_id: str, arguments: Namespace) -> bool:
+def _sure(asked: Named, engine: OpenEngine, run_id: str, arguments: Namespace) -> bool:
     """Shows the evidence, and asks whether that is what was meant."""
-    sys.stderr.write("".join(f"{line}\n" for line in evidence(asked, engine.view(run_id), arguments)))
+    sys.stderr.write("".join(f"{line}\n" for line in evidence(asked, engine.view(run_id), engine.contents, arguments)))
     sys.stderr.write(f"  {arguments.command}? [y/N] ")
     sys.stderr.flush()
     answer = asyncio.run(read_line()) or ""

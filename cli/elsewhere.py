@@ -13,8 +13,8 @@ from somagent.cli.printing import print_json, visible
 from somagent.cli.progress import progress_for
 from somagent.cli.runs import data_directory, run_object
 from somagent.cli.way_on import way_on
-from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.crowding import Crowded
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, Event, RunView
 from somagent.workflows.limits import read_limits
 
@@ -30,7 +30,7 @@ class Course:
 class Watching:
     """The onlooker of a command: shows the run as it goes on, and says who works on it."""
 
-    def __init__(self, engine: LocalEngine, course: Course, arguments: Namespace) -> None:
+    def __init__(self, engine: OpenEngine, course: Course, arguments: Namespace) -> None:
         self._engine, self._course, self._arguments = engine, course, arguments
 
     @contextmanager
@@ -57,22 +57,22 @@ class Watching:
         sys.stderr.write(f"note: {visible(str(why))}\n")
 
 
-def detached(engine: LocalEngine, run_id: str, arguments: Namespace) -> int:
+def detached(engine: OpenEngine, run_id: str, arguments: Namespace) -> int:
     """Says that a run was submitted, and who works on it; exit code 0."""
     if arguments.output == "json":
         print_json(run_object(engine.view(run_id)))
         return Exit.OK
-    pid = engine.server()
     serve, resume = way_on(arguments, "serve", "--engine"), way_on(arguments, "resume", run_id)
-    who = f"process {pid} works on it" if pid is not None else f"nobody works on it until `{serve}` or `{resume}`"
-    print(f"{run_id} is submitted; {who}")
+    who = engine.who_works(run_id)
+    how = f"{who} works on it" if who else f"nobody works on it until `{serve}` or `{resume}`"
+    print(f"{run_id} is submitted; {how}")
     return Exit.OK
 
 
-def left(engine: LocalEngine, run_id: str, arguments: Namespace) -> str:
+def left(engine: OpenEngine, run_id: str, arguments: Namespace) -> str:
     """What is said when a run is not followed any more."""
-    pid = engine.server()
-    if pid is None:
+    who = engine.who_works(run_id)
+    if not who:
         return f"left; {run_id} is submitted and has not ended; go on with `{way_on(arguments, 'resume', run_id)}`"
     look, stop = way_on(arguments, "resume", run_id), way_on(arguments, "cancel", run_id)
-    return f"left; process {pid} goes on with {run_id}; follow it again: `{look}`; stop it: `{stop}`"
+    return f"left; {who} goes on with {run_id}; follow it again: `{look}`; stop it: `{stop}`"

@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from somagent.cli.printing import printable
-from somagent.cli.runs import contents_of
 from somagent.cli.way_on import way_on
 from somagent.operators.answers import described, given_by
 from somagent.operators.deciding import approvals_of, question_of
-from somagent.operators.runner.contents import ContentError
+from somagent.operators.runner.contents import ContentError, Contents
 from somagent.operators.runner.records import Artifact, Decision, Waiting, artifact_of
 from somagent.workflows.engines.artifacts import artifacts_of
 from somagent.workflows.engines.protocol import RunView, StepView
@@ -24,7 +23,7 @@ _LINES = 8  # of a file's text
 _READ_BYTES = 65_536
 
 
-def evidence(asked: Named, top: RunView, arguments: Namespace) -> Iterator[str]:
+def evidence(asked: Named, top: RunView, contents: Contents, arguments: Namespace) -> Iterator[str]:
     """The lines, ready to be printed."""
     name, within, step = asked
     waiting = step.waiting
@@ -38,7 +37,9 @@ def evidence(asked: Named, top: RunView, arguments: Namespace) -> Iterator[str]:
         )
     for value in waiting.show:
         artifact = artifact_of(value)
-        yield from (f"    {line}" for line in (_of_file(artifact, top, arguments) if artifact else [_shown(value)]))
+        yield from (
+            f"    {line}" for line in (_of_file(artifact, top, contents, arguments) if artifact else [_shown(value)])
+        )
     so_far = approvals_so_far(within, step)
     for one in so_far:
         yield f"    approved by {printable(one.by)}" + (f": {printable(one.comment, 400)}" if one.comment else "")
@@ -64,19 +65,19 @@ def approvals_so_far(view: RunView, step: StepView) -> tuple[Decision, ...]:
     return approvals_of(waiting, own, view.run.submitter) if waiting is not None else ()
 
 
-def _of_file(artifact: Artifact, top: RunView, arguments: Namespace) -> Iterator[str]:
+def _of_file(artifact: Artifact, top: RunView, contents: Contents, arguments: Namespace) -> Iterator[str]:
     yield f"{artifact.kind} {printable(artifact.name)} ({artifact.size:,} bytes)"
     if artifact.kind == "file" and artifact.size <= _READ_BYTES:
-        yield from (f"  | {line}" for line in _text_of(artifact, arguments))
+        yield from (f"  | {line}" for line in _text_of(artifact, contents))
     name = next((name for name, one in artifacts_of(top).items() if one.artifact == artifact.artifact), None)
     if name is not None:
         yield f"  copy: {way_on(arguments, 'artifacts', top_of(top.run.id), name, '--to', 'FOLDER')}"
 
 
-def _text_of(artifact: Artifact, arguments: Namespace) -> list[str]:
+def _text_of(artifact: Artifact, contents: Contents) -> list[str]:
     """The first lines of a file of text; none of other files."""
     try:
-        text = contents_of(arguments).read_bytes(artifact.artifact).decode()
+        text = contents.read_bytes(artifact.artifact).decode()
     except (ContentError, OSError, UnicodeDecodeError):
         return []
     if "\0" in text:

@@ -13,14 +13,14 @@ from somagent.cli.prompting import is_terminal, read_line
 from somagent.cli.way_on import way_on
 from somagent.governance.canonical import canonical_json
 from somagent.operators.runner.records import ENDED
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import RunView
 
 _UNFINISHED = {"Pending", "Running"}
 
 
 async def offered(
-    engine: LocalEngine, plan: Plan, inputs: Mapping[str, Any], submitter: str, arguments: Namespace
+    engine: OpenEngine, plan: Plan, inputs: Mapping[str, Any], submitter: str, arguments: Namespace
 ) -> str | None:
     """The interrupted run to go on with, when somebody at the terminal says so; None: start a new one.
 

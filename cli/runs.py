@@ -10,16 +10,17 @@ from typing import Any
 
 import msgspec
 
+from somagent.cli.engines import LOCAL, engine_named, open_elsewhere
 from somagent.cli.printing import visible
 from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
-from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import NO_ITEM, Decision, Failure, Waiting
 from somagent.workflows import directories, stores
 from somagent.workflows.engines.lease import LENGTH_S
 from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.local.writer import survive
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.slots import NO_LIMITS
 from somagent.workflows.limits import not_installed, read_limits
@@ -33,8 +34,17 @@ def data_directory(arguments: Namespace) -> Path:
 
 def open_engine(
     arguments: Namespace, operators: Mapping[str, Operator] | None = None, lease_s: float = LENGTH_S
+) -> OpenEngine:
+    """The engine that the command asks for; without operators it can read and decide, not run."""
+    if engine_named(arguments) != LOCAL:
+        return open_elsewhere(arguments, operators or {})
+    return open_local(arguments, operators, lease_s)
+
+
+def open_local(
+    arguments: Namespace, operators: Mapping[str, Operator] | None = None, lease_s: float = LENGTH_S
 ) -> LocalEngine:
-    """The local engine on the data directory; without operators it can read and decide, not run."""
+    """The local engine on the data directory."""
     store = store_of(arguments)
     observer = observer_of(store)
     limits = read_limits(data_directory(arguments)) if operators else NO_LIMITS
@@ -61,11 +71,6 @@ def store_of(arguments: Namespace) -> Store:
 def store_named(arguments: Namespace) -> str:
     """The address of the database with the rows of runs; empty when they are in the data directory."""
     return stores.store_named(getattr(arguments, "store", None))
-
-
-def contents_of(arguments: Namespace) -> Contents:
-    """Where large values and artifacts of the data directory are."""
-    return Contents(data_directory(arguments) / "contents")
 
 
 def run_object(view: RunView) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from somagent.cli.evidence import approvals_so_far
 from somagent.cli.identity import as_name
 from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
 from somagent.cli.progress import TURN, Rows
-from somagent.cli.runs import contents_of, data_directory
+from somagent.cli.runs import data_directory
 from somagent.cli.way_on import way_on
 from somagent.operators.answers import given_by
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
@@ -32,12 +32,12 @@ from somagent.workflows.why import failed_step, why_failed
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from somagent.workflows.engines.local import LocalEngine
+    from somagent.workflows.engines.opened import OpenEngine
 
 _MOST_STEPS = 40
 
 
-def print_summary(engine: LocalEngine, view: RunView, arguments: Namespace, report: str | None = None) -> None:
+def print_summary(engine: OpenEngine, view: RunView, arguments: Namespace, report: str | None = None) -> None:
     """Prints the run to standard output; why it failed comes first, or, where it was watched (`report`), last."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -62,7 +62,7 @@ def print_summary(engine: LocalEngine, view: RunView, arguments: Namespace, repo
             step.verdict.effect if step.verdict else "",
             Text("; ".join(filter(None, (waits.get(name, ""), _note(step))))),
         )
-    why = asyncio.run(why_failed(engine, view, contents_of(arguments)))
+    why = asyncio.run(why_failed(engine, view, engine.contents))
     if report is None:
         _explain(console, why)
     console.print()
@@ -107,7 +107,7 @@ def _note(step: StepView) -> str:
     return ""
 
 
-def _waits(engine: LocalEngine, view: RunView, arguments: Namespace) -> dict[str, str]:
+def _waits(engine: OpenEngine, view: RunView, arguments: Namespace) -> dict[str, str]:
     """What each step that has not begun waits for, by its name; only who is at work keeps others waiting."""
     rows, now = Rows(view), datetime.now(UTC)
     limits = read_limits(data_directory(arguments)) if view.held_by is not None else NO_LIMITS

@@ -17,6 +17,10 @@ def way_on(arguments: Namespace, *words: str) -> str:
         from somagent.workflows.engines.local.store import without_password  # noqa: PLC0415
 
         given += ["--store", without_password(arguments.store)]
+    if getattr(arguments, "on", None):
+        given += ["--engine", arguments.on]
+    if getattr(arguments, "runs", None):
+        given += ["--runs", arguments.runs]
     return shlex.join([program(), *words, *given])
 
 

@@ -13,17 +13,17 @@ from somagent.cli.asking import ask_people
 from somagent.cli.elsewhere import Course, Watching, detached, left
 from somagent.cli.exits import Exit, exit_of
 from somagent.cli.printing import print_json, visible
-from somagent.cli.runs import contents_of, data_directory, run_object
+from somagent.cli.runs import data_directory, run_object
 from somagent.cli.streams import endure, kept_clean
 from somagent.cli.summary import print_summary
 from somagent.cli.way_on import way_on
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import LogChunk, RunView
 from somagent.workflows.named_steps import steps_of
 from somagent.workflows.pursuing import pursue
 
 
-def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
+def work(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
     """Starts or finds a run with `start`, works on it until it ends or parks, here or elsewhere, and shows it.
 
     The exit code follows the run, whatever becomes of the output.
@@ -54,7 +54,7 @@ def work(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Na
     return finish(engine, view, arguments)
 
 
-def begin(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
+def begin(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
     """Starts a run, and works on it unless the command was told not to."""
     if not arguments.detach:
         return work(engine, start, arguments)
@@ -66,7 +66,7 @@ def begin(engine: LocalEngine, start: Callable[[], Awaitable[str]], arguments: N
     return detached(engine, asyncio.run(main()), arguments)
 
 
-def finish(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
+def finish(engine: OpenEngine, view: RunView, arguments: Namespace) -> int:
     """Writes the report, shows the run, and gives the exit code."""
     report = ""
     try:
@@ -82,7 +82,7 @@ def finish(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
     return exit_of(view.phase)
 
 
-def write_run_report(engine: LocalEngine, view: RunView, arguments: Namespace, to: str | None = None) -> str:
+def write_run_report(engine: OpenEngine, view: RunView, arguments: Namespace, to: str | None = None) -> str:
     """Writes the HTML report and returns its path."""
     from pathlib import Path  # noqa: PLC0415
 
@@ -90,11 +90,11 @@ def write_run_report(engine: LocalEngine, view: RunView, arguments: Namespace, t
 
     path = Path(to) if to else data_directory(arguments) / "reports" / f"{view.run.id}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_report(view, path, contents=contents_of(arguments), logs=_logs(engine, view))
+    write_report(view, path, contents=engine.contents, logs=_logs(engine, view))
     return str(path)
 
 
-def _logs(engine: LocalEngine, view: RunView) -> Iterator[LogChunk]:
+def _logs(engine: OpenEngine, view: RunView) -> Iterator[LogChunk]:
     """What the attempts of the run wrote, and those of the runs inside it."""
     yield from engine.logs(view.run.id)
     for one in steps_of(view, deeper=False):
@@ -108,7 +108,7 @@ def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by
         task.cancel()
 
 
-def _stopped(engine: LocalEngine, course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:
+def _stopped(engine: OpenEngine, course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:
     go_on = f"; go on with `{way_on(arguments, 'resume', course.run)}`" if course.run else ""
     said = left(engine, course.run, arguments) if course.elsewhere else f"stopped; nothing recorded is lost{go_on}"
     sys.stderr.write(f"{said}\n")

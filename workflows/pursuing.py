@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, Event, RunHeld, RunView
 
 _PAUSE_S = 0.05  # who has died is not forgotten in the same moment everywhere
@@ -25,7 +25,7 @@ class Onlooker(Protocol):
         ...
 
 
-async def is_held_here(engine: LocalEngine) -> bool:
+async def is_held_here(engine: OpenEngine) -> bool:
     """Whether this process works in the data directory from now on; else another one does."""
     try:
         await engine.hold()
@@ -34,7 +34,7 @@ async def is_held_here(engine: LocalEngine) -> bool:
     return True
 
 
-async def pursue(engine: LocalEngine, run_id: str, onlooker: Onlooker | None = None) -> RunView:
+async def pursue(engine: OpenEngine, run_id: str, onlooker: Onlooker | None = None) -> RunView:
     """Works on the run until it ends or parks; as long as another process works on it, follows it."""
     elsewhere = False
     while engine.view(run_id).ended_at is None:
@@ -55,7 +55,7 @@ async def pursue(engine: LocalEngine, run_id: str, onlooker: Onlooker | None = N
     return engine.view(run_id)
 
 
-async def follow(engine: LocalEngine, run_id: str, onlooker: Onlooker | None) -> RunView | None:
+async def follow(engine: OpenEngine, run_id: str, onlooker: Onlooker | None) -> RunView | None:
     """The run when another process has ended it or it waits for people. None: nobody works here any more."""
     with engine.following(run_id) as events:
         told = onlooker.begins(events.view, elsewhere=True) if onlooker is not None else nullcontext(_ignore)
@@ -65,7 +65,7 @@ async def follow(engine: LocalEngine, run_id: str, onlooker: Onlooker | None) ->
         return engine.view(run_id) if events.phase is not None else None
 
 
-async def _worked_on(engine: LocalEngine, run_id: str, onlooker: Onlooker | None) -> RunView:
+async def _worked_on(engine: OpenEngine, run_id: str, onlooker: Onlooker | None) -> RunView:
     if onlooker is None:
         return await engine.run(run_id)
     events = engine.watch(run_id)

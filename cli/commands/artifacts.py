@@ -11,7 +11,7 @@ from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import open_engine
 from somagent.operators.runner.records import Artifact
 from somagent.workflows.engines.artifacts import find_artifact
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.run_names import find_run
 
 
@@ -51,7 +51,7 @@ def _list(found: Mapping[str, Artifact], output: str) -> None:
         print("the run has made no artifacts")
 
 
-def _copy(engine: LocalEngine, artifact: Artifact, folder: Path) -> Path:
+def _copy(engine: OpenEngine, artifact: Artifact, folder: Path) -> Path:
     try:
         return engine.fetch(artifact, folder)
     except FileExistsError as error:

@@ -16,8 +16,7 @@ from somagent.cli.inside import named_step
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import open_engine
 from somagent.operators.runner.records import NO_ITEM
-from somagent.workflows.engines.local import LocalEngine
-from somagent.workflows.engines.local.following import Following
+from somagent.workflows.engines.opened import Followed, OpenEngine
 from somagent.workflows.engines.protocol import LogChunk, RunView
 from somagent.workflows.engines.run_names import find_run, path_below
 from somagent.workflows.named_steps import Named, steps_of
@@ -70,7 +69,7 @@ def _object(one: LogChunk) -> dict[str, Any]:
     }
 
 
-def _follow(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
+def _follow(engine: OpenEngine, view: RunView, arguments: Namespace) -> int:
     """Prints lines as they are written, those of before first; as JSON, an object in each line."""
     if arguments.step and not _may_have(view, arguments.step):
         named_step(view, arguments.step)  # says which there are
@@ -106,7 +105,7 @@ def _follow(engine: LocalEngine, view: RunView, arguments: Namespace) -> int:
     return Exit.OK
 
 
-async def _drained(events: Following) -> None:
+async def _drained(events: Followed) -> None:
     async for _ in events:
         pass
 
@@ -116,7 +115,7 @@ def _may_have(view: RunView, name: str) -> bool:
     return any(step.id == name.partition("/")[0] for step in view.steps)
 
 
-def _of_run(engine: LocalEngine, view: RunView, above: str = "") -> Iterator[_Line]:
+def _of_run(engine: OpenEngine, view: RunView, above: str = "") -> Iterator[_Line]:
     """What the attempts of a run, and of those inside it, wrote."""
     for named in steps_of(view, above, deeper=False):
         if named.step.inner is not None:
@@ -124,7 +123,7 @@ def _of_run(engine: LocalEngine, view: RunView, above: str = "") -> Iterator[_Li
     yield from _lines(view, list(engine.logs(view.run.id)), above)
 
 
-def _of_step(engine: LocalEngine, named: Named) -> Iterator[_Line]:
+def _of_step(engine: OpenEngine, named: Named) -> Iterator[_Line]:
     """What the attempts of a step, of its items, and of the steps of its capsule wrote."""
     above = named.name.removesuffix(_own(named.step.id, named.step.item))
     chunks = engine.logs(named.view.run.id, named.step.id)

@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
     run_id = find_run(engine, arguments.run)
     view = engine.view(run_id)
     plan, files = _plan(arguments, view.run.source, installation)
-    inputs = _inputs(arguments, plan or view.plan, view.run.inputs)
+    inputs = _inputs(arguments, plan or view.plan, view.run.inputs, here=engine.is_here)
     new = engine.taken_over(run_id, arguments.step, plan=plan, inputs=inputs)
     if not new.again and view.phase == "Succeeded":
         again = way_on(arguments, "rerun", run_id)
@@ -68,12 +68,13 @@ def _plan(arguments: Namespace, source: str, installation: Installation) -> tupl
     return plan, compilation.contents
 
 
-def _inputs(arguments: Namespace, plan: Plan, before: Mapping[str, Any]) -> dict[str, Any] | None:
+def _inputs(arguments: Namespace, plan: Plan, before: Mapping[str, Any], *, here: bool) -> dict[str, Any] | None:
     """Those of the run, and what is given instead; None when they are as they were."""
     given = given_inputs(arguments, plan)
     if not given and arguments.with_plan is None:
         return None
-    return accept_inputs(plan, {name: before[name] for name in plan.inputs if name in before} | given, Path.cwd())
+    kept = {name: before[name] for name in plan.inputs if name in before}
+    return accept_inputs(plan, kept | given, Path.cwd(), here=here)
 
 
 def _show(new: TakenOver, run_id: str, arguments: Namespace) -> None:

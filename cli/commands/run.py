@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
     plan, compilation = planned(arguments, installation)
     engine = open_engine(arguments, installation.operators)
     engine.check(plan)
-    inputs = accept_inputs(plan, given_inputs(arguments, plan), Path.cwd())
+    inputs = accept_inputs(plan, given_inputs(arguments, plan), Path.cwd(), here=engine.is_here)
 
     async def start() -> str:
         if not arguments.detach and await is_held_here(engine):

@@ -13,7 +13,7 @@ from somagent.cli.compiling import installed
 from somagent.cli.durations import seconds
 from somagent.cli.exits import UserError
 from somagent.cli.printing import visible
-from somagent.cli.runs import open_engine, store_of
+from somagent.cli.runs import open_local, store_of
 from somagent.cli.streams import endure, kept_clean
 from somagent.workflows.engines.local.worker import Worker
 from somagent.workflows.telemetry import logs_as_json
@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
     async def main() -> None:
         worker = Worker(
             store_of(arguments),
-            lambda: open_engine(arguments, operators, lease_s=lease_s),
+            lambda: open_local(arguments, operators, lease_s=lease_s),
             _say,
             grace_s=grace_s,
             remind_s=remind_s,

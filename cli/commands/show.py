@@ -33,5 +33,5 @@ def run(arguments: Namespace) -> int:
     else:
         print_summary(engine, view, arguments)
         for asked in waiting_steps(view):
-            print("\n" + "\n".join(evidence(asked, view, arguments)))
+            print("\n" + "\n".join(evidence(asked, view, engine.contents, arguments)))
     return exit_of(view.phase) if arguments.watch else Exit.OK

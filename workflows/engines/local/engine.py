@@ -67,6 +67,8 @@ class LocalEngine:
     told of all that happens. Close it, or use it as an async context manager.
     """
 
+    is_here = True
+
     def __init__(
         self,
         directory: Path,
@@ -282,6 +284,16 @@ class LocalEngine:
         if self._lease is None or self._lease.is_lost():
             raise taken_over(self.store.where)
 
+    @property
+    def contents(self) -> Contents:
+        """Where large values and artifacts of runs are."""
+        return Contents(self._directory / "contents")
+
+    def who_works(self, run_id: str) -> str:  # noqa: ARG002 - one that serves works on all runs
+        """The process that works on whatever is submitted."""
+        pid = self.server()
+        return "" if pid is None else f"process {pid}"
+
     def server(self) -> int | None:
         """The process that works on whatever is submitted, if there is one."""
         return reading.server(self.store)
@@ -328,7 +340,7 @@ class LocalEngine:
 
     def fetch(self, artifact: Artifact, folder: Path) -> Path:
         """Writes a copy of an artifact into a folder and returns its path; raises `OSError`."""
-        return own_copy(Contents(self._directory / "contents"), artifact, folder)
+        return own_copy(self.contents, artifact, folder)
 
     async def _work(self, run: RunRecord, stopped_for: Failure | None = None) -> None:
         journal = self._writable()

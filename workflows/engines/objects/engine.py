@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +19,7 @@ from somagent.operators.runner.records import Artifact, Decision, RunRecord, Ste
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.artifacts import artifacts_of, own_copy
 from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.local.crowding import Crowded
 from somagent.workflows.engines.objects import listing, names, people
 from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.bucket import Bucket
@@ -28,8 +29,9 @@ from somagent.workflows.engines.objects.following import Following
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.objects.reading import run_view
-from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, LogChunk, RunSummary, RunView
+from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, Event, LogChunk, RunSummary, RunView
 from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.engines.slots import NO_LIMITS, Limits
 from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
 from somagent.workflows.engines.vouching import vouched, vouched_name
 
@@ -42,6 +44,9 @@ class ObjectEngine:
     `directory` has copies of contents, and says who is to be believed. `drivers` gives the driver for a run's address;
     new runs are given to `driver`. Without them runs can be read, and nothing else.
     """
+
+    limits = NO_LIMITS
+    is_here = False
 
     def __init__(
         self,
@@ -118,14 +123,14 @@ class ObjectEngine:
         who = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
         return await self._submit(plan, old.inputs, who, source=old.source)
 
-    async def watch(self, run_id: str) -> Any:
+    async def watch(self, run_id: str) -> AsyncIterator[Event]:
         """What happens from now on, until the run ends or only waits for people."""
         following = Following(self._opened(), run_id, await self._driver_of(run_id), self._answers)
         async for event in following:
             yield event
 
     @contextmanager
-    def following(self, run_id: str, **_: Any) -> Iterator[Following]:
+    def following(self, run_id: str) -> Iterator[Following]:
         """The same with the run as it was before; raises `UnknownRun`."""
         driver = self._read(self._driver_of(run_id, self._reader))
         following = Following(self._opened(), run_id, driver, self._answers)
@@ -168,6 +173,19 @@ class ObjectEngine:
             await driver.start(run, plan, _kept(plan, results))
             await driver.go_on(run_id, await self._answers(run_id))
 
+    @property
+    def contents(self) -> Contents:
+        """Where large values and artifacts are: at the bucket, with copies here."""
+        return self._reader.contents
+
+    def who_works(self, run_id: str) -> str:
+        """The driver of the run; empty when it was given to none."""
+        try:
+            address = self._read(people.address_of(self._reader, top_of(run_id)))
+        except EngineError:
+            return ""
+        return f"{address.engine} ({address.where})"
+
     async def hold(self) -> None:
         """Raises `DataDirectoryHeld`: what works on runs is never this process."""
         raise DataDirectoryHeld(f"runs at {self.address} are worked on elsewhere")
@@ -180,7 +198,7 @@ class ObjectEngine:
         """No process of this machine holds them."""
         return None
 
-    def crowded(self, *_: Any) -> Mapping[str, Any]:
+    def crowded(self, run_id: str, limits: Limits | None = None) -> Mapping[str, Crowded]:  # noqa: ARG002 - the protocol
         """What steps have to wait for is known by what starts them."""
         return {}
 

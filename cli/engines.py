@@ -1,0 +1,65 @@
+"""The engine that a command asks for: the one in this process, or one whose steps begin elsewhere."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from somagent.cli.exits import UserError
+from somagent.cli.way_on import way_on
+from somagent.operators.operator import Operator
+from somagent.workflows import directories
+
+if TYPE_CHECKING:
+    from somagent.workflows.engines.objects.driver import Address, Driver
+    from somagent.workflows.engines.objects.engine import ObjectEngine
+
+LOCAL = "local"
+ELSEWHERE = ("argo",)
+
+
+def engine_named(arguments: Namespace) -> str:
+    """The engine of a command; raises `UserError` for a name that is none."""
+    name = getattr(arguments, "on", None) or os.environ.get("SOMAGENT_ENGINE") or LOCAL
+    if name not in {LOCAL, *ELSEWHERE}:
+        raise UserError(f"$SOMAGENT_ENGINE names no engine: `{name}`; there are: {', '.join((LOCAL, *ELSEWHERE))}")
+    return name if hasattr(arguments, "on") else LOCAL
+
+
+def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> ObjectEngine:
+    """The engine on runs at the bucket that `--runs` names; without operators it can read, and not run."""
+    from somagent.workflows.engines.objects.engine import ObjectEngine  # noqa: PLC0415
+
+    name = engine_named(arguments)
+    runs = arguments.runs or os.environ.get("SOMAGENT_RUNS")
+    if not runs:
+        raise UserError(f"--runs URL, or $SOMAGENT_RUNS, says where runs of the engine `{name}` are kept")
+
+    def driver(address: Address) -> Driver:
+        return _driver(arguments, address.engine, address.where.partition("/")[0], runs)
+
+    namespace = getattr(arguments, "namespace", None) or os.environ.get("SOMAGENT_NAMESPACE", "")
+    return ObjectEngine(
+        runs,
+        directories.data_directory(arguments.data_dir),
+        operators,
+        driver=_driver(arguments, name, namespace, runs) if operators else None,
+        drivers=driver,
+        way_on=lambda *words: way_on(arguments, *words),
+    )
+
+
+def _driver(arguments: Namespace, engine: str, namespace: str, runs: str) -> Driver:
+    if engine != "argo":
+        raise UserError(f"the run is worked on by the engine `{engine}`, which is not known here")
+    from somagent.workflows.engines.argo.cluster import Cluster  # noqa: PLC0415  0.7 s, for this engine only
+    from somagent.workflows.engines.argo.driver import ArgoDriver  # noqa: PLC0415
+    from somagent.workflows.engines.argo.emit.place import Place  # noqa: PLC0415
+
+    image = getattr(arguments, "image", None) or os.environ.get("SOMAGENT_IMAGE", "")
+    if not image and arguments.command in {"run", "retry", "rerun"}:
+        raise UserError("--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner")
+    secret = getattr(arguments, "runs_secret", None) or os.environ.get("SOMAGENT_RUNS_SECRET", "")
+    return ArgoDriver(Cluster(namespace), Place(image=image, runs=runs, runs_secret=secret))

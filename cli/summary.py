@@ -84,7 +84,7 @@ def print_summary(engine: OpenEngine, view: RunView, arguments: Namespace, repor
         _explain(console, why)
     for warning in view.warnings[:_MOST_STEPS]:
         console.print(Text(f"  beyond the budget: {printable(warning, 400)}", style="yellow"))
-    for hint in _next(view, arguments):
+    for hint in _next(engine, view, arguments):
         console.print(f"  {visible(hint)}")
     if report:
         console.print(f"report: {visible(report)}")
@@ -117,13 +117,16 @@ def _waits(engine: OpenEngine, view: RunView, arguments: Namespace) -> dict[str,
     return {name: text for name, text in words.items() if view.held_by is not None or text != TURN}
 
 
-def _next(view: RunView, arguments: Namespace) -> list[str]:
+def _next(engine: OpenEngine, view: RunView, arguments: Namespace) -> list[str]:
     if view.phase == "Waiting":
         return [hint for asked in waiting_steps(view) for hint in _decide(view, asked, arguments)]
     if view.phase in {"Failed", "Cancelled"}:
         return _again(view, arguments)
     if view.phase in {"Pending", "Running"} and view.held_by is None:
-        return [f"go on: {way_on(arguments, 'resume', top_of(view.run.id))}"]
+        top = top_of(view.run.id)
+        if not engine.is_here and engine.who_works(top):
+            return [f"{engine.who_works(top)} works on it; follow: {way_on(arguments, 'show', top, '--watch')}"]
+        return [f"go on: {way_on(arguments, 'resume', top)}"]
     made = [name for name, _ in artifacts_in(view.plan, view.outputs)]
     return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
 

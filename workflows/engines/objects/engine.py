@@ -64,7 +64,6 @@ class ObjectEngine:
         self._operators, self._driver, self._drivers = operators, driver, drivers
         self._now, self._token, self._way_on = now, token, way_on
         self._ledger, self._reader = self._opened(), self._opened()
-        self._thread = ThreadPoolExecutor(1, "somagent-read")
 
     async def __aenter__(self) -> ObjectEngine:
         return self
@@ -73,8 +72,7 @@ class ObjectEngine:
         self.close()
 
     def close(self) -> None:
-        """Nothing is held."""
-        self._thread.shutdown(wait=False)
+        """Nothing is held, and it can be read on."""
 
     def check(self, plan: Plan) -> None:
         """Raises `EngineError` when the plan has a step that this version checks and does not run."""
@@ -318,7 +316,8 @@ class ObjectEngine:
 
     def _read(self, question: Coroutine[Any, Any, T]) -> T:
         """The answer, in a thread with an event loop of its own: whoever asks may be in one."""
-        return self._thread.submit(asyncio.run, question).result()
+        with ThreadPoolExecutor(1, "somagent-read") as thread:
+            return thread.submit(asyncio.run, question).result()
 
 
 def _kept(plan: Plan, results: Sequence[StepResult]) -> frozenset[str]:

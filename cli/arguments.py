@@ -126,8 +126,10 @@ def _author(add: _Adder) -> None:
 def _compile(add: _Adder) -> None:
     command = add("compile", help="write the objects that another engine runs a capsule from")
     command.add_argument("capsule", metavar="CAPSULE", help="file, or name of a library capsule")
-    command.add_argument("--target", choices=["argo"], required=True, help="the engine")
-    command.add_argument("-o", "--to", metavar="FILE", help="where to (default: standard output)")
+    command.add_argument("--target", choices=["argo", "airflow"], required=True, help="the engine")
+    command.add_argument(
+        "-o", "--to", metavar="PATH", help="where to: a file, of airflow the folder of DAGs (default: standard output)"
+    )
     command.add_argument(
         "--name", default="", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
     )
@@ -136,13 +138,21 @@ def _compile(add: _Adder) -> None:
     )
     command.add_argument("--image", metavar="IMAGE", help="argo: of the step runner (default: $SOMAGENT_IMAGE)")
     command.add_argument(
-        "--runs", metavar="URL", help="argo: the object store of runs, as pods reach it (default: $SOMAGENT_RUNS)"
+        "--runs", metavar="URL", help="the object store of runs, as pods or workers reach it (default: $SOMAGENT_RUNS)"
     )
     command.add_argument(
         "--runs-secret",
         default="",
         metavar="NAME",
         help="argo: the Secret whose entries are the store's credentials, as variables (AWS_ACCESS_KEY_ID, ...)",
+    )
+    command.add_argument(
+        "--step-runner",
+        metavar="COMMAND",
+        help="airflow: how workers start the step runner (default: $SOMAGENT_STEP, else that of this installation)",
+    )
+    command.add_argument(
+        "--pool", metavar="NAME", help="airflow: of all tasks (default: $SOMAGENT_AIRFLOW_POOL, else default_pool)"
     )
     _format(command)
     _locked(command)

@@ -14,9 +14,11 @@ from somagent.cli.exits import UserError
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the objects, or writes them to the file that `-o` names."""
+    """Prints the objects, or writes them to where `-o` says."""
     plan, compilation = planned(arguments, installed(locked=arguments.locked))
-    text = _TARGETS[arguments.target](plan, compilation, arguments)
+    if arguments.target == "airflow":
+        return _airflow(plan, arguments)
+    text = _argo(plan, compilation, arguments)
     if arguments.to is None:
         sys.stdout.write(text)
         return 0
@@ -30,11 +32,9 @@ def run(arguments: Namespace) -> int:
 
 def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> str:
     image = arguments.image or os.environ.get("SOMAGENT_IMAGE")
-    runs = arguments.runs or os.environ.get("SOMAGENT_RUNS")
-    if not image or not runs:
-        missing = "--image IMAGE, or $SOMAGENT_IMAGE," if not image else "--runs URL, or $SOMAGENT_RUNS,"
-        what = "the image of the step runner" if not image else "the object store of runs, as pods reach it"
-        raise UserError(f"{missing} says {what}")
+    if not image:
+        raise UserError("--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner")
+    runs = _runs(arguments, "pods")
     from somagent.workflows.engines.argo.compiled import compiled  # noqa: PLC0415  only this target needs them
     from somagent.workflows.engines.argo.emit.place import Place  # noqa: PLC0415
 
@@ -42,4 +42,26 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> str:
     return compiled(plan, compilation.contents, place, name=arguments.name)
 
 
-_TARGETS = {"argo": _argo}
+def _airflow(plan: Plan, arguments: Namespace) -> int:
+    """A DAG file and its plan, each in a file of its own: without a folder for them the first is shown."""
+    from somagent.workflows.engines.airflow.deploying import write  # noqa: PLC0415  only this target needs them
+    from somagent.workflows.engines.airflow.emit.dag import dag_file  # noqa: PLC0415
+    from somagent.workflows.engines.airflow.settings import POOL, STEP_RUNNER, place_of  # noqa: PLC0415
+
+    named = {STEP_RUNNER: arguments.step_runner, POOL: arguments.pool}
+    environment = {**os.environ, **{name: text for name, text in named.items() if text}}
+    emitted = dag_file(plan, place_of(_runs(arguments, "workers"), environment))
+    if arguments.to is None:
+        sys.stdout.write(emitted.dag)
+        return 0
+    folder = Path(arguments.to)
+    write(emitted, folder)
+    print(folder / f"{emitted.dag_id}.py")
+    return 0
+
+
+def _runs(arguments: Namespace, who: str) -> str:
+    runs = arguments.runs or os.environ.get("SOMAGENT_RUNS")
+    if not runs:
+        raise UserError(f"--runs URL, or $SOMAGENT_RUNS, says the object store of runs, as {who} reach it")
+    return runs

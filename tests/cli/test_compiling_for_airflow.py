@@ -1,0 +1,47 @@
+"""`somagent compile --target airflow`: what is written, and what never is."""
+
+from __future__ import annotations
+
+import json
+
+from somagent_shell import Shell
+
+SPEC = "  steps:\n    a: { script: { run: echo hello } }\n"
+
+
+def test_a_dag_file_and_its_plan_are_written_side_by_side_and_never_changed(somagent: Shell) -> None:
+    capsule = somagent.capsule("demo", SPEC)
+    words = ("compile", capsule, "--target", "airflow", "--runs", "file:///srv/runs", "-o", "dags")
+    done = somagent(*words)
+    assert (done.code, done.err) == (0, "")
+    dag = somagent.folder / done.out.strip()
+    assert sorted(path.name for path in dag.parent.iterdir()) == [f"{dag.stem}.plan.json", dag.name]
+    assert json.loads(dag.with_suffix(".plan.json").read_text())["capsule"]["name"] == "demo"
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in dag.parent.iterdir()}
+    assert somagent(*words).out == done.out
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in dag.parent.iterdir()} == before
+    somagent.capsule("demo", SPEC.replace("hello", "bye"))
+    other = somagent(*words).out
+    assert other != done.out
+    assert len(list(dag.parent.iterdir())) == 4
+    dag.write_text(dag.read_text() + "# changed\n")
+    somagent.capsule("demo", SPEC)
+    refused = somagent(*words)
+    assert refused.code == 2
+    assert "was changed by hand; put it back, or remove it" in refused.err
+
+
+def test_what_workers_need_is_said_by_options_or_by_the_environment(somagent: Shell) -> None:
+    capsule = somagent.capsule("demo", SPEC)
+    refused = somagent("compile", capsule, "--target", "airflow")
+    assert (refused.code, refused.err) == (
+        2,
+        "error: --runs URL, or $SOMAGENT_RUNS, says the object store of runs, as workers reach it\n",
+    )
+    more = ("--step-runner", "/opt/somagent/bin/somagent-step --work /var/tmp", "--pool", "agents")
+    said = somagent("compile", capsule, "--target", "airflow", *more, SOMAGENT_RUNS="s3://runs/acme").out
+    assert "STEP_RUNNER = ['/opt/somagent/bin/somagent-step', '--work', '/var/tmp']" in said
+    assert "RUNS = 's3://runs/acme'" in said
+    assert "\"pool\": 'agents'" in said
+    variables = {"SOMAGENT_STEP": more[1], "SOMAGENT_AIRFLOW_POOL": "agents", "SOMAGENT_RUNS": "s3://runs/acme"}
+    assert somagent("compile", capsule, "--target", "airflow", **variables).out == said

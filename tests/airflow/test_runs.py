@@ -155,7 +155,7 @@ def test_a_list_that_is_longer_than_airflow_takes_has_several_items_in_a_task(si
       forEach: "${{ [0, 1, 2, 3, 4, 5, 6] }}"
       as: one
       onItemFailure: collect
-      script: { run: '[ "$N" != 4 ] && echo "m=$N" >> "$SOMAGENT_OUTPUT"', env: { N: "${{ one }}" } }
+      script: { run: '[ "$NUM" != 4 ] && echo "m=$NUM" >> "$SOMAGENT_OUTPUT"', env: { NUM: "${{ one }}" } }
       outputs: { m: { type: integer } }
   outputs: { all: "${{ steps.each.map(e, has(e.m) ? e.m : -1) }}" }
 """

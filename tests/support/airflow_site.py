@@ -69,11 +69,14 @@ class Site:
         return self.runs[-1]
 
     async def ended(self, run_id: str) -> RunView:
-        """The run, when it has ended or only waits for people."""
+        """The run, when it only waits for people, or has ended and Airflow is through with it too."""
         async with asyncio.timeout(PATIENCE_S):
             async for _ in self.engine.watch(run_id):
                 pass
-        return self.engine.view(run_id)
+        view = self.engine.view(run_id)
+        if view.phase != "Waiting":
+            await self.state(run_id)
+        return view
 
     async def run(self, spec: str, **inputs: Any) -> RunView:
         return await self.ended(await self.submit(spec, **inputs))
@@ -88,9 +91,11 @@ class Site:
     async def state(self, run_id: str) -> str:
         """Of the DAG run, when it is over."""
         async with asyncio.timeout(PATIENCE_S):
-            while (state := (await self.dag_run(run_id))["state"]) not in {"success", "failed"}:
+            while True:
+                state = (await self.dag_run(run_id))["state"]
+                if state in {"success", "failed"}:
+                    return str(state)
                 await asyncio.sleep(0.2)
-        return str(state)
 
     async def tasks(self, run_id: str) -> list[Mapping[str, Any]]:
         dag_id = (await self.dag_run(run_id))["dag_id"]
@@ -114,9 +119,11 @@ class Site:
     async def until(self, run_id: str, task_id: str, *states: str, map_index: int = -1) -> Mapping[str, Any]:
         """The task, when it is in one of the states."""
         async with asyncio.timeout(PATIENCE_S):
-            while (task := await self.task(run_id, task_id, map_index))["state"] not in states:
+            while True:
+                task = await self.task(run_id, task_id, map_index)
+                if task["state"] in states:
+                    return task
                 await asyncio.sleep(0.2)
-        return task
 
     async def patch_task(self, run_id: str, task_id: str, state: str) -> None:
         """As somebody does it by hand in Airflow."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan, plan_digest
@@ -14,7 +15,7 @@ from somagent.cli.way_on import way_on
 from somagent.governance.canonical import canonical_json
 from somagent.operators.runner.records import ENDED
 from somagent.workflows.engines.opened import OpenEngine
-from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.engines.protocol import JournalDamaged, RunView
 
 _UNFINISHED = {"Pending", "Running"}
 
@@ -27,9 +28,7 @@ async def offered(
     Offered is only a run of the same plan, inputs and submitter; of others, and without a terminal, a note is left.
     The engine holds the data directory, so nobody works on these runs.
     """
-    views = [
-        engine.view(run.id) for run in engine.runs() if run.phase in _UNFINISHED and run.capsule == plan.capsule.name
-    ]
+    views = list(_unfinished(engine, plan.capsule.name))
     different = {view.run.id: _difference(view, plan, inputs, submitter) for view in views}
     same = next((view for view in views if not different[view.run.id]), None)
     if same is not None and arguments.output == "text" and is_terminal():
@@ -45,6 +44,15 @@ async def offered(
             f"note: run {view.run.id} of this capsule{which} was interrupted; `{resume}` goes on with it\n"
         )
     return None
+
+
+def _unfinished(engine: OpenEngine, capsule: str) -> Iterator[RunView]:
+    """Those that can be read, newest first: what is wrong with an old run keeps nobody from a new one."""
+    with suppress(JournalDamaged):
+        for run in engine.runs():
+            if run.phase in _UNFINISHED and run.capsule == capsule:
+                with suppress(JournalDamaged):
+                    yield engine.view(run.id)
 
 
 def _difference(view: RunView, plan: Plan, inputs: Mapping[str, Any], submitter: str) -> str:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from datetime import datetime
 
+from somagent.cli.engines import LOCAL, engine_named
+from somagent.cli.exits import Exit
 from somagent.cli.printing import MARKS, between, print_json, printable, visible
 from somagent.cli.runs import open_engine, store_of
-from somagent.workflows.engines.local.reading import waiting_for_people
+from somagent.workflows.engines.local.reading import damaged, waiting_for_people
 
 
 def run(arguments: Namespace) -> int:
-    """Prints a table, or a list of objects."""
-    if arguments.waiting:
-        return _waiting(arguments)
+    """Prints a table, or a list of objects; exit 5 when a run is left out because it cannot be read."""
+    shown = _waiting(arguments) if arguments.waiting else _listed(arguments)
+    wrong = damaged(store_of(arguments)) if engine_named(arguments) == LOCAL else []
+    for one in wrong:
+        sys.stderr.write(f"error: {visible(str(one))}\n")
+    return Exit.STORAGE if wrong else shown
+
+
+def _listed(arguments: Namespace) -> int:
     runs = list(open_engine(arguments).runs(children=arguments.all))
     if arguments.limit > 0:
         runs = runs[: arguments.limit]

@@ -116,7 +116,8 @@ def test_the_doctor_names_what_is_broken_and_whose_it_is(somagent: Shell, store:
         db.execute("UPDATE results SET record = '{' WHERE run = %s", (three[1],))
         db.execute("DELETE FROM audit WHERE seq = 1")
     broken = somagent("doctor", "--quick")
-    assert f"✗ run {three[1]}: a record in `results` cannot be read" in broken.out
+    said = f"✗ run {three[1]}: the row of `made` in `results` has a record that cannot be read"
+    assert said in broken.out
     assert "✗ audit log: " in broken.out
     assert somagent("audit", "verify").code == 1
 

@@ -205,7 +205,10 @@ class Engine(Protocol):
         ...
 
     def runs(self, *, children: bool = False) -> Sequence[RunSummary]:
-        """All runs, newest first; with `children` also those that are part of another one."""
+        """All runs that can be read, newest first; with `children` also those that are part of another one.
+
+        Raises `EngineError` when there are runs and none can be read.
+        """
         ...
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:

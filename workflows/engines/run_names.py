@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 
 from somagent.operators.runner.records import NO_ITEM, StepKey
@@ -50,4 +51,6 @@ def find_run(engine: Engine, name: str) -> str:
         return matching[0]
     if matching:
         raise UnknownRun(f"`{name}` is the beginning of {len(matching)} runs: {', '.join(matching[:5])}")
+    with suppress(UnknownRun):
+        engine.view(name)  # one that cannot be read is in no list, and raises what is wrong with it
     raise UnknownRun(f"there is no run `{name}` here; `somagent runs` lists them")

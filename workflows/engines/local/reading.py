@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from somagent.operators.runner.records import NO_ITEM, Phase, StepKey
@@ -12,7 +12,7 @@ from somagent.workflows.engines.local.rows import Rows, RunRow
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.parked import OpenQuestion, open_questions
-from somagent.workflows.engines.protocol import LogChunk, RunSummary, RunView, UnknownRun
+from somagent.workflows.engines.protocol import JournalDamaged, LogChunk, RunSummary, RunView, UnknownRun
 from somagent.workflows.engines.views import over_budget, step_views
 
 
@@ -43,12 +43,18 @@ def holder(store: Store) -> int | None:
 
 
 def summaries(place: Path | Store, *, children: bool = False) -> list[RunSummary]:
-    """A line for every run, newest first; with `children` also for those that are part of another one."""
+    """A line for every run that can be read, newest first; with `children` also for those inside another one.
+
+    Raises `JournalDamaged` when there are runs and none can be read.
+    """
     try:
         with opened(place) as rows, rows.snapshot():
             holders, found = rows.holders(), rows.runs(children=children)
+            wrong = [] if found else rows.damaged()
     except UnknownRun:
         return []
+    if wrong:
+        raise wrong[0]
     return [
         RunSummary(
             id=row.run.id,
@@ -62,12 +68,23 @@ def summaries(place: Path | Store, *, children: bool = False) -> list[RunSummary
     ]
 
 
+def damaged(place: Path | Store) -> list[JournalDamaged]:
+    """What is wrong with the runs that are left out of `summaries`."""
+    try:
+        with opened(place) as rows:
+            return rows.damaged()
+    except UnknownRun:
+        return []
+
+
 def waiting_for_people(place: Path | Store) -> list[OpenQuestion]:
-    """Every question that runs which have not ended ask people, the oldest first."""
+    """Every question that runs which have not ended, and can be read, ask people, the oldest first."""
     try:
         with opened(place) as rows, rows.snapshot():
-            runs = [*rows.left(parked=True), *rows.left(parked=False)]
-            found = [question for run in runs for question in open_questions(rows, run)]
+            found: list[OpenQuestion] = []
+            for run in (*rows.left(parked=True), *rows.left(parked=False)):
+                with suppress(JournalDamaged):
+                    found += open_questions(rows, run)
     except UnknownRun:
         return []
     return sorted(found, key=lambda one: (one.since, one.run.id, one.step))

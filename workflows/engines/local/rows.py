@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -15,9 +15,10 @@ from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecor
 from somagent.workflows.engines.local.faults import unreadable
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
-from somagent.workflows.engines.protocol import UnknownRun
+from somagent.workflows.engines.protocol import JournalDamaged, UnknownRun
 from somagent.workflows.engines.rules import Outcome
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 
@@ -36,10 +37,29 @@ encode = msgspec.json.Encoder().encode
 decode_attempt = msgspec.json.Decoder(Attempt).decode
 decode_result = msgspec.json.Decoder(StepResult).decode
 decode_decision = msgspec.json.Decoder(Decision).decode
-_decode_run = msgspec.json.Decoder(RunRecord).decode
-_decode_outcome = msgspec.json.Decoder(Outcome).decode
+decode_run = msgspec.json.Decoder(RunRecord).decode
+decode_outcome = msgspec.json.Decoder(Outcome).decode
+_PHASES: dict[str, Phase] = {phase: phase for phase in get_args(Phase)}
 
 _RUNS = "SELECT id, record, phase, epoch, started_at, ended_at, outcome FROM runs"
+
+
+def read_phase(text: str) -> Phase:
+    """The phase that a column says; raises `ValueError` when it is none."""
+    if text not in _PHASES:
+        raise ValueError(f"`{text}` is no phase")
+    return _PHASES[text]
+
+
+def read_time(text: str | None) -> datetime | None:
+    """The time that a column says, None where it says none; raises `ValueError` for anything else."""
+    if not text:
+        return None
+    with suppress(TypeError, ValueError):
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at
+    raise ValueError(f"`{text}` is no time")
 
 
 class Rows:
@@ -92,9 +112,13 @@ class Rows:
         return self._run_row(self._one(run_id, f"{_RUNS} WHERE id = ?"))
 
     def runs(self, *, children: bool = False) -> list[RunRow]:
-        """All runs; with `children` also those that are part of another one."""
+        """All runs that can be read; with `children` also those that are part of another one."""
         own = "" if children else "WHERE id NOT IN (SELECT run FROM children) "
-        return [self._run_row(row) for row in self._ask(f"{_RUNS} {own}ORDER BY seq DESC")]
+        return [row for row in self._every(f"{_RUNS} {own}ORDER BY seq DESC") if isinstance(row, RunRow)]
+
+    def damaged(self) -> list[JournalDamaged]:
+        """What is wrong with the runs that cannot be read."""
+        return [row for row in self._every(f"{_RUNS} ORDER BY seq DESC") if isinstance(row, JournalDamaged)]
 
     def left(self, *, parked: bool) -> list[str]:
         """Runs that have not ended and only wait for people, or those that do not; parts of others are not named."""
@@ -151,7 +175,10 @@ class Rows:
     def phases(self, run_id: str) -> dict[tuple[str, int], Phase]:
         """Phase of everything in the run that has a result, by step and item."""
         query = "SELECT step, item, phase FROM results WHERE run = ?"
-        return {(step, item): phase for step, item, phase in self._ask(query, (run_id,))}
+        found = self._ask(query, (run_id,))
+        for phase in {phase for *_, phase in found} - _PHASES.keys():
+            self._decoded(run_id, read_phase, phase)
+        return {(step, item): phase for step, item, phase in found}
 
     def attempts(self, run_id: str, step: str = "") -> list[Attempt]:
         """All attempts of a run, or of one step and its items, in the order of their starts."""
@@ -210,15 +237,22 @@ class Rows:
         found = self._ask("SELECT person FROM cancels WHERE run = ?", (run_id,))
         return found[0][0] if found else None
 
+    def _every(self, query: str) -> Iterator[RunRow | JournalDamaged]:
+        for row in self._ask(query):
+            try:
+                yield self._run_row(row)
+            except JournalDamaged as damaged:  # of this run only
+                yield damaged
+
     def _run_row(self, row: tuple[Any, ...]) -> RunRow:
         run_id, record, phase, epoch, started_at, ended_at, outcome = row
         return RunRow(
-            run=self._decoded(run_id, _decode_run, record),
-            phase=phase,
+            run=self._decoded(run_id, decode_run, record),
+            phase=self._decoded(run_id, read_phase, phase),
             epoch=epoch,
-            started_at=datetime.fromisoformat(started_at) if started_at else None,
-            ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
-            outcome=self._decoded(run_id, _decode_outcome, outcome) if outcome else Outcome(),
+            started_at=self._decoded(run_id, read_time, started_at),
+            ended_at=self._decoded(run_id, read_time, ended_at),
+            outcome=self._decoded(run_id, decode_outcome, outcome) if outcome else Outcome(),
         )
 
     def _one(self, run_id: str, query: str) -> tuple[Any, ...]:
@@ -241,8 +275,8 @@ class Rows:
         except self.store.errors as error:
             raise self.store.translated(error) from error
 
-    def _decoded(self, run_id: str, decode: Callable[[bytes], T], content: bytes) -> T:
+    def _decoded(self, run_id: str, decode: Callable[[C], T], content: C) -> T:
         try:
             return decode(content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError) as error:
             raise unreadable(self.store.where, run_id, str(error)) from error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,20 +12,21 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from somagent.capsule_compiler.plan import decode_plan, digest_of
+from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.runner.objects import ContentError, ObjectStore
-from somagent.operators.runner.records import Decision, RunRecord
 from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local import audit
-from somagent.workflows.engines.local.rows import decode_attempt, decode_result
+from somagent.workflows.engines.local.room import room_at
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Db, Store
+from somagent.workflows.engines.local.upkeep.records import look_at_records
 from somagent.workflows.engines.local.upkeep.references import DIGEST, digests_in, manifest
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.identity import IdentityRefused, read_trust
 
-_LITTLE_ROOM = 256 * 1024**2
 _STALE_S = 3600.0
+_MOST = 3  # rows of a run that are told of
+_OF_A_RUN = "what it did is in doubt, other runs are not touched by it; run its capsule anew, or begin with a backup"
 
 
 class Finding(NamedTuple):
@@ -42,12 +42,11 @@ def examine(place: Path | Store, *, contents: bool = True) -> Iterator[Finding]:
     """Everything about runs and their files, in order; with `contents`, every stored byte is read too."""
     store = store_at(place)
     directory = store.directory
-    free = shutil.disk_usage(directory).free
-    room = f"{free // 1024**2:,} MiB free"
+    room = room_at(directory)
     yield (
-        Finding("disk", "note", room, "make room before the next run")
-        if free < _LITTLE_ROOM
-        else Finding("disk", "good", room)
+        Finding("disk", "note", room.said, "make room before the next run")
+        if room.is_little
+        else Finding("disk", "good", room.said)
     )
     try:
         db = store.reader()
@@ -61,7 +60,7 @@ def examine(place: Path | Store, *, contents: bool = True) -> Iterator[Finding]:
     try:
         with closing(db):
             yield from _journal(db, store)
-            yield from _records(db)
+            yield from _records(db, store, contents=contents)
             yield _audit(store)
             yield from _contents(db, directory, whole=contents)
     except store.errors as error:
@@ -101,38 +100,21 @@ def _journal(db: Db, store: Store) -> Iterator[Finding]:
     yield Finding("journal", "good", f"version {store.tables_version}, {count:,} runs, {size:,} bytes, no damage")
 
 
-def _records(db: Db) -> Iterator[Finding]:
-    """Every record can be read, and every plan is there and what its digest says."""
-    decoders: tuple[tuple[str, str, str, Callable[[bytes], object]], ...] = (
-        ("runs", "id", "record", msgspec.json.Decoder(RunRecord).decode),
-        ("attempts", "run", "record", decode_attempt),
-        ("results", "run", "record", decode_result),
-        ("decisions", "run", "record", msgspec.json.Decoder(Decision).decode),
-    )
-    unreadable: dict[str, str] = {}
-    count = 0
-    for table, column, content, decode in decoders:
-        for run, record in db.execute(f"SELECT {column}, {content} FROM {table}"):  # noqa: S608 - constants
-            count += 1
-            try:
-                decode(record)
-            except msgspec.DecodeError as error:
-                unreadable.setdefault(run, f"a record in `{table}` cannot be read ({error})")
-    for digest, content in db.execute("SELECT digest, content FROM plans"):
-        count += 1
-        try:
-            decode_plan(content)
-            why = "" if digest_of(content) == digest else "its plan is not what its digest says"
-        except msgspec.DecodeError as error:
-            why = f"its plan cannot be read ({error})"
-        if why:
-            unreadable |= {run: why for (run,) in db.execute("SELECT id FROM runs WHERE plan = ?", (digest,))}
-    lost = "SELECT id FROM runs WHERE plan NOT IN (SELECT digest FROM plans)"
-    unreadable |= {run: "its plan is not in the journal" for (run,) in db.execute(lost)}
-    for run, why in unreadable.items():
-        yield Finding(f"run {run}", "broken", why, "others are not touched by it; run its capsule anew")
-    if not unreadable:
-        yield Finding("records", "good", f"all {count:,} can be read")
+def _records(db: Db, store: Store, *, contents: bool) -> Iterator[Finding]:
+    """Of each run that a row is wrong of, the first few."""
+    store.snapshot(db)  # rows are held against each other
+    try:
+        looked = look_at_records(db, store.directory / "contents", large=contents)
+    finally:
+        db.execute("ROLLBACK")
+    wrong: dict[str, list[str]] = {}
+    for fault in looked.faults:
+        wrong.setdefault(fault.run, []).append(fault.said)
+    for run, said in wrong.items():
+        more = f"; and {len(said) - _MOST:,} more of its rows" if len(said) > _MOST else ""
+        yield Finding(f"run {run}", "broken", "; ".join(said[:_MOST]) + more, _OF_A_RUN)
+    if not wrong:
+        yield Finding("records", "good", f"all {looked.rows:,} can be read, and agree with their columns and digests")
 
 
 def _audit(store: Store) -> Finding:

@@ -15,6 +15,7 @@ from in_process import plan_of, reviewing
 from msgspec import json
 from somagent_shell import Shell
 
+from somagent.governance.chain import chained
 from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.local import audit
 
@@ -68,6 +69,25 @@ def test_everything_that_people_did_is_in_the_log(directory: Path) -> None:
     assert found[5]["by"] == "ana"
     assert audit.check(directory) == (6, found[5]["hash"], "")
     assert not audit.check(directory, found[2]["hash"]).fault
+
+
+def test_times_have_one_form_and_a_log_that_has_two_still_holds(directory: Path, past: sqlite3.Connection) -> None:
+    """Before, `submit` and `cancel` were written with `+00:00`."""
+    found = entries(directory)
+    assert [entry["at"][-1] for entry in found] == ["Z"] * 6
+    last = None
+    for entry in found:
+        seq = entry["seq"]
+        fields = {name: value for name, value in entry.items() if name not in {"seq", "prev", "hash"}}
+        if entry["kind"] != "decision":
+            fields["at"] = entry["at"].replace("Z", "+00:00")
+        last = chained(last, fields)
+        assert past.execute("UPDATE audit SET entry = ? WHERE seq = ?", (last, seq)).rowcount == 1
+    assert [entry["at"][-1] for entry in entries(directory)] == ["0", "Z", "0", "Z", "0", "0"]
+    assert audit.check(directory).fault == ""
+    asyncio.run(live(directory))
+    assert [entry["at"][-1] for entry in entries(directory)[6:]] == ["Z"] * 6
+    assert audit.check(directory)[::2] == (12, "")
 
 
 def test_what_was_done_before_there_was_a_log_is_entered_when_the_journal_is_brought_up_to_date(

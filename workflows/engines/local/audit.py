@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from somagent.workflows.engines.protocol import UnknownRun
 
 def submitted(db: Db, run: RunRecord, **more: Any) -> None:
     """Writes down who started a run, of what."""
-    _append(db, {"kind": "submit", "at": run.created_at.isoformat(), **_of_run(run), **more})
+    _append(db, {"kind": "submit", "at": _time(run.created_at), **_of_run(run), **more})
 
 
 def decided(db: Db, run_id: str, decision: Decision, **more: Any) -> None:
@@ -34,7 +34,7 @@ def decided(db: Db, run_id: str, decision: Decision, **more: Any) -> None:
 
 def cancelled(db: Db, run_id: str, by: str, at: datetime, **more: Any) -> None:
     """Writes down who asked a run to stop."""
-    _append(db, {"kind": "cancel", "at": at.isoformat(), **_of_cancel(run_id, by), **more})
+    _append(db, {"kind": "cancel", "at": _time(at), **_of_cancel(run_id, by), **more})
 
 
 def carry_over(db: Db) -> None:
@@ -122,7 +122,7 @@ def _beside(db: Db, entries: list[dict[str, Any]]) -> str:
     kept = set()
     for (record,) in db.execute(_WHOLE_RUNS):
         run = _decode_run(record)
-        if _facts({"kind": "submit", "at": run.created_at.isoformat(), **_of_run(run)}) not in known:
+        if _facts({"kind": "submit", "at": _time(run.created_at), **_of_run(run)}) not in known:
             return f"that {run.submitter} started {run.id} is in the journal and not in the log"
     for run_id, record in db.execute("SELECT run, record FROM decisions"):
         decision = _decode_decision(record)
@@ -143,8 +143,17 @@ def _beside(db: Db, entries: list[dict[str, Any]]) -> str:
     return ""
 
 
+def _time(at: datetime) -> str:
+    """A time as entries have it, in UTC: `2026-11-30T07:12:00Z`."""
+    return str(msgspec.to_builtins(at.astimezone(UTC)))
+
+
 def _facts(entry: dict[str, Any]) -> bytes:
-    return canonical_json({name: value for name, value in entry.items() if name not in _OF_THE_CHAIN})
+    """An entry but for its place in the chain, and in one form of time: there were two, `Z` and `+00:00`."""
+    facts = {name: value for name, value in entry.items() if name not in _OF_THE_CHAIN}
+    if isinstance(at := facts.get("at"), str) and at.endswith("+00:00"):
+        facts["at"] = at.removesuffix("+00:00") + "Z"
+    return canonical_json(facts)
 
 
 _OF_THE_CHAIN = {"seq", "prev", "hash", "carriedOver"}

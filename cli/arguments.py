@@ -349,7 +349,7 @@ def _keep(add: _Adder) -> None:
     prune.add_argument(
         "--older-than", required=True, metavar="DURATION", help="those that ended before that time, such as `30d`"
     )
-    prune.add_argument("--keep", type=int, default=0, metavar="N", help="but never the newest N (default: 0)")
+    prune.add_argument("--keep", type=_number, default=0, metavar="N", help="but never the newest N (default: 0)")
     prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
     _store(prune)
     _output(prune)
@@ -392,6 +392,7 @@ def _constitution(parser: argparse.ArgumentParser) -> None:
 def _data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
+        type=_given,
         metavar="DIR",
         help=f"where runs are kept (default: $SOMAGENT_DATA_DIR, else {DATA_DIRECTORY} in this folder)",
     )
@@ -401,6 +402,7 @@ def _store(parser: argparse.ArgumentParser) -> None:
     _data(parser)
     parser.add_argument(
         "--store",
+        type=_given,
         metavar="URL",
         help="a PostgreSQL database that several workers share (default: $SOMAGENT_STORE, else in the data directory)",
     )
@@ -452,6 +454,19 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1 on")
     return int(text[:9])
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0 on")
+    return int(text[:18])
+
+
+def _given(text: str) -> str:
+    """A name that is not empty: a variable that is not set, most likely, and then nobody meant the default."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name one, or leave the option out for the default")
+    return text
 
 
 def _percent(text: str) -> float:

@@ -19,7 +19,7 @@ def run(arguments: Namespace) -> int:
         before = datetime.now(UTC) - timedelta(seconds=seconds(arguments.older_than, "--older-than"))
     except OverflowError:
         raise UserError(f"`--older-than {arguments.older_than}` is before all times; nothing is that old") from None
-    done = prune(store_of(arguments), before, max(arguments.keep, 0), dry_run=arguments.dry_run)
+    done = prune(store_of(arguments), before, arguments.keep, dry_run=arguments.dry_run)
     if arguments.output == "json":
         print_json({"runs": done.runs, "files": done.files, "bytes": done.size, "dryRun": arguments.dry_run})
         return 0

@@ -122,13 +122,15 @@ def test_the_doctor_names_what_is_broken_and_whose_it_is(somagent: Shell, three:
     with journal(somagent) as db:
         db.execute("UPDATE results SET record = '{' WHERE run = ?", (three[1],))
     unreadable = somagent("doctor", "--quick")
-    assert f"✗ run {three[1]}: a record in `results` cannot be read" in unreadable.out
+    said = f"✗ run {three[1]}: the row of `made` in `results` has a record that cannot be read"
+    assert said in unreadable.out
     assert unreadable.out.count("cannot be read") == 1
     with journal(somagent) as db:
         db.execute("DELETE FROM plans")
     lost = somagent("doctor", "--quick")
     assert lost.code == 1
-    assert [f"✗ run {run}: its plan is not in the journal" in lost.out for run in three] == [True] * 3
+    told = [line for line in lost.out.splitlines() if "its plan is not in the journal" in line]
+    assert sorted(line.partition(":")[0] for line in told) == sorted(f"✗ run {run}" for run in three)
 
 
 def test_mistakes_on_the_command_line_are_said(somagent: Shell) -> None:
@@ -136,3 +138,22 @@ def test_mistakes_on_the_command_line_are_said(somagent: Shell) -> None:
     assert somagent("prune", "--older-than", "0s").code == 2
     assert "no duration" in somagent("prune", "--older-than", "soon").err
     assert somagent("backup", "x").code == 2
+    fewer = somagent("prune", "--older-than", "0s", "--keep", "-1")
+    assert (fewer.code, "argument --keep: `-1` is not a whole number from 0 on" in fewer.err) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--data-dir", "--store"])
+def test_an_empty_name_is_not_the_default(somagent: Shell, option: str) -> None:
+    """A variable that is not set must not prune another directory."""
+    empty = somagent("prune", "--older-than", "0s", option, "")
+    assert (empty.code, f"argument {option}: it is empty; name one, or leave the option out" in empty.err) == (2, True)
+
+
+def test_a_backup_is_not_made_inside_of_what_it_is_of(somagent: Shell, three: list[str]) -> None:
+    assert three
+    (somagent.folder / "link").symlink_to(".somagent")
+    for folder in (".somagent/copy", ".somagent/logs/copy", "link/copy"):
+        inside = somagent("backup", folder)
+        said = f"error: {folder} is inside the data directory, which it would be lost with; name a folder outside\n"
+        assert (inside.code, inside.err) == (2, said)
+    assert not list((somagent.folder / ".somagent").rglob("copy*"))

@@ -39,6 +39,8 @@ def back_up(place: Path | Store, target: Path) -> BackedUp:
     store = store_at(place)
     if target.exists():
         raise EngineError(f"{target} is there already; a backup is made into a new folder")
+    if target.resolve().is_relative_to(store.directory.resolve()):
+        raise EngineError(f"{target} is inside the data directory, which it would be lost with; name a folder outside")
     if not store.exists():
         raise UnknownRun(f"there are no runs in {store.where}")
     part = target.with_name(f"{target.name}.part-{os.urandom(4).hex()}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
@@ -22,6 +24,7 @@ __all__ = [
     "colored",
     "console_for",
     "duration",
+    "print_folded",
     "print_json",
     "print_table",
     "printable",
@@ -63,6 +66,29 @@ def console_for(stream: TextIO) -> Console:
         soft_wrap=True,
         width=width,
     )
+
+
+def print_folded(console: Console, line: str, hang: int, style: str = "") -> None:
+    """Prints a line; in a terminal it is folded between words, and goes on `hang` columns from the left."""
+    from rich.text import Text  # noqa: PLC0415
+
+    for part in _folded(line, console.width, hang) if console.is_terminal else [line]:
+        console.print(Text(part, style=style))
+
+
+def _folded(line: str, width: int, hang: int) -> Iterator[str]:
+    """The parts of a line; a word that is longer than the width stays whole, so that it can be copied."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    part = ""
+    for word in re.findall(r"\s*\S+", line):
+        anew = " " * hang + word.lstrip()
+        if part and width < cell_len(part + word) > cell_len(anew):
+            yield part
+            part = anew
+        else:
+            part += word
+    yield part
 
 
 def print_table(console: Console, table: Table) -> None:

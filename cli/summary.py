@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,21 @@ import msgspec
 from somagent.cli.asking import approvals
 from somagent.cli.evidence import approvals_so_far
 from somagent.cli.identity import as_name
-from somagent.cli.printing import MARKS, between, console_for, print_table, printable, visible
+from somagent.cli.printing import MARKS, between, console_for, print_folded, print_table, printable, visible
 from somagent.cli.progress import TURN, Rows
 from somagent.cli.runs import data_directory
 from somagent.cli.way_on import way_on
 from somagent.operators.answers import given_by
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
 from somagent.operators.runner.records import NO_ITEM, Artifact
+from somagent.workflows.engines.local.room import room_at
 from somagent.workflows.engines.protocol import RunView, StepView
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.slots import NO_LIMITS
 from somagent.workflows.engines.views import items_words
 from somagent.workflows.limits import read_limits
 from somagent.workflows.named_steps import Named, steps_of, waiting_steps
-from somagent.workflows.why import failed_step, why_failed
+from somagent.workflows.why import FACTS_AT, failed_step, why_failed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,11 +81,11 @@ def print_summary(engine: OpenEngine, view: RunView, arguments: Namespace, repor
     )
     console.print(line)
     if not why and view.failure is not None:
-        console.print(Text(f"  {printable(view.failure.message, 400)}"))
+        print_folded(console, f"  {printable(view.failure.message, 400)}", 4)
     elif report is not None:
         _explain(console, why)
     for warning in view.warnings[:_MOST_STEPS]:
-        console.print(Text(f"  beyond the budget: {printable(warning, 400)}", style="yellow"))
+        print_folded(console, f"  beyond the budget: {printable(warning, 400)}", 4, "yellow")
     for hint in _next(engine, view, arguments):
         console.print(f"  {visible(hint)}")
     if report:
@@ -91,10 +93,9 @@ def print_summary(engine: OpenEngine, view: RunView, arguments: Namespace, repor
 
 
 def _explain(console: Console, why: list[str]) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
     for number, line in enumerate(why):
-        console.print(Text(line, style="" if number else "red"))
+        hang = FACTS_AT + 2 * line.startswith("| ", FACTS_AT)  # lines of its log begin so
+        print_folded(console, line, hang if number else 2, "" if number else "red")
 
 
 def _note(step: StepView) -> str:
@@ -126,9 +127,21 @@ def _next(engine: OpenEngine, view: RunView, arguments: Namespace) -> list[str]:
         top = top_of(view.run.id)
         if not engine.is_here and engine.who_works(top):
             return [f"{engine.who_works(top)} works on it; follow: {way_on(arguments, 'show', top, '--watch')}"]
-        return [f"go on: {way_on(arguments, 'resume', top)}"]
+        why = _cut_off(view, arguments) if engine.is_here else []
+        return [*why, f"go on: {way_on(arguments, 'resume', top)}"]
     made = [name for name, _ in artifacts_in(view.plan, view.outputs)]
     return [f"copy: {way_on(arguments, 'artifacts', view.run.id, made[0], '--to', 'FOLDER')}"] if made else []
+
+
+def _cut_off(view: RunView, arguments: Namespace) -> list[str]:
+    """Why nobody is at work on a run whose process could not write it down."""
+    if not any(one.ended_at is None for named in steps_of(view) for one in named.step.history):
+        return []
+    found = ["its process ended without a word: it was killed, or could not write any more"]
+    with suppress(OSError):
+        if (room := room_at(data_directory(arguments))).is_little:
+            found.append(f"the disk of {data_directory(arguments)} has only {room.said}: make room first")
+    return found
 
 
 def _again(view: RunView, arguments: Namespace) -> list[str]:

@@ -16,10 +16,11 @@ from somagent.workflows.engines.given import given_to
 from somagent.workflows.engines.protocol import Engine, RunView, StepView
 from somagent.workflows.named_steps import Named, find_step
 from somagent.workflows.plain_text import between, printable, visible
-from somagent.workflows.what_helps import WHAT_HELPS
+from somagent.workflows.what_helps import what_helps
 
 _LINES, _ARGUMENTS, _NAMES = 10, 12, 6
 _WIDTH = 160
+FACTS_AT = 11  # the column in which what is said of the failure begins
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
 
 
@@ -31,7 +32,7 @@ async def why_failed(engine: Engine, view: RunView, contents: Contents) -> list[
         return []
     return [
         _headline(found),
-        *[f"  {label:<9}{text}".rstrip() async for label, text in _facts(engine, view, found, contents)],
+        *[f"  {label:<{FACTS_AT - 2}}{text}".rstrip() async for label, text in _facts(engine, view, found, contents)],
     ]
 
 
@@ -77,8 +78,8 @@ async def _facts(engine: Engine, view: RunView, found: Named, contents: Contents
     others = _failed_too(view, found)
     if others:
         yield "as well", _listed(others)
-    if step.failure.failure_class in WHAT_HELPS:
-        yield "mend", WHAT_HELPS[step.failure.failure_class]
+    if helps := what_helps(step.failure):
+        yield "mend", helps
 
 
 def _failed_too(view: RunView, found: Named) -> list[str]:

@@ -77,9 +77,12 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_stops_the_run_which_goes_on_with_room(program, long_plan, small_disk, tmp_path):
+def test_a_full_disk_stops_the_run_which_goes_on_with_room(program, long_plan, small_disk, tmp_path, somagent):
     full = program("work", small_disk / "data", long_plan)
     run = full.stdout.split()[0]
+    shown = somagent("show", run, "--data-dir", str(small_disk / "data")).out
+    assert "its process ended without a word: it was killed, or could not write any more" in shown
+    assert f"the disk of {small_disk / 'data'} has only 0 MiB free: make room first" in shown
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     check(full, program("work", small_disk / "data", long_plan, "--run", run), tmp_path / "marks")
 

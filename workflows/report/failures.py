@@ -13,7 +13,7 @@ from somagent.workflows.report.markup import Html, block, code, join, said, tag
 from somagent.workflows.report.timing import needs_of
 from somagent.workflows.report.values import Shower
 from somagent.workflows.report.words import FAILURES, counted, listed
-from somagent.workflows.what_helps import WHAT_HELPS
+from somagent.workflows.what_helps import what_helps
 
 _Tails = Mapping[tuple[StepKey, int], str]  # by step and attempt
 
@@ -51,7 +51,7 @@ def _failure(view: RunView, step: StepView, tails: _Tails | None, shower: Shower
         parts.append(tag("div", block(failure.message), class_="message"))
         meaning = f"{failure.failure_class}: {FAILURES[failure.failure_class]}."
         tries = f" It was tried {counted(step.attempts, 'time')}." if step.attempts > 1 else ""
-        helps = WHAT_HELPS.get(failure.failure_class, "")
+        helps = what_helps(failure)
         parts.append(tag("p", meaning + tries + (f" What helps: {helps}." if helps else ""), class_="note"))
     after = kept_from_starting(view, step.id)
     if after:

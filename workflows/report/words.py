@@ -34,7 +34,7 @@ FAILURES: dict[FailureClass, str] = {
     "timeout": "it was not done when its time was up, and was ended",
     "invalid_output": "what it answered is not what the capsule declares",
     "error": "it ended with an error",
-    "denied": "a rule or a person said no; trying again would not change that",
+    "denied": "a rule or a person said no, or a secret would have got out; trying again would not change that",
     "budget": "it would have spent more than the budget allows",
     "resources": "it used more memory, file space or processes than it may, and was ended",
     "cancelled": "a person stopped it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from argparse import Namespace
 from datetime import UTC, datetime
 
@@ -25,6 +26,8 @@ from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefus
 from somagent.workflows.engines.run_names import find_run, top_of
 from somagent.workflows.identity import FOLDER, Person, on_whose_word
 from somagent.workflows.named_steps import Named, asked_step
+
+_LOOKS, _LOOK_S = 10, 0.1
 
 
 def decide(arguments: Namespace, *, approve: bool) -> int:
@@ -84,17 +87,30 @@ def written_down(engine: OpenEngine, view: RunView, said: str, arguments: Namesp
     if arguments.output == "json":
         print_json(run_object(view))
         return Exit.OK
-    resume = way_on(arguments, "resume", view.run.id)
+    view, resume = _taken_up(engine, view), way_on(arguments, "resume", view.run.id)
     pid = engine.holder()
     who = f"process {view.held_by}" if view.held_by is not None else engine.who_works(view.run.id)
-    if who:
+    if view.ended_at is not None:
+        how = f"; the run has ended: {view.phase}"
+    elif who:
         how = "" if arguments.command == "cancel" else f"; {who} goes on"
     elif pid is not None:
-        how = f"; process {pid} holds the data directory; unless it goes on with this run, do so later: {resume}"
+        how = f"; process {pid} is at work here; when it has ended, go on: {resume}"
     else:
         how = f"; go on: {resume}"
     print(f"{visible(said)}{how}")
     return Exit.OK
+
+
+def _taken_up(engine: OpenEngine, view: RunView) -> RunView:
+    """The run, after who works here had time to take it up: two who decide at once both want to go on with it."""
+    for _ in range(_LOOKS):
+        known = view.held_by is not None or view.ended_at is not None or engine.who_works(view.run.id)
+        if known or engine.holder() is None:
+            break
+        time.sleep(_LOOK_S)
+        view = engine.view(view.run.id)
+    return view
 
 
 def _sure(asked: Named, engine: OpenEngine, run_id: str, arguments: Namespace) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -13,7 +15,7 @@ from msgspec import Struct, field
 
 from somagent.cli.printing import MARKS, console_for, duration, printable
 from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
-from somagent.workflows.engines.protocol import Event, RunView
+from somagent.workflows.engines.protocol import EngineError, Event, RunView
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.views import items_words
 from somagent.workflows.named_steps import steps_of
@@ -51,10 +53,10 @@ def progress_for(view: RunView, output: str, crowded: Callable[[], Mapping[str, 
     Where standard error has the log as lines of JSON, it has nothing else. `crowded` says what steps have to wait for.
     """
     if logs_as_json():
-        return Lines(view, sys.stdout) if output == "text" else Nothing()
+        return Lines(view, sys.stdout, crowded) if output == "text" else Nothing()
     if sys.stderr.isatty() and output == "text":
         return LiveTable(view, crowded)
-    return Lines(view, sys.stdout if output == "text" else sys.stderr)
+    return Lines(view, sys.stdout if output == "text" else sys.stderr, crowded)
 
 
 class Row(Struct):
@@ -120,20 +122,22 @@ class Rows:
 
     def waits_for(self, row: Row, now: datetime, crowded: Mapping[str, Crowded]) -> str:
         """Why a step has not begun: what it comes after, the time until it is tried again, what others have, room."""
+        held = crowded.get(row.id)
+        return self._comes_later(row, now) or (TURN if held is None else lacking(held))
+
+    def kept_waiting(self, now: datetime, crowded: Mapping[str, Crowded]) -> Iterator[tuple[Row, Crowded]]:
+        """The steps that could begin but for what there is no more of."""
+        for row in self.rows.values():
+            if row.phase == "Pending" and row.id in crowded and not self._comes_later(row, now):
+                yield row, crowded[row.id]
+
+    def _comes_later(self, row: Row, now: datetime) -> str:
         after = [name for name in row.needs if name in self.rows and self.rows[name].phase not in ENDED]
         if after:
             return f"after {', '.join(after[:_MOST_NEEDS])}" + (", ..." if len(after) > _MOST_NEEDS else "")
         if row.retry_at is not None and row.retry_at > now:
             return f"again in {duration((row.retry_at - now).total_seconds())}"
-        held = crowded.get(row.id)
-        if held is None:
-            return TURN
-        if not held.holders:
-            return f"waits for {held.resource}: its rate is used up, {duration(held.left_s)} left"
-        more = len(held.holders) - _MOST_HOLDERS
-        others = f" and {more:,} more" if more > 0 else ""
-        verb = "has" if len(held.holders) == 1 else "have"
-        return f"waits for {held.resource}, which {', '.join(held.holders[:_MOST_HOLDERS])}{others} {verb}"
+        return ""
 
     def asks_inside(self, event: Event) -> bool:
         """Whether a step waits because one in its capsule does, which was said."""
@@ -153,23 +157,38 @@ class Rows:
         return row
 
 
-class Lines:
-    """A line for each step that ends."""
+def lacking(held: Crowded) -> str:
+    """What a step waits for, and who has it."""
+    if not held.holders:
+        return f"waits for {held.resource}: its rate is used up, {duration(held.left_s)} left"
+    more = len(held.holders) - _MOST_HOLDERS
+    others = f" and {more:,} more" if more > 0 else ""
+    verb = "has" if len(held.holders) == 1 else "have"
+    return f"waits for {held.resource}, which {', '.join(held.holders[:_MOST_HOLDERS])}{others} {verb}"
 
-    def __init__(self, view: RunView, stream: TextIO) -> None:
+
+class Lines:
+    """A line for each step that ends, waits for people or others, or is tried again."""
+
+    def __init__(self, view: RunView, stream: TextIO, crowded: Callable[[], Mapping[str, Crowded]]) -> None:
         self._rows = Rows(view)
         self._stream = stream
         self._start = time.monotonic()
         self._run = view.run.id
         self._width = max((len(step.id) for step in view.steps), default=0)
         self._name = f"{view.run.capsule} {view.run.id}"
+        self._ask, self._said = crowded, set[tuple[str, str]]()
+        self._look: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Lines:
         self._stream.write(f"{self._name}\n")
         self._stream.flush()
+        self._look_later()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._look is not None:
+            self._look.cancel()
         self._stream.flush()
 
     def tell(self, event: Event) -> None:
@@ -182,6 +201,18 @@ class Lines:
             name = path_below(self._run, event.key)
             again = f"attempt {event.attempt} failed, another follows: " if event.kind == "retry" else ""
             self._line(name, event.phase, _note(again + event.message))
+
+    def _look_later(self) -> None:
+        """Nothing happens when a step begins to wait for what others have, so that is looked for."""
+        self._look = asyncio.get_running_loop().call_later(_LOOK_S, self._look_around)
+
+    def _look_around(self) -> None:
+        with suppress(EngineError):  # who works on the run meets it, too
+            for row, held in self._rows.kept_waiting(datetime.now(UTC), self._ask()):
+                if (row.id, held.resource) not in self._said:
+                    self._said.add((row.id, held.resource))
+                    self._line(row.id, row.phase, f"  {lacking(held)}")
+        self._look_later()
 
     def _line(self, step: str, phase: Phase, rest: str) -> None:
         elapsed = duration(time.monotonic() - self._start)

@@ -14,6 +14,7 @@ from somagent.cli.elsewhere import Course, Watching, detached, left
 from somagent.cli.exits import Exit, exit_of
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import data_directory, run_object
+from somagent.cli.stopping import say_when_it_takes_long
 from somagent.cli.streams import endure, kept_clean
 from somagent.cli.summary import print_summary
 from somagent.cli.way_on import way_on
@@ -34,11 +35,18 @@ def work(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Nam
     onlooker = Watching(engine, course, arguments)
     stopped_by: list[signal.Signals] = []
 
+    def stop(task: asyncio.Task[RunView] | None, number: signal.Signals) -> None:
+        if not stopped_by:
+            say_when_it_takes_long(engine, course, number)
+        stopped_by.append(number)
+        if task is not None:
+            task.cancel()
+
     async def main() -> RunView:
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, _stop, task, number, stopped_by)
+            loop.add_signal_handler(number, stop, task, number)
         async with engine:
             course.run = await start()
             while True:
@@ -100,12 +108,6 @@ def _logs(engine: OpenEngine, view: RunView) -> Iterator[LogChunk]:
     for one in steps_of(view, deeper=False):
         if one.step.inner is not None:
             yield from _logs(engine, one.step.inner)
-
-
-def _stop(task: asyncio.Task[RunView] | None, number: signal.Signals, stopped_by: list[signal.Signals]) -> None:
-    stopped_by.append(number)
-    if task is not None:
-        task.cancel()
 
 
 def _stopped(engine: OpenEngine, course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:

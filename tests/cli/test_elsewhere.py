@@ -17,12 +17,12 @@ def test_a_decision_beside_another_run_is_written_down_and_said(somagent: Shell,
     approved = somagent("approve", run_id, "ask", "--as", "ann")
     assert (approved.code, approved.err) == (0, "")
     assert approved.out == (
-        f"approved ask as ann; process {process.pid} holds the data directory; "
-        f"unless it goes on with this run, do so later: somagent resume {run_id}\n"
+        f"approved ask as ann; process {process.pid} is at work here; when it has ended, go on: "
+        f"somagent resume {run_id}\n"
     )
     cancelled = somagent("cancel", run_id)
     assert (cancelled.code, cancelled.err) == (0, "")
-    assert cancelled.out.startswith(f"asked {run_id} to stop; process {process.pid} holds the data directory")
+    assert cancelled.out.startswith(f"asked {run_id} to stop; process {process.pid} is at work here; ")
     assert somagent("show", run_id, "--output", "json").json["decisions"][0]["by"] == "ann"
     process.terminate()
     process.communicate(timeout=20)

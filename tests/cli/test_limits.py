@@ -30,6 +30,26 @@ def test_a_run_keeps_to_the_limits_of_its_data_directory(somagent: Shell) -> Non
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
 
 
+RIVALS = """\
+  steps:
+    build: { script: { run: 'for _ in $(seq 600); do [ ! -e GO ] || break; sleep 0.05; done' } }
+    test: { script: { run: 'true' } }
+    then: { needs: [test], script: { run: 'true' } }
+"""
+
+
+def test_without_a_terminal_it_is_said_once_what_a_step_waits_for(somagent: Shell) -> None:
+    somagent.write(".somagent/limits.yaml", LIMITS)
+    go = somagent.folder / "go"
+    process = somagent.start("run", somagent.capsule("rivals", RIVALS.replace("GO", str(go))))
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert lines[1].split(maxsplit=1)[1] == "· test   Pending  waits for operators.script, which build has\n"
+    go.touch()
+    rest, _ = process.communicate(timeout=30)
+    assert (process.returncode, "waits for" in rest) == (0, False)
+
+
 def test_a_mistake_in_the_limits_is_said_before_anything_runs(somagent: Shell) -> None:
     somagent.write(".somagent/limits.yaml", LIMITS.replace("maxParallel: 1", "maxParalel: 1"))
     refused = somagent("run", somagent.capsule("each", SPEC))

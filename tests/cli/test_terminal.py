@@ -1,5 +1,7 @@
 """In a terminal people are asked where they are, and Ctrl-C always works."""
 
+from collections.abc import Callable
+
 import pytest
 from somagent_shell import Shell
 from terminal import Terminal
@@ -63,6 +65,25 @@ def test_an_interrupted_run_is_offered_and_gone_on_with(somagent: Shell) -> None
     assert [run["phase"] for run in somagent("runs", "--output", "json").json] == ["Succeeded"]
 
 
+STUBBORN = """\
+  steps:
+    a: { script: { run: "trap '' TERM; touch ../../begun; for _ in $(seq 100); do sleep 0.1; done" } }
+"""
+
+
+def test_while_a_script_takes_its_time_to_stop_ctrl_c_says_what_is_waited_for(
+    somagent: Shell, wait_until: Callable[[Callable[[], bool]], None]
+) -> None:
+    with Terminal(somagent, "run", somagent.capsule("stubborn", STUBBORN)) as screen:
+        wait_until(lambda: any((somagent.folder / ".somagent").rglob("begun")))
+        screen.ctrl_c()
+        screen.until("stopping; waits for a to end; Ctrl-C again kills what is at work")
+        screen.ctrl_c()
+        assert screen.ended() == 130
+    assert "stopped; nothing recorded is lost; go on with `somagent resume r-" in screen.text
+    assert somagent("show", "last", "--output", "json").json["phase"] == "Pending"
+
+
 def test_the_live_table_shows_what_is_at_work(somagent: Shell) -> None:
     with Terminal(somagent, "run", somagent.capsule("nap", NAP)) as screen:
         screen.until("▸  nap   script  Running")
@@ -94,7 +115,7 @@ spec:
 """
 RIVALS = """\
   steps:
-    build: { script: { run: 'until [ -e GO ]; do sleep 0.05; done' } }
+    build: { script: { run: 'for _ in $(seq 600); do [ ! -e GO ] || break; sleep 0.05; done' } }
     test: { script: { run: 'true' } }
     then: { needs: [test], script: { run: 'true' } }
 """

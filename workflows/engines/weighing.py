@@ -62,4 +62,5 @@ def _closed(run_id: str, step: str, end: Outcome | None, cancelled_by: str) -> s
         return f"{top_of(run_id)} was cancelled by {cancelled_by}"
     if end is None or end.kind == "timed_out":  # which the objection says with the time
         return ""
-    return f"step `{step}` is decided: {end.kind} by {', '.join(one.by for one in end.deciding)}"
+    by = ", ".join(one.by for one in end.deciding)
+    return f"step `{step}` is decided: {end.kind} by {by}; what comes after that is not written down"

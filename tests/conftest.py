@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,9 +51,11 @@ def repository() -> Path:
 
 
 @pytest.fixture
-def somagent(tmp_path: Path) -> Shell:
-    """The command, in a folder of its own."""
-    return Shell(tmp_path)
+def somagent(tmp_path: Path) -> Iterator[Shell]:
+    """The command, in a folder of its own; what a test left running there is ended with it."""
+    shell = Shell(tmp_path)
+    yield shell
+    shell.end()
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_one_that_goes_on_while_another_one_is_at_work_ends_nothing_of_it(
     somagent: Shell, serve: Serve, wait_until: Wait, said: Callable[[str], list[str]]
 ) -> None:
     mark, go = somagent.folder / "mark", somagent.folder / "go"
-    script = f"echo $SOMAGENT_ATTEMPT >> {mark}; until test -e {go}; do sleep 0.05; done"
+    script = f"echo $SOMAGENT_ATTEMPT >> {mark}; for _ in $(seq 600); do test ! -e {go} || break; sleep 0.05; done"
     name = somagent.capsule("long", f"  steps:\n    long: {{ script: {{ run: '{script}' }} }}\n")
     first = serve("first", "--lease", "1s")
     wait_until(lambda: "works in" in str(said("first")))
@@ -173,7 +173,8 @@ def test_one_that_goes_on_while_another_one_is_at_work_ends_nothing_of_it(
 
 def test_a_run_beside_another_one_waits_until_that_has_ended(somagent: Shell, wait_until: Wait) -> None:
     go = somagent.folder / "go"
-    spec = f"  steps:\n    a: {{ script: {{ run: 'until test -e {go}; do sleep 0.05; done' }} }}\n"
+    script = f"for _ in $(seq 600); do test ! -e {go} || break; sleep 0.05; done"
+    spec = f"  steps:\n    a: {{ script: {{ run: '{script}' }} }}\n"
     process = somagent.start("run", somagent.capsule("slow", spec))
     lease = somagent.folder / ".somagent" / "lease"
     wait_until(lambda: lease.exists() and str(process.pid) in lease.read_text())

@@ -10,7 +10,12 @@ Wait = Callable[[Callable[[], bool]], None]
 SPEC = """\
   steps:
     count:
-      script: { run: 'echo one; until test -e "$GO"; do sleep 0.05; done; echo two; printf end', env: { GO: @ } }
+      script:
+        run: |
+          echo one
+          for _ in $(seq 600); do test ! -e "$GO" || break; sleep 0.05; done
+          echo two; printf end
+        env: { GO: @ }
     inner: { capsule: { use: more } }
     bad: { needs: [count, inner], script: { run: 'exit 3' } }
 """

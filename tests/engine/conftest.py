@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from databases import store_for
 from hypothesis import settings
+from scripts_left import end_scripts
 
 from somagent.capsule_compiler.plan import CapsuleInfo, Edge, Node, Plan, RuleBook, Template, digest_of
 from somagent.governance.constitution import default_constitution
@@ -191,19 +192,23 @@ def phases() -> Callable[[RunView], dict[str, str]]:
 
 
 @pytest.fixture
-def program() -> Callable[..., subprocess.CompletedProcess[str]]:
+def program(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs one of `programs/` in a real process of its own and waits for it."""
 
     def run(name: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(PROGRAMS / f"{name}.py"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        except subprocess.TimeoutExpired:  # it was killed
+            end_scripts(tmp_path)
+            raise
 
     return run
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts one of `programs/` and ends it with the test, if it still lives then."""
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts one of `programs/` and ends it, and the scripts of its steps, with the test if they still live then."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(name: str, *arguments: object) -> subprocess.Popen[str]:
@@ -216,6 +221,8 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+    if started:
+        end_scripts(tmp_path)
 
 
 @pytest.fixture(scope="module")

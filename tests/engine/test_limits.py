@@ -139,7 +139,7 @@ def test_who_has_what_a_step_waits_for_is_known_across_runs(make_engine, make_pl
     async def main():
         limits = Limits({"operators.script": Limit(at_once=1), "operators.noop": Limit(per_minute=1)})
         async with make_engine(limits=limits, parallel=8) as engine:
-            wait = f"until [ -e {tmp_path / 'go'} ]; do sleep 0.02; done"
+            wait = f"for _ in $(seq 1500); do [ ! -e {tmp_path / 'go'} ] || break; sleep 0.02; done"
             plan = make_plan(make_node("a", operator="script", arguments={"run": wait}), make_node("b"), make_node("c"))
             first, second = [await engine.submit(plan, {}, submitter="ada", files={}) for _ in range(2)]
             work = [asyncio.create_task(engine.run(run)) for run in (first, second)]

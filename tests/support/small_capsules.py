@@ -67,7 +67,10 @@ metadata: { name: held }
 spec:
   inputs: { until: { type: string } }
   steps:
-    hold: { script: { run: 'until test -e "$FILE"; do sleep 0.02; done', env: { FILE: "${{ inputs.until }}" } } }
+    hold:
+      script:
+        run: 'for _ in $(seq 1500); do test ! -e "$FILE" || break; sleep 0.02; done'
+        env: { FILE: "${{ inputs.until }}" }
 """
 
 _FILLING = """\

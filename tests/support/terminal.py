@@ -30,6 +30,7 @@ class Terminal:
             env=shell.environment(TERM="xterm", COLUMNS=str(columns)),
             start_new_session=True,
         )
+        shell.started.append(self._process)
         os.close(inner)
         self.text = ""
 

@@ -147,6 +147,11 @@ def _compile(add: _Adder) -> None:
         help="argo: the Secret whose entries are the store's credentials, as variables (AWS_ACCESS_KEY_ID, ...)",
     )
     command.add_argument(
+        "--no-fuse",
+        action="store_true",
+        help="argo: give every step a pod of its own, also where small ones could share",
+    )
+    command.add_argument(
         "--step-runner",
         metavar="COMMAND",
         help="airflow: how workers start the step runner (default: $SOMAGENT_STEP, else that of this installation)",

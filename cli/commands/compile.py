@@ -38,7 +38,13 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> str:
     from somagent.workflows.engines.argo.compiled import compiled  # noqa: PLC0415  only this target needs them
     from somagent.workflows.engines.argo.emit.place import Place  # noqa: PLC0415
 
-    place = Place(image=image, runs=runs, runs_secret=arguments.runs_secret, namespace=arguments.namespace)
+    place = Place(
+        image=image,
+        runs=runs,
+        runs_secret=arguments.runs_secret,
+        namespace=arguments.namespace,
+        fuse=not arguments.no_fuse,
+    )
     return compiled(plan, compilation.contents, place, name=arguments.name)
 
 

@@ -126,6 +126,9 @@ def check(plan: Plan) -> None:
             named.add(task["template"])
     assert templates.keys() - named == {"main", spec["onExit"]}
     steps = [step for one in templates.values() for task in _tasks(one) for step in _given(task, "step")]
+    steps += [
+        step for one in templates.values() for task in _tasks(one) for step in " ".join(_given(task, "steps")).split()
+    ]
     nodes = [node for one in (plan, *plan.capsules.values()) for node in (*one.nodes, *one.finals)]
     assert sorted(step for step in steps if "{{" not in step) == sorted(node.id for node in nodes)
     assert len(json.dumps(emitted)) < 40_000 + 250 * len(nodes)

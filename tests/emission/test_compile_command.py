@@ -79,3 +79,19 @@ def test_what_is_missing_or_can_be_no_object_is_said(somagent, capsule):
     broken = somagent("compile", somagent.capsule("broken", "  steps:\n    a: {}\n"), *PLACE)
     assert (broken.code, broken.out) == (1, "")
     assert broken.err.endswith("has mistakes and was not compiled\n")
+
+
+def test_small_steps_share_a_pod_unless_it_is_switched_off(somagent):
+    steps = "".join(
+        f'    s{number}: {{ needs: [{f"s{number - 1}" if number else ""}], script: {{ run: "true" }} }}\n'
+        for number in range(3)
+    )
+    chain = somagent.capsule("chain", f"  steps:\n{steps}")
+
+    def tasks(*options: str) -> list[str]:
+        template = list(yaml.safe_load_all(somagent("compile", chain, *PLACE, *options).out))[-1]
+        (main,) = [one for one in template["spec"]["templates"] if one["name"] == "main"]
+        return [task["name"] for task in main["dag"]["tasks"]]
+
+    assert tasks() == ["Steps-s0-s1-s2"]
+    assert tasks("--no-fuse") == ["s0", "s1", "s2"]

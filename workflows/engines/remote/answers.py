@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from somagent.operators.runner.records import Attempt, Phase, RunRecord, StepRes
 from somagent.workflows.engines.remote.exits import Exit
 
 _SUMMARY_BYTES = 1024
+_WORST: tuple[Phase, ...] = ("Failed", "Cancelled", "Omitted")
 
 
 def asked_of(asked: Waiting) -> str:
@@ -30,6 +32,15 @@ class Answers:
         said = f": {result.failure.message}" if result.failure is not None else ""
         self._write(phase=result.phase, summary=f"{result.phase}{said}", items="[]")
         return result.phase
+
+    def results(self, results: Sequence[StepResult]) -> Phase:
+        """How several steps ended; the worst of it is the phase."""
+        said = [f"{one.key.step} {one.phase}" for one in results]
+        said += [f"{one.key.step}: {one.failure.message}" for one in results if one.failure is not None]
+        phases = {one.phase for one in results}
+        worst: Phase = next((phase for phase in _WORST if phase in phases), "Succeeded")
+        self._write(phase=worst, summary="; ".join(said))
+        return worst
 
     def opened(self, items: int) -> Exit:
         """The fan-out has so many items."""

@@ -30,6 +30,7 @@ from somagent.workflows.engines.remote.answers import Answers
 from somagent.workflows.engines.remote.begin import begin
 from somagent.workflows.engines.remote.capsules import close_run, end, open_run
 from somagent.workflows.engines.remote.exits import Exit
+from somagent.workflows.engines.remote.group import together
 from somagent.workflows.engines.remote.log import EchoedLog
 from somagent.workflows.engines.remote.work import NotEnded, Worker
 
@@ -108,6 +109,12 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
     answers = Answers(arguments.answers)
     if arguments.command == "end":
         return _EXITS[answers.ended(await end(worker))]
+    if arguments.command == "group":
+        await ledger.start(run.id, utc_now())
+        ends = await together(worker, arguments.steps.split())
+        for one in ends:
+            await _keep_logs(ledger, one.key, folder / "logs")
+        return _EXITS[answers.results(ends)]
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
     if arguments.command == "open":
@@ -127,7 +134,7 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
 
 
 async def _keep_logs(ledger: ObjectLedger, key: StepKey, folder: Path) -> None:
-    for path in sorted(folder.iterdir()) if folder.exists() else ():  # noqa: ASYNC240 - a few small files
+    for path in sorted(folder.glob(f"{key.step}.{key.item}.*")):  # noqa: ASYNC240 - a few small files
         await ledger.keep_log(key, int(path.name.rpartition(".")[2]), path.read_bytes())
 
 
@@ -142,6 +149,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("step", metavar="STEP")
         if name not in {"open", "close"}:
             command.add_argument("item", metavar="ITEM", type=int, nargs="?", default=NO_ITEM)
+    command = commands.add_parser("group", help="run several steps, each when those that it needs have ended")
+    command.add_argument("steps", metavar="STEPS", help="their ids, with spaces between them")
     command = commands.add_parser("begin", help="store a run that was submitted with the engine's own tools")
     command.add_argument("--plan", type=Path, required=True, metavar="FOLDER", help="where the plan and its files are")
     commands.add_parser("end", help="record how the run ended")

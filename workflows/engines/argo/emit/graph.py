@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Node, Plan
+from somagent.workflows.engines.argo.emit.fuse import Unit, alone, fused
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
-from somagent.workflows.engines.argo.emit.passing import handed_on, in_turn, inputs, of_step
+from somagent.workflows.engines.argo.emit.passing import handed_on, in_turn, inputs, of_step, of_steps
 from somagent.workflows.engines.argo.emit.pods import Shape, shape_of
 from somagent.workflows.engines.argo.emit.templates import Templates
 
 MAIN = "main"  # the template that runs the steps of a run that is in the ledger already
 ENDED = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
+_LONGEST_NAME = 80  # of several steps; Argo takes 128
 _OWN = ("step", "item", "run", "at")
+_MAY_BE_ASKED = frozenset({"require_review", "depends"})
 _WHATEVER = m.ContinueOn(failed=True, error=True)
 
 
@@ -23,10 +27,14 @@ class Graph:
 
     def __init__(self, plan: Plan, root: Plan, templates: Templates, inside: str = "") -> None:
         self._plan, self._root, self._templates, self._inside = plan, root, templates, inside
+        self._names: dict[str, str] = {}
 
     def main(self) -> str:
         """The name of the template that runs all steps but `finally`."""
-        groups = grouped(self._plan.nodes)
+        nodes = self._plan.nodes
+        units = fused(nodes, lambda node: may_ask(self._plan, node)) if self._templates.fuse else alone(nodes)
+        self._names = _names(units)
+        groups = grouped(units)
         if len(groups) == 1:
             return self._dag(MAIN, self._steps_of(groups[0]))
         tasks = []
@@ -68,18 +76,25 @@ class Graph:
         """A failed step stops nothing but what needs it."""
         return self._add(m.Template(name=name, dag=m.DAGTemplate(fail_fast=False, tasks=list(tasks))))
 
-    def _steps_of(self, group: Group) -> list[m.DAGTask]:
+    def _steps_of(self, group: Group[Unit]) -> list[m.DAGTask]:
         """A task for each; what they need of other groups has ended, and their runners look how."""
-        inside = {node.id for node in group.nodes}
+        inside = {unit.id: unit for unit in group.nodes}
         return [
-            m.DAGTask(
-                name=task_name(node.id),
-                template=self._template_of(node),
-                depends=" && ".join({task_name(edge.step): None for edge in node.needs if edge.step in inside}) or None,
-                arguments=of_step(self._plan, node, inner=bool(self._inside)),
-            )
-            for node in group.nodes
+            self._task(unit, [inside[edge.step] for edge in unit.needs if edge.step in inside]) for unit in group.nodes
         ]
+
+    def _task(self, unit: Unit, needs: Sequence[Unit]) -> m.DAGTask:
+        """Steps of one pod; whatever became of those in another one, each looks for itself what it means for it."""
+        name, inner = self._names[unit.id], bool(self._inside)
+        before = [(self._names[one.id], len(one.nodes) > 1) for one in needs]
+        after = {ended(task) if several else task: None for task, several in before}
+        depends = " && ".join(after) or None
+        if len(unit.nodes) == 1:
+            (node,) = unit.nodes
+            arguments = of_step(self._plan, node, inner=inner)
+            return m.DAGTask(name=name, template=self._template_of(node), depends=depends, arguments=arguments)
+        arguments = of_steps(self._plan, unit.nodes, inner=inner)
+        return m.DAGTask(name=name, template=self._templates.pod(Shape("group")), depends=depends, arguments=arguments)
 
     def _template_of(self, node: Node) -> str:
         return self._one(node) if node.fan_out is None else self._fan_out(node)
@@ -208,10 +223,24 @@ class Graph:
 
 
 def may_ask(plan: Plan, node: Node) -> bool:
-    """Whether people may be asked before or in the step: by itself, by the constitution, or by a budget."""
+    """Whether people may be asked before or in the step: by itself, by its rules, by the constitution, or a budget."""
     budgets = (node.budget, node.total_budget, plan.budget)
     asks = any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
-    return node.operator == "review" or asks or node.verdict in {"require_review", "depends"}
+    return asks or node.operator == "review" or node.verdict in _MAY_BE_ASKED or _rules_ask(plan, node)
+
+
+def _rules_ask(plan: Plan, node: Node) -> bool:
+    if node.operator != "policy":
+        return False
+    arguments = node.arguments.value
+    named = arguments.get("set", "") if isinstance(arguments, dict) else ""
+    return _holds(plan.policies.get(named, plan.constitution).document, "require_review")
+
+
+def _holds(value: Any, word: str) -> bool:
+    if isinstance(value, dict | list):
+        return any(_holds(one, word) for one in (value.values() if isinstance(value, dict) else value))
+    return bool(value == word)
 
 
 def people() -> m.Template:
@@ -231,6 +260,20 @@ def ended(task: str) -> str:
 def says(step: str, phase: str) -> str:
     """A condition: the step's runner answered with this phase."""
     return f"'{{{{steps.{step}.outputs.parameters.phase}}}}' == '{phase}'"
+
+
+def _names(units: Sequence[Unit]) -> dict[str, str]:
+    """A name for the task of each, by the id of its first step; no step's own begins with a capital."""
+    found: dict[str, str] = {}
+    taken = set()
+    for unit in units:
+        steps = [task_name(node.id) for node in unit.nodes]
+        name = steps[0] if len(steps) == 1 else "-".join(["Steps", *steps])
+        if len(name) > _LONGEST_NAME or name in taken:
+            name = f"Steps-{steps[0]}-and-{len(steps) - 1}-more"
+        found[unit.id] = name
+        taken.add(name)
+    return found
 
 
 def task_name(step: str) -> str:

@@ -7,22 +7,34 @@ what it needs as it can. So two chains of 150 steps are two groups that run side
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from somagent.capsule_compiler.plan import Node
+from somagent.capsule_compiler.plan import Edge
 
 MOST_TASKS = 200  # dag.tasks, by the CRDs of Argo 4
 _ROOM = 10  # for tasks that are ours
 
 
-class Group(NamedTuple):
+class Task(Protocol):
+    """A step, or several that share a pod."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def needs(self) -> Sequence[Edge]: ...
+
+
+T = TypeVar("T", bound=Task)
+
+
+class Group(NamedTuple, Generic[T]):
     """Steps of one DAG; `needs` are the groups, by number, that must have ended before."""
 
-    nodes: Sequence[Node]
+    nodes: Sequence[T]
     needs: frozenset[int]
 
 
-def grouped(nodes: Sequence[Node], most: int = MOST_TASKS - _ROOM) -> list[Group]:
+def grouped(nodes: Sequence[T], most: int = MOST_TASKS - _ROOM) -> list[Group[T]]:
     """The steps, topologically ordered as they are given, in groups of at most `most`; one group when they fit.
 
     What they need and is not among them has ended before.
@@ -38,10 +50,10 @@ def grouped(nodes: Sequence[Node], most: int = MOST_TASKS - _ROOM) -> list[Group
     ]
 
 
-def _depth_first(nodes: Sequence[Node]) -> Iterator[Node]:
+def _depth_first(nodes: Sequence[T]) -> Iterator[T]:
     """A topological order in which what a step lets begin comes right after it."""
     left = dict.fromkeys((node.id for node in nodes), 0)
-    dependents: dict[str, list[Node]] = {}
+    dependents: dict[str, list[T]] = {}
     for node in nodes:
         for step in {edge.step: None for edge in node.needs if edge.step in left}:
             left[node.id] += 1

@@ -14,7 +14,7 @@ _DEFAULTS = {"item": NO_ITEM, "run": "{{workflow.name}}", "at": ""}
 
 
 def inputs(*names: str) -> m.Inputs:
-    """The inputs of a template; all but `step` have a default."""
+    """The inputs of a template; those of a step have a default, but for its name."""
     return m.Inputs(parameters=[m.Parameter(name=name, default=_DEFAULTS.get(name)) for name in names])
 
 
@@ -26,7 +26,17 @@ def handed_on(*names: str, **others: str) -> m.Arguments:
 
 def of_step(plan: Plan, node: Node, *, inner: bool) -> m.Arguments:
     """The arguments of the task of a step; in a run inside another one its id, too."""
-    parameters = [m.Parameter(name="step", value=node.id)]
+    return _of(plan, node, m.Parameter(name="step", value=node.id), inner=inner)
+
+
+def of_steps(plan: Plan, nodes: Sequence[Node], *, inner: bool) -> m.Arguments:
+    """The arguments of the task of steps that share a pod; the place is that of the first."""
+    steps = " ".join(node.id for node in nodes)
+    return _of(plan, nodes[0], m.Parameter(name="steps", value=steps), inner=inner)
+
+
+def _of(plan: Plan, node: Node, first: m.Parameter, *, inner: bool) -> m.Arguments:
+    parameters = [first]
     line = plan.source.lines.get(node.id)
     if line is not None:
         parameters.append(m.Parameter(name="at", value=f"{plain(plan.source.file)}:{line}"))

@@ -16,3 +16,4 @@ class Place(Struct, frozen=True, kw_only=True):
     namespace: str = "default"
     memory: int = 128 << 20  # bytes that the runner asks for, without what scripts are given
     millicores: int = 50
+    fuse: bool = True  # small steps that follow each other share a pod

@@ -24,6 +24,7 @@ _WORK, _ANSWERS, _BESIDE, _PLAN = "/somagent", "/somagent/answers", "/somagent/b
 _LABEL = "somagent.io/"
 _WORDS = {
     "step": ("step", "item"),
+    "group": ("steps",),
     "open": ("step",),
     "close": ("step",),
     "open-run": ("step", "item"),

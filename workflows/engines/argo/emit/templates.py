@@ -12,7 +12,7 @@ class Templates:
     """By their names."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
+        self._place, self.fuse = place, place.fuse
         self._made: dict[str, m.Template] = {}
 
     def all(self) -> list[m.Template]:

@@ -1,0 +1,114 @@
+"""Which steps share a pod: a graph of units is still a graph, and nothing waits for company that takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from somagent.capsule_compiler.plan import Edge, FanOut, Node, Template
+from somagent.workflows.engines.argo.emit.fuse import MOST, fused
+
+SHORT, LONG = 60_000, 600_000
+
+
+def step(name: str, *needs: str, operator: str = "script", timeout_ms: int = LONG, **more: Any) -> Node:
+    edges = [Edge(step=one, kind="order") for one in needs]
+    return Node(id=name, operator=operator, timeout_ms=timeout_ms, needs=edges, **more)
+
+
+def units(*nodes: Node, asks: Callable[[Node], bool] = lambda node: False) -> list[str]:
+    return ["".join(node.id for node in unit.nodes) for unit in fused(nodes, asks)]
+
+
+def test_steps_one_after_the_other_share_a_pod() -> None:
+    assert units(step("a"), step("b", "a"), step("c", "a", "b")) == ["abc"]
+
+
+def test_scripts_that_may_take_their_time_side_by_side_do_not() -> None:
+    assert units(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")) == ["a", "b", "c", "d"]
+
+
+def test_what_is_short_joins_also_where_others_wait() -> None:
+    short = [step(name, "a", timeout_ms=SHORT) for name in "bc"]
+    assert units(step("a"), *short, step("d", "b", "c")) == ["abcd"]
+    gate = step("g", "a", operator="policy", gate=True)
+    assert units(step("a"), gate, step("b", "a"), step("c", "a")) == ["ag", "b", "c"]
+
+
+def test_a_step_joins_none_that_would_have_to_wait_for_more() -> None:
+    assert units(step("a"), step("x"), step("b", "a", "x")) == ["a", "x", "b"]
+    assert units(step("x", secrets=["secrets.s"]), step("a", "x"), step("b", "a", "x")) == ["x", "ab"]
+
+
+def test_what_asks_for_something_of_its_own_has_a_pod_of_its_own() -> None:
+    image = Template(value={"run": "true", "image": "tool:1"})
+    sized = Template(value={"run": "true", "resources": {"memory": "1Gi"}})
+    items = FanOut(items=Template(value=[1]), name="one", item_schema={})
+    for own in (
+        {"arguments": image},
+        {"arguments": sized},
+        {"secrets": ["secrets.token"]},
+        {"fan_out": items},
+        {"capsule": "sha256:0"},
+        {"operator": "tool"},
+        {"operator": "slm"},
+        {"operator": "review", "gate": True},
+    ):
+        assert units(step("a"), step("b", "a", **own), step("c", "b")) == ["a", "b", "c"]
+    asked = units(step("a"), step("b", "a"), step("c", "b"), asks=lambda node: node.id == "b")
+    assert asked == ["a", "b", "c"]
+
+
+def test_a_pod_has_so_many_steps_at_most() -> None:
+    chain = [step(f"s{number}", *([f"s{number - 1}"] if number else [])) for number in range(50)]
+    assert [len(unit.nodes) for unit in fused(chain, lambda node: False)] == [MOST, MOST, 10]
+
+
+@st.composite
+def graphs(draw: Callable[..., Any]) -> list[Node]:
+    nodes: list[Node] = []
+    for number in range(draw(st.integers(1, 30))):
+        needs = draw(st.sets(st.integers(0, number - 1), max_size=3)) if number else set()
+        operator = draw(st.sampled_from(["script", "policy", "tool"]))
+        timeout = draw(st.sampled_from([SHORT, LONG]))
+        nodes.append(step(f"s{number}", *(f"s{one}" for one in sorted(needs)), operator=operator, timeout_ms=timeout))
+    return nodes
+
+
+@given(graphs())
+def test_every_step_is_in_one_unit_after_all_that_it_needs(nodes: list[Node]) -> None:
+    found = fused(nodes, lambda node: False)
+    assert sorted(node.id for unit in found for node in unit.nodes) == sorted(node.id for node in nodes)
+    ended: set[str] = set()
+    before: set[str] = set()
+    for unit in found:
+        waits = {edge.step for edge in unit.needs}
+        assert waits <= before
+        known = {node.id for one in found if one.id in waits for node in one.nodes}
+        for node in unit.nodes:
+            assert {edge.step for edge in node.needs} <= known | {one.id for one in unit.nodes}
+            assert {edge.step for edge in node.needs} <= ended
+            ended.add(node.id)
+        before.add(unit.id)
+        if len(unit.nodes) > 1:
+            slow = [node for node in unit.nodes if node.operator == "script" and node.timeout_ms == LONG]
+            inside = {node.id for node in unit.nodes}
+            for late in slow:  # nobody outside waits for what was there before it
+                earlier = [node.id for node in unit.nodes[: list(unit.nodes).index(late)]]
+                outside = [node for node in nodes if node.id not in inside and late.id not in above(nodes, node)]
+                assert not any(edge.step in earlier for node in outside for edge in node.needs)
+
+
+def above(nodes: list[Node], node: Node) -> set[str]:
+    by_id = {one.id: one for one in nodes}
+    found: set[str] = set()
+    left = [edge.step for edge in node.needs]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [edge.step for edge in by_id[name].needs]
+    return found

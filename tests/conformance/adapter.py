@@ -1,7 +1,7 @@
 """What an engine gives so that the suite can be run on it, beside the engine itself.
 
 The protocol `Engine` is the same for all; what differs is who works, where, and by which clock. An adapter for an
-engine whose steps run in pods or tasks of a cluster has the same seven members: `work` waits until the cluster has
+engine whose steps run in pods or tasks of a cluster has the same members: `work` waits until the cluster has
 nothing left to do for the run, `doomed` deletes what runs without a grace period, `pass_time` waits. Scripts of cases
 see nothing but their own working folder and what the step runner hands them, so it does not matter where they run.
 
@@ -21,6 +21,11 @@ from somagent.workflows.engines.protocol import Engine
 
 class Adapter(Protocol):
     """One engine, with records of its own in which no run has been yet."""
+
+    @property
+    def patience_s(self) -> float:
+        """For a whole case, so that an engine that hangs fails and does not stop the suite."""
+        ...
 
     @property
     def engine(self) -> Engine:

@@ -22,13 +22,12 @@ from .adapter import Adapter
 from .cases import Case, compiled
 from .judge import judge
 
-PATIENCE_S = 120.0  # for a whole case, so that an engine that hangs fails and does not stop the suite
 _LOOK_S = 0.005
 
 
 async def play(case: Case, adapter: Adapter, folder: Path) -> None:
     """Raises `AssertionError` that shows every difference; `folder` is for the case's own files."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(adapter.patience_s):
         game = _Game(case, adapter, folder)
         await game.submit()
         for action in case.do:

@@ -1,10 +1,27 @@
-"""The engines that the suite is run on, by the name of their column. An engine joins with one line here."""
+"""The engines that the suite is run on, by the name of their column. An engine joins with one line here.
+
+`$CONFORMANCE` names those of this time, as words; without it, the local one. The others need servers.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 from ..adapter import Provider
-from .local import LocalProvider
 
-ENGINES: Mapping[str, Callable[[], Provider]] = {"local": LocalProvider}
+
+def _local() -> Provider:
+    from .local import LocalProvider
+
+    return LocalProvider()
+
+
+def _argo() -> Provider:
+    from .argo import ArgoProvider
+
+    return ArgoProvider()
+
+
+ENGINES: Mapping[str, Callable[[], Provider]] = {"local": _local, "argo": _argo}
+COLUMNS = tuple(os.environ.get("CONFORMANCE", "local").split())

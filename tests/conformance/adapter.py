@@ -32,6 +32,11 @@ class Adapter(Protocol):
         """Submits, decides, cancels and looks; it need not be the object, nor the process, that works."""
         ...
 
+    @property
+    def is_here(self) -> bool:
+        """Whether steps run on this machine, with its secrets and files."""
+        ...
+
     async def work(self, run_id: str) -> None:
         """Lets the engine go on with the run; returns when it has ended or only waits for people.
 

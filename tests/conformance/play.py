@@ -50,7 +50,7 @@ class _Game:
     async def submit(self) -> None:
         done = compiled(self.case, self.folder)
         assert done.plan is not None
-        inputs = accept_inputs(done.plan, self.case.inputs, self.folder)
+        inputs = accept_inputs(done.plan, self.case.inputs, self.folder, here=self.adapter.is_here)
         run = await self.engine.submit(done.plan, inputs, submitter=self.case.submitter, files=done.contents)
         self._now_on(run)
 

@@ -28,6 +28,7 @@ _PARALLEL = 8  # attempts at work at once: the same on every machine
 class LocalAdapter:
     """An `Adapter` on a data directory; its clock is the machine's, ahead by the time that was passed."""
 
+    is_here = True
     patience_s = 120.0
 
     def __init__(self, directory: Path, provider: LocalProvider) -> None:

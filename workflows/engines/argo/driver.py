@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Plan
+from somagent.capsule_compiler.plan import Plan, digest_of
+from somagent.governance.canonical import canonical_json
 from somagent.operators.runner.records import RunRecord, StepKey
 from somagent.workflows.engines.argo.cluster import Cluster, Conflict
 from somagent.workflows.engines.argo.emit.place import Place
@@ -19,6 +20,14 @@ from somagent.workflows.engines.objects.driver import Address, Look
 from somagent.workflows.engines.protocol import EngineError
 
 _PATIENCE_S = 60  # until Argo has come to the step that was answered
+
+
+def _named_for(template: Mapping[str, Any]) -> str:
+    """A name that no other content has: the plan's, the place's, and that of how both are emitted."""
+    from somagent.workflows.engines.argo.emit.workflow import object_name  # noqa: PLC0415
+
+    content = digest_of(canonical_json(template["spec"])).removeprefix("sha256:")[:12]
+    return object_name(f"{template['metadata']['labels']['somagent.io/capsule']}-{content}")
 
 
 class ArgoDriver:
@@ -39,10 +48,11 @@ class ArgoDriver:
         await self._check_prepared()
         left = replace(plan, nodes=[node for node in plan.nodes if node.id not in kept]) if kept else plan
         template = workflow_template(left, self._place)
+        name = _named_for(template)
         spec = template["spec"]
         if not kept:
-            spec = {"workflowTemplateRef": {"name": template["metadata"]["name"]}}
-            await self._make("workflowtemplates", template)
+            spec = {"workflowTemplateRef": {"name": name}}
+            await self._make("workflowtemplates", template | {"metadata": template["metadata"] | {"name": name}})
         workflow = {
             "apiVersion": template["apiVersion"],
             "kind": "Workflow",

@@ -10,7 +10,7 @@ from somagent.workflows.engines import events
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import listing, names
 from somagent.workflows.engines.objects.attempts import attempts_in
-from somagent.workflows.engines.objects.deeds import decisions_in
+from somagent.workflows.engines.objects.deeds import cancelled_by, decisions_in
 from somagent.workflows.engines.objects.driver import Driver, Look
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import phase_now
@@ -71,10 +71,15 @@ class Following:
                 )
             if look.parked and (answered := await self._answers(self._run)):
                 await self._driver.go_on(self._run, answered)  # whoever decided did not come to it
-            elif look.parked and await phase_now(self._ledger, self._run) == "Waiting":
+            elif look.parked and await self._waits_only():
                 self.phase = "Waiting"
                 yield Event(at=utc_now(), key=StepKey(self._run, ""), kind="run", phase="Waiting")
                 return
+
+    async def _waits_only(self) -> bool:
+        """Whether nothing but people is waited for; a run that was told to stop is about to."""
+        stopped = cancelled_by(await self._ledger.deeds.all(self._run))
+        return not stopped and await phase_now(self._ledger, self._run) == "Waiting"
 
     async def _looks(self) -> AsyncIterator[Look]:
         """The newest look; those that came while the bucket was looked at are left out."""

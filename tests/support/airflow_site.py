@@ -52,6 +52,10 @@ class Site:
         }
         return settings_of(self.bucket, {**named, **environment})
 
+    def rest_of(self, user: str) -> Rest:
+        """The API as that user has it."""
+        return Rest(self.settings(user))
+
     def engine_of(self, settings: Settings | None = None) -> ObjectEngine:
         operators = this_installation().operators
         driver = AirflowDriver(settings or self.settings())
@@ -141,6 +145,12 @@ class Site:
         dag_id = (await self.dag_run(run_id))["dag_id"]
         where = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "xcomEntries", "return_value")
         return (await self.rest.get(*where, map_index=map_index))["value"]
+
+    async def question(self, run_id: str, task_id: str) -> Mapping[str, Any]:
+        """What Airflow shows to whoever is to answer."""
+        dag_id = (await self.dag_run(run_id))["dag_id"]
+        where = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "-1", "hitlDetails")
+        return dict(await self.rest.get(*where))
 
     async def leave(self) -> None:
         """Stops what is at work."""

@@ -86,6 +86,6 @@ class Place:
     def view(self) -> RunView:
         return asyncio.run(run_view(self.ledger(), self.run))
 
-    def decide(self, step: str, by: str) -> None:
+    def decide(self, step: str, by: str, run: str = "") -> None:
         decision = Decision(step=step, by=by, approve=True, at=utc_now())
-        asyncio.run(people.decide(self.ledger(), self.run, decision, "somagent show"))
+        asyncio.run(people.decide(self.ledger(), run or self.run, decision, "somagent show"))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
-from somagent.operators.runner.records import RunRecord, StepKey
+from somagent.operators.runner.records import NO_ITEM, RunRecord, StepKey
 from somagent.workflows.engines.airflow.deploying import deploy
 from somagent.workflows.engines.airflow.emit.dag import dag_file
 from somagent.workflows.engines.airflow.pools import check_pool
@@ -17,6 +17,7 @@ from somagent.workflows.engines.airflow.settings import Settings
 from somagent.workflows.engines.airflow.troubles import Troubles
 from somagent.workflows.engines.objects.driver import Address, Look
 from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.run_names import path_below
 
 _LOOK_S = 0.5
 _CONFLICT, _NOT_FOUND = 409, 404
@@ -61,7 +62,7 @@ class AirflowDriver:
             if task["state"] not in _WAITS_FOR_PEOPLE:
                 continue
             several = mapped[task["task_id"]] >= self._settings.place.most_mapped  # items may be in each
-            if keys and not any(_is_of(task, key) or (several and _step(task) == key.step) for key in keys):
+            if keys and not any(_is_of(task, _outermost(run_id, key), several=several) for key in keys):
                 continue
             where = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task["task_id"], str(task["map_index"]))
             body = {"ti_id": task["id"], "chosen_options": [LOOK], "params_input": {}}
@@ -111,9 +112,21 @@ class AirflowDriver:
                 return tasks
 
 
-def _step(task: Mapping[str, Any]) -> str:
-    return str(task["task_id"]).partition(".")[0]
+def _outermost(run_id: str, key: StepKey) -> StepKey:
+    """The step, or item, of the run itself that the key is of or inside of; without a step when that cannot be told."""
+    first, *more = path_below(run_id, key).split("/")
+    item = int(more[0]) if more and more[0].isdigit() else NO_ITEM
+    told = (
+        key.run == run_id
+        or key.run.startswith((f"{run_id}.{first}.", f"{run_id}.{first}-"))
+        or (key.run == f"{run_id}.{first}")
+    )
+    return StepKey(run_id, first if told else "", item)
 
 
-def _is_of(task: Mapping[str, Any], key: StepKey) -> bool:
-    return (_step(task), task["map_index"]) == (key.step, key.item)  # both say -1 for what has no items
+def _is_of(task: Mapping[str, Any], key: StepKey, *, several: bool) -> bool:
+    """Who is told to look in vain looks in vain, so it may be told too often."""
+    if not key.step:
+        return True
+    own = str(task["task_id"]).partition(".")[0] == key.step
+    return own and (several or task["map_index"] == key.item)  # both say -1 for what has no items

@@ -48,7 +48,7 @@ class ObjectLedger:
     def __init__(
         self, bucket: Bucket, contents: Contents, now: Callable[[], datetime], *, lease_s: float = LENGTH_S
     ) -> None:
-        self.bucket, self.contents, self._now, self.lease_s = bucket, contents, now, lease_s
+        self.bucket, self.contents, self.now, self.lease_s = bucket, contents, now, lease_s
         self.attempts_of = Attempts(bucket)
         self.deeds = Deeds(bucket)
         self._own: dict[StepKey, _Own] = {}
@@ -171,9 +171,9 @@ class ObjectLedger:
         """Whoever looks at a question when its time is over closes it for those who decide."""
         own = self._own.get(key)
         asked = own.attempt.asked if own is not None else None
-        if asked is None or asked.due is None or self._now() < asked.due:
+        if asked is None or asked.due is None or self.now() < asked.due:
             return
-        deed = Deed(overdue=Overdue(key.step, key.item, question_of(asked)), at=self._now().isoformat())
+        deed = Deed(overdue=Overdue(key.step, key.item, question_of(asked)), at=self.now().isoformat())
         await self.deeds.append(
             key.run, lambda deeds: None if any(one.overdue == deed.overdue for one in deeds) else deed
         )

@@ -43,7 +43,7 @@ async def open_run(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRe
         ended = await worker.kept_from(key)
         if ended is not None:
             return ended
-        last = await _last(worker, key)
+        last = await last_run(worker, key)
         if (
             last is not None
             and await worker.ledger.attempts_of.open_attempt(key)
@@ -63,7 +63,7 @@ async def open_run(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRe
 
 async def close_run(worker: Worker, key: StepKey) -> StepResult | Attempt:
     """The step's result, by how the run of its capsule ended; or its attempt that is to be tried again."""
-    last = await _last(worker, key)
+    last = await last_run(worker, key)
     closed = None if last is None else await worker.ledger.closed(last.id)
     if last is None or closed is None:
         raise NotEnded(f"the capsule of step `{key.step}` has not ended")
@@ -73,7 +73,7 @@ async def close_run(worker: Worker, key: StepKey) -> StepResult | Attempt:
     if await _told(worker, key, last):
         (*_, attempt) = await worker.ledger.attempts(key.run, key.step, key.item)
         return attempt
-    spent = await _spent_now(worker, key)
+    spent = await spent_now(worker, key)
 
     async def effect(_: CapsuleArgs, __: Step) -> Answer:
         if closed.phase == "Succeeded":
@@ -88,7 +88,7 @@ async def end(worker: Worker) -> Phase:
     """As `Worker.end`, with the runs inside that nothing will go on with ended before."""
     for node in (*worker.plan.nodes, *worker.plan.finals):
         for key in await worker.ledger.attempts_of.keys(worker.run.id, node.id) if node.capsule else ():
-            last = await _last(worker, key)
+            last = await last_run(worker, key)
             if last is not None and await worker.ledger.closed(last.id) is None:
                 await end(replace(worker, run=last, plan=await worker.ledger.plan(last.id)))
     return await worker.end()
@@ -99,18 +99,7 @@ async def _opened(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRec
     asked: asyncio.Future[tuple[RunRecord, Plan]] = asyncio.get_running_loop().create_future()
 
     async def effect(arguments: CapsuleArgs, step: Step) -> Answer:
-        plan = child_plan(step.plan, step.node)
-        granted = granted_secrets(step.node, step.plan, step.run)
-        record = RunRecord(
-            id="",
-            capsule=plan.capsule.name,
-            plan_digest=digest_of(encode_plan(plan)),
-            submitter=step.run.submitter,
-            inputs=child_inputs(plan, arguments.with_, granted),
-            created_at=worker.now(),
-            parent=Parent(run=key.run, step=key.step, item=key.item),
-        )
-        asked.set_result((record, plan))
+        asked.set_result(asked_for(worker, arguments, step))
         await asyncio.Event().wait()  # until it is cancelled, which leaves the attempt open
         raise AssertionError
 
@@ -118,12 +107,28 @@ async def _opened(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRec
     try:
         either: list[asyncio.Future[Any]] = [step, asked]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        return step.result() if step.done() else await _made(worker, key, *asked.result())
+        return step.result() if step.done() else await made(worker, key, *asked.result())
     finally:
         if not step.done():
             step.cancel()
             await asyncio.wait({step})
             await worker.ledger.leave(key)
+
+
+def asked_for(worker: Worker, arguments: CapsuleArgs, step: Step) -> tuple[RunRecord, Plan]:
+    """The run that the step's capsule shall have, still without an id; raises `StepFailure`."""
+    plan = child_plan(step.plan, step.node)
+    granted = granted_secrets(step.node, step.plan, step.run)
+    record = RunRecord(
+        id="",
+        capsule=plan.capsule.name,
+        plan_digest=digest_of(encode_plan(plan)),
+        submitter=step.run.submitter,
+        inputs=child_inputs(plan, arguments.with_, granted),
+        created_at=worker.now(),
+        parent=Parent(run=step.key.run, step=step.key.step, item=step.key.item),
+    )
+    return record, plan
 
 
 async def _run(
@@ -141,9 +146,9 @@ async def _run(
     )
 
 
-async def _made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> RunRecord:
+async def made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> RunRecord:
     """Stores the run; another one after a failure takes over what succeeded in that before."""
-    last = await _last(worker, key)
+    last = await last_run(worker, key)
     if last is not None and not await _told(worker, key, last):
         return last  # of an attempt that was cut off
     number = 1
@@ -164,7 +169,7 @@ async def _made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> 
     return await people.submit(worker.ledger, record, plan, None, results=results, decisions=decisions)
 
 
-async def _last(worker: Worker, key: StepKey) -> RunRecord | None:
+async def last_run(worker: Worker, key: StepKey) -> RunRecord | None:
     """The newest run of the step's capsule."""
     number, found = 1, None
     while (run := await _run_of(worker, child_id(key, number))) is not None:
@@ -192,12 +197,12 @@ async def _of_the_run_before(worker: Worker, key: StepKey) -> RunRecord | None:
     """Where the step's run takes over from another run of the same capsule, so do the capsules in it."""
     if worker.run.parent is None or not worker.run.retry_of:
         return None
-    found = await _last(worker, key._replace(run=worker.run.retry_of))
+    found = await last_run(worker, key._replace(run=worker.run.retry_of))
     closed = None if found is None else await worker.ledger.closed(found.id)
     return found if closed is not None and closed.phase != "Succeeded" else None
 
 
-async def _spent_now(worker: Worker, key: StepKey) -> Amounts:
+async def spent_now(worker: Worker, key: StepKey) -> Amounts:
     """What was spent inside since the earlier attempts of the step ended."""
     whole, number = Amounts(), 1
     while (run := await _run_of(worker, child_id(key, number))) is not None:

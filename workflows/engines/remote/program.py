@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from somagent.operators.registry import load_operators
@@ -31,8 +32,9 @@ from somagent.workflows.engines.remote.begin import begin
 from somagent.workflows.engines.remote.capsules import close_run, end, open_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
+from somagent.workflows.engines.remote.inside import end_inside, with_capsules
 from somagent.workflows.engines.remote.log import EchoedLog
-from somagent.workflows.engines.remote.work import NotEnded, Worker
+from somagent.workflows.engines.remote.work import LAST_WORDS_S, NotEnded, Worker
 
 _EXITS: dict[Phase, Exit] = {
     "Succeeded": Exit.DONE,
@@ -97,34 +99,49 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
         begun = await begin(ledger, _variable("SOMAGENT_RUN"), arguments.plan, os.environ)
         return Answers(arguments.answers).begun(begun.id)
     run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
-    worker = Worker(
-        ledger=ledger,
-        run=run,
-        plan=await ledger.plan(run.id),
-        operators=load_operators().operators,
-        workspace=folder / "work",
-        log=lambda key, number: EchoedLog(folder / "logs" / f"{key.step}.{key.item}.{number}"),
-        now=utc_now,
+    written: dict[tuple[StepKey, int], Path] = {}
+
+    def log(key: StepKey, number: int) -> EchoedLog:
+        return EchoedLog(written.setdefault((key, number), folder / "logs" / str(len(written))))
+
+    worker = with_capsules(
+        Worker(
+            ledger=ledger,
+            run=run,
+            plan=await ledger.plan(run.id),
+            operators=load_operators().operators,
+            workspace=folder / "work",
+            log=log,
+            now=utc_now,
+        )
     )
     answers = Answers(arguments.answers)
     if arguments.command == "end":
+        await end_inside(worker)
         return _EXITS[answers.ended(await end(worker))]
     if arguments.command == "group":
         await ledger.start(run.id, utc_now())
         ends = await together(worker, arguments.steps.split())
-        for one in ends:
-            await _keep_logs(ledger, one.key, folder / "logs")
+        await _keep_logs(ledger, written)
         return _EXITS[answers.results(ends)]
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
     if arguments.command == "open":
         opened = await worker.open(key)
         return _EXITS[answers.result(opened)] if isinstance(opened, StepResult) else answers.opened(opened)
-    if arguments.command in _CAPSULES:
-        came = await _CAPSULES[arguments.command](worker, key)
-    else:
-        came = await (worker.close(key) if arguments.command == "close" else worker.step(key))
-    await _keep_logs(ledger, key, folder / "logs")
+    if any(key.step == node.id for node in worker.plan.finals):
+        await end_inside(worker)
+    try:
+        if arguments.command in _CAPSULES:
+            came = await _CAPSULES[arguments.command](worker, key)
+        else:
+            came = await (worker.close(key) if arguments.command == "close" else worker.step(key))
+    except asyncio.CancelledError:
+        with suppress(TimeoutError, EngineError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await _keep_logs(ledger, written)
+        raise
+    await _keep_logs(ledger, written)
     if isinstance(came, RunRecord):
         return answers.opened_run(came)
     if isinstance(came, StepResult):
@@ -133,9 +150,10 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
     return Exit.DONE if arguments.command == "close-run" else left  # another round begins with `open-run`
 
 
-async def _keep_logs(ledger: ObjectLedger, key: StepKey, folder: Path) -> None:
-    for path in sorted(folder.glob(f"{key.step}.{key.item}.*")):  # noqa: ASYNC240 - a few small files
-        await ledger.keep_log(key, int(path.name.rpartition(".")[2]), path.read_bytes())
+async def _keep_logs(ledger: ObjectLedger, written: Mapping[tuple[StepKey, int], Path]) -> None:
+    for (key, number), path in written.items():
+        if path.exists():
+            await ledger.keep_log(key, number, path.read_bytes())
 
 
 def _parser() -> argparse.ArgumentParser:

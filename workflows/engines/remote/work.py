@@ -16,12 +16,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.operators.deciding import outcome
 from somagent.operators.operator import Operator
 from somagent.operators.runner.fan_out import close_fan_out, open_fan_out
 from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.log import StepLog
-from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.objects.deeds import cancelled_by
@@ -29,9 +28,10 @@ from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
+from somagent.workflows.engines.remote.asked import is_open
 from somagent.workflows.engines.run_names import top_of
 
-_LAST_WORDS_S = 5.0  # who stops a process does not wait for long
+LAST_WORDS_S = 5.0  # who stops a process does not wait for long
 
 
 class Worker(Struct, frozen=True):
@@ -44,6 +44,7 @@ class Worker(Struct, frozen=True):
     workspace: Path
     log: Callable[[StepKey, int], StepLog]
     now: Callable[[], datetime]
+    stopped: Callable[[], Failure | None] = lambda: None  # why, where it is not a person who stops the run
 
     async def step(self, key: StepKey) -> StepResult | Attempt:
         """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`.
@@ -139,7 +140,7 @@ class Worker(Struct, frozen=True):
         barrier = rules.in_the_way(self.plan, node, phases)
         if barrier and key.item == NO_ITEM:
             return await self.ledger.record(None, rules.omitted(key, barrier, self.now()))
-        return await self.give_up(key) if await self._stopped_by() else None
+        return await self.give_up(key) if await self._stopped_for() else None
 
     async def _phase(self, node: Node) -> Phase:
         """Of a step that has ended: an engine starts nothing before, whatever people make of its nodes."""
@@ -157,17 +158,13 @@ class Worker(Struct, frozen=True):
         """Its attempt that waits for people who have not decided yet: to look again is no other attempt."""
         ends = await self.ledger.attempts_of.ends(key)
         last = ends[-1].attempt if ends else None
-        if last is None or last.waiting is None or last.waiting.child:
-            return None
-        decisions = await self.ledger.decisions(key)
-        end = outcome(last.waiting, decisions, submitter=self.run.submitter, now=self.now())
-        return last if end is None else None
+        return last if last is not None and await is_open(self.ledger, last) else None
 
     async def _leave_off(self, attempt: Attempt) -> None:
         """Ends an attempt that was stopped here, so that whoever goes on need not wait for its lease to end."""
         with suppress(TimeoutError, EngineError):
-            async with asyncio.timeout(_LAST_WORDS_S):
-                if await self._stopped_by():
+            async with asyncio.timeout(LAST_WORDS_S):
+                if await self._stopped_for():
                     await self.give_up(attempt.key)
                 else:
                     await self.ledger.attempts_of.cut_off(attempt, self.now(), "it was stopped before it was done")
@@ -183,13 +180,13 @@ class Worker(Struct, frozen=True):
             await asyncio.sleep(max(wait.total_seconds(), 0))
 
     async def give_up(self, key: StepKey) -> StepResult:
-        by = await self._stopped_by()
-        why = rules.cancellation(by) if by else rules.NOT_RUN
+        why = await self._stopped_for() or rules.NOT_RUN
         attempts = await self.ledger.attempts(key.run, key.step, key.item)
         return await self.ledger.record(None, rules.given_up(key, attempts, why, self.now()))
 
-    async def _stopped_by(self) -> str:
-        return cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))
+    async def _stopped_for(self) -> Failure | None:
+        by = cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))
+        return rules.cancellation(by) if by else self.stopped()
 
 
 class NotEnded(Exception):

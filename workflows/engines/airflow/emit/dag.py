@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from somagent.capsule_compiler.plan import Node, Plan, encode_plan, plan_digest
 from somagent.workflows.engines.airflow.emit.place import Place
 from somagent.workflows.engines.rules import may_ask
+from somagent.workflows.engines.sub_capsules import nodes_of
 
 _LONGEST_NAME = 200  # characters; Airflow takes 250
 _SHOWN_DIGITS = 12  # of a digest, in names
@@ -38,7 +39,7 @@ class Emitted(NamedTuple):
 
 def dag_file(plan: Plan, place: Place) -> Emitted:
     """The same plan and place give the same bytes."""
-    asks = any(may_ask(plan, node) for node in (*plan.nodes, *plan.finals))
+    asks = any(_asks(plan, plan, node) for node in nodes_of(plan))
     title = re.sub(r"[^\w .+-]", "", f"{plan.capsule.name} {plan.capsule.version}".strip(), flags=re.ASCII)
     parts = {
         "TITLE": title,
@@ -79,7 +80,7 @@ def _row(plan: Plan, node: Node, weight: int) -> dict[str, Any]:
         row["needs"] = list(dict.fromkeys(edge.step for edge in node.needs))
     if node.fan_out is not None:
         row["each"] = node.fan_out.max_parallel
-    if may_ask(plan, node):
+    if _asks(plan, plan, node):
         row["asks"] = True
     if node.retry.attempts > 1:
         row["tries"] = node.retry.attempts
@@ -88,6 +89,14 @@ def _row(plan: Plan, node: Node, weight: int) -> dict[str, Any]:
     if weight > 1:
         row["weight"] = weight
     return row
+
+
+def _asks(root: Plan, plan: Plan, node: Node) -> bool:
+    """Whether people may be asked in the step, or in its capsule, whose plan is a part of the root's."""
+    inside = root.capsules.get(node.capsule)
+    if inside is not None and any(_asks(root, inside, one) for one in nodes_of(inside)):
+        return True
+    return may_ask(plan, node)
 
 
 def _steps_after(plan: Plan) -> dict[str, int]:

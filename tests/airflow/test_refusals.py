@@ -1,0 +1,126 @@
+"""What is wrong is said before anything begins, or while it does not, with the place and the way out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from airflow_site import Site
+
+from somagent.workflows.engines.airflow.deploying import deploy
+from somagent.workflows.engines.airflow.emit.dag import Emitted
+from somagent.workflows.engines.protocol import EngineError
+
+SPEC = "  steps:\n    a: { script: { run: echo hello } }\n"
+
+
+def refusal(site: Site, user: str = "sam", **environment: str) -> str:
+    """What is said to a submission."""
+    with pytest.raises(EngineError) as refused:
+        asyncio.run(site.submit(SPEC, engine=site.engine_of(site.settings(user, **environment))))
+    return str(refused.value)
+
+
+def test_no_server(site: Site) -> None:
+    said = refusal(site, SOMAGENT_AIRFLOW_URL="http://127.0.0.1:9")
+    assert "no Airflow answers at http://127.0.0.1:9" in said
+    assert "SOMAGENT_AIRFLOW_URL says where it is" in said
+
+
+def test_a_wrong_password(site: Site) -> None:
+    said = refusal(site, SOMAGENT_AIRFLOW_PASSWORD="wrong")
+    assert "does not know this account: SOMAGENT_AIRFLOW_USER and SOMAGENT_AIRFLOW_PASSWORD" in said
+
+
+def test_no_rights(site: Site) -> None:
+    said = refusal(site, "vera")
+    assert "`vera` may not POST /api/v2/dags/demo-" in said
+    assert "give it a role that may" in said
+
+
+def test_a_variable_that_is_not_set(site: Site) -> None:
+    with pytest.raises(EngineError, match="SOMAGENT_AIRFLOW_DAGS is not set; SOMAGENT_AIRFLOW_URL is the address of"):
+        site.settings(SOMAGENT_AIRFLOW_DAGS="")
+
+
+def test_a_pool_that_there_is_not_or_that_has_no_slots(site: Site) -> None:
+    said = refusal(site, SOMAGENT_AIRFLOW_POOL="agents")
+    assert "Airflow has no pool `agents` (SOMAGENT_AIRFLOW_POOL); there are: default_pool" in said
+    body = {"name": site.folder.name, "slots": 0, "description": "", "include_deferred": False}
+    asyncio.run(site.rest_of("admin").post("pools", body=body))
+    said = refusal(site, SOMAGENT_AIRFLOW_POOL=site.folder.name)
+    assert f"pool `{site.folder.name}` has no slots, so nothing could begin" in said
+
+
+def test_a_pool_whose_slots_are_all_taken_is_said_while_nothing_begins(site: Site) -> None:
+    pool = site.folder.name
+    body = {"name": pool, "slots": 1, "description": "", "include_deferred": False}
+    asyncio.run(site.rest_of("admin").post("pools", body=body))
+    spec = "  steps:\n    a: { script: { run: sleep 60 } }\n    b: { script: { run: sleep 60 } }\n"
+
+    async def main() -> None:
+        engine = site.engine_of(site.settings(SOMAGENT_AIRFLOW_POOL=pool))
+        run = await site.submit(spec, engine=engine)
+        async with asyncio.timeout(60):
+            async for event in engine.watch(run):
+                if event.kind == "retry":
+                    assert event.message == f"no free slots in pool `{pool}`: all 1 are taken"
+                    break
+
+    asyncio.run(main())
+
+
+def test_an_error_in_the_dag_file_is_told_with_its_line(site: Site) -> None:
+    async def main() -> None:
+        emitted = Emitted(
+            f"broken-{site.folder.name[-12:]}", "from airflow.sdk import DAG\nimport nothing_like_that\n", b"{}"
+        )
+        await deploy(site.rest, emitted, site.airflow.dags)
+
+    with pytest.raises(EngineError) as refused:
+        asyncio.run(main())
+    assert f"{site.airflow.dags}/broken-" in str(refused.value)
+    assert str(refused.value).endswith(".py:2: ModuleNotFoundError: No module named 'nothing_like_that'")
+
+
+def test_a_dag_that_is_paused_is_said_while_nothing_begins(site: Site) -> None:
+    async def main() -> None:
+        first = await site.run(SPEC)
+        dag_id = (await site.dag_run(first.run.id))["dag_id"]
+        await site.rest.patch("dags", dag_id, body={"is_paused": True})
+        run = await site.submit(SPEC)
+        async with asyncio.timeout(60):
+            async for event in site.engine.watch(run):
+                if event.kind == "retry":
+                    assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
+                    break
+        await site.rest.patch("dags", dag_id, body={"is_paused": False})
+        assert (await site.ended(run)).phase == "Succeeded"
+
+    asyncio.run(main())
+
+
+def test_a_scheduler_that_is_gone_is_said_while_nothing_begins(site: Site) -> None:
+    async def main() -> None:
+        site.airflow.kill("scheduler")
+        try:
+            run = await site.submit(SPEC)
+            async with asyncio.timeout(60):
+                async for event in site.engine.watch(run):
+                    if event.kind == "retry":
+                        assert event.message == "Airflow's scheduler gives no sign of life; start it: airflow scheduler"
+                        break
+        finally:
+            site.airflow.start("scheduler")
+        assert (await site.ended(run)).phase == "Succeeded"
+
+    asyncio.run(main())
+
+
+def test_a_dag_processor_that_is_gone_is_said_before_a_new_plan_begins(site: Site) -> None:
+    site.airflow.kill("dag-processor")
+    try:
+        said = refusal(site)
+    finally:
+        site.airflow.start("dag-processor")
+    assert "is stored and has not begun: Airflow's DAG processor gives no sign of life" in said

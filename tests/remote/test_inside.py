@@ -1,0 +1,110 @@
+"""A step that is a capsule, where one task does all of it: as if its steps had been begun by the engine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from bucket_place import Place
+
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.remote.exits import Exit
+
+USES = "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_its_steps_run_side_by_side_and_in_their_order_and_it_gives_what_the_capsule_gives(place):
+    place.submit(
+        "    part: { capsule: { use: part, with: { start: 4 } } }\n  outputs: { all: '${{ steps.part.all }}' }\n"
+        + USES,
+        part="""\
+  inputs: { start: { type: integer } }
+  steps:
+    each:
+      forEach: "${{ [1, 2, 3] }}"
+      as: one
+      maxParallel: 2
+      script:
+        run: echo "sum=$((START + ONE))" >> "$SOMAGENT_OUTPUT"
+        env: { START: "${{ inputs.start }}", ONE: "${{ one }}" }
+      outputs: { sum: { type: integer } }
+    odd: { script: { run: '[ $SOMAGENT_ATTEMPT = 2 ] || exit 75' }, retry: { attempts: 2, backoff: 10ms } }
+    after: { needs: [each, odd], script: { run: echo after } }
+  outputs: { all: "${{ steps.each.map(e, e.sum) }}" }
+  finally: { tidy: { script: { run: 'echo "$HOW"', env: { HOW: "${{ run.phase }}" } } } }
+""",
+    )
+    assert place.do("step", "part")[0] == Exit.DONE
+    assert place.do("end")[0] == Exit.DONE
+    view = place.view()
+    assert view.outputs == {"all": [5, 6, 7]}
+    (part,) = view.steps
+    assert part.attempts == 1
+    assert [(step.phase, step.attempts) for step in part.inner.steps] == [
+        ("Succeeded", 3),
+        ("Succeeded", 2),
+        ("Succeeded", 1),
+        ("Succeeded", 1),
+    ]
+
+
+def test_a_question_inside_parks_the_step_until_it_is_decided(place):
+    place.submit(
+        "    part: { capsule: { use: part } }\n" + USES,
+        part="""\
+  steps:
+    gate: { review: { title: "Go on?" } }
+    after: { needs: [gate], script: { run: echo } }
+""",
+    )
+    for _ in range(2):  # to look again is no other attempt
+        assert place.do("step", "part")[0] == Exit.DONE
+        assert place.answer("phase") == "Waiting"
+        assert place.answer("summary") == "waiting for somebody (1): part/gate: Go on?"
+    place.decide("gate", "bo", run=f"{place.run}.part")
+    assert place.do("step", "part")[0] == Exit.DONE
+    assert place.answer("phase") == "Succeeded"
+    (part,) = place.view().steps
+    assert (len(part.history), [step.attempts for step in part.inner.steps]) == (2, [2, 1])
+
+
+def test_at_the_deadline_what_is_inside_is_cut_off_and_its_finally_runs(place):
+    place.submit(
+        "    part: { timeout: 300ms, capsule: { use: part } }\n" + USES,
+        part="""\
+  steps:
+    slow: { script: { run: sleep 30 } }
+    after: { needs: [slow], script: { run: echo } }
+  finally: { tidy: { script: { run: echo tidied } } }
+""",
+    )
+    code, said = place.do("step", "part")
+    assert (code, said) == (Exit.FAILED, "tidied\n")
+    (part,) = place.view().steps
+    assert part.failure.failure_class == "timeout"
+    assert [step.phase for step in part.inner.steps] == ["Failed", "Omitted", "Succeeded"]
+    assert [one.failure.failure_class for one in part.inner.steps[0].history] == ["timeout"]
+
+
+def test_a_cancelled_run_ends_what_is_inside_its_finally_included(place):
+    place.submit(
+        "    part: { capsule: { use: part } }\n  finally: { last: { script: { run: echo last } } }\n" + USES,
+        part="  steps:\n    slow: { script: { run: echo at work; sleep 30 } }\n"
+        "  finally: { tidy: { script: { run: echo tidied } } }\n",
+    )
+    process = place.start("step", "part")
+    assert process.stdout.readline() == "at work\n"
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == Exit.CANCELLED
+    assert place.do("step", "last") == (Exit.DONE, "tidied\nlast\n")
+    assert place.do("end")[0] == Exit.CANCELLED
+    part, _ = place.view().steps
+    assert (part.phase, [step.phase for step in part.inner.steps]) == ("Cancelled", ["Cancelled", "Succeeded"])

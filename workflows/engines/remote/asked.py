@@ -1,0 +1,38 @@
+"""What people are asked in a run and those inside it, and whether any of it has been decided."""
+
+from __future__ import annotations
+
+from somagent.operators.deciding import outcome
+from somagent.operators.runner.records import Attempt, StepKey, Waiting
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+
+
+async def questions(ledger: ObjectLedger, run_id: str) -> list[tuple[StepKey, Waiting]]:
+    """Of those inside, the questions themselves."""
+    found: list[tuple[StepKey, Waiting]] = []
+    for attempt in await _unfinished(ledger, run_id):
+        if attempt.waiting is not None and attempt.waiting.child:
+            found += await questions(ledger, attempt.waiting.child)
+        elif attempt.waiting is not None:
+            found.append((attempt.key, attempt.waiting))
+    return found
+
+
+async def is_open(ledger: ObjectLedger, attempt: Attempt) -> bool:
+    """Whether it still waits: nobody has decided, nor has the time passed, there or anywhere inside."""
+    if attempt.waiting is None:
+        return False
+    if attempt.waiting.child:
+        inside = await _unfinished(ledger, attempt.waiting.child)
+        return bool(inside) and all([await is_open(ledger, one) for one in inside])
+    decisions = await ledger.decisions(attempt.key)
+    submitter = (await ledger.deeds.run(attempt.key.run)).submitter
+    return outcome(attempt.waiting, decisions, submitter=submitter, now=ledger.now()) is None
+
+
+async def _unfinished(ledger: ObjectLedger, run_id: str) -> list[Attempt]:
+    """The last attempt of every step and item that has been tried and has no result."""
+    tried = await ledger.attempts_of.of(await ledger.attempts_of.keys(run_id))
+    last = [begun.attempt if begun is not None else ends[-1].attempt for ends, begun in tried if begun or ends]
+    ended = [bool(ends) and ends[-1].result is not None for ends, begun in tried if begun or ends]
+    return [one for one, over in zip(last, ended, strict=True) if one is not None and not over]

@@ -1,0 +1,162 @@
+"""A step that is a capsule, run in one process: its run, the steps of that side by side, and its end.
+
+For engines in which a task begins no other tasks; those that can, open and close the run and begin its steps by
+themselves (`capsules`). What is recorded is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from somagent.capsule_compiler.plan import Node
+from somagent.operators.capsule import CapsuleArgs
+from somagent.operators.operator import Answer, Park, Step
+from somagent.operators.runner.records import Attempt, Failure, RunRecord, StepKey, StepResult
+from somagent.workflows.engines.remote.asked import questions
+from somagent.workflows.engines.remote.capsules import asked_for, end, last_run, made, spent_now
+from somagent.workflows.engines.remote.work import Worker
+from somagent.workflows.engines.run_names import path_below
+from somagent.workflows.engines.sub_capsules import NAME, Question, capsule_operator, failure, parked
+
+_AT_ONCE = 8  # steps at work in one process
+
+
+def with_capsules(worker: Worker) -> Worker:
+    """The worker, able to run steps that are capsules."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(arguments: CapsuleArgs, step: Step) -> Answer | Park:
+        above = replace(able, run=step.run, plan=step.plan)
+        inner = await made(above, step.key, *asked_for(above, arguments, step))
+        inside = await _worker_of(above, inner)
+        if await inside.ledger.closed(inner.id) is None:
+            await _Drive(inside, places).go_on(step.time_s)
+        closed = await inside.ledger.closed(inner.id)
+        if closed is None:
+            asked = [Question(path_below(inner.id, key), one) for key, one in await questions(above.ledger, inner.id)]
+            return parked(step, inner, asked)
+        spent = await spent_now(above, step.key)
+        if closed.phase == "Succeeded":
+            return Answer(closed.outcome.outputs, spent)
+        raise failure(inner, closed.outcome.failure, spent)
+
+    able: Worker = replace(worker, operators={**worker.operators, NAME: capsule_operator(run)})
+    return able
+
+
+async def end_inside(worker: Worker) -> None:
+    """Ends the runs of the run's capsules that nothing will go on with, each with its `finally`."""
+    for node in (*worker.plan.nodes, *worker.plan.finals):
+        for key in await worker.ledger.attempts_of.keys(worker.run.id, node.id) if node.capsule else ():
+            last = await last_run(worker, key)
+            if last is not None and await worker.ledger.closed(last.id) is None:
+                await _finish(await _worker_of(worker, last))
+
+
+async def _worker_of(above: Worker, run: RunRecord) -> Worker:
+    inside: Worker = replace(above, run=run, plan=await above.ledger.plan(run.id))
+    return inside
+
+
+async def _finish(worker: Worker) -> None:
+    await worker.ledger.start(worker.run.id, worker.now())
+    await end_inside(worker)
+    for node in worker.plan.finals:
+        key = StepKey(worker.run.id, node.id)
+        while not isinstance(came := await worker.step(key), StepResult):
+            if came.waiting is not None:
+                break
+    await end(worker)
+
+
+class _Drive:
+    """One run inside, driven until it has ended or only waits for people."""
+
+    def __init__(self, worker: Worker, places: asyncio.Semaphore) -> None:
+        self._why: Failure | None = None
+        self._worker: Worker = replace(worker, stopped=lambda: self._why)
+        self._places = places
+        self._at_work: set[asyncio.Task[StepResult | Attempt]] = set()
+
+    async def go_on(self, time_s: float) -> None:
+        """At the deadline what is at work is cut off, `finally` runs, and the run ends."""
+        worker = self._worker
+        await worker.ledger.start(worker.run.id, worker.now())
+        timer = asyncio.get_running_loop().call_later(time_s, self._stop, time_s)
+        through: dict[str, asyncio.Task[bool]] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for node in worker.plan.nodes:  # in topological order
+                    needs = [through[edge.step] for edge in node.needs]
+                    through[node.id] = group.create_task(self._node(node, needs))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        finally:
+            timer.cancel()
+        if self._is_stopped() or all(one.result() for one in through.values()):
+            await _finish(worker)
+
+    async def _node(self, node: Node, needs: Sequence[asyncio.Task[bool]]) -> bool:
+        """Whether it has ended; else people are asked, in it or before it."""
+        if needs:
+            await asyncio.wait(needs)
+            if not all(one.result() for one in needs):
+                return False
+        key = StepKey(self._worker.run.id, node.id)
+        if node.fan_out is None:
+            return await self._ended(key)
+        opened = await self._worker.open(key)
+        if isinstance(opened, StepResult):
+            return True
+        limit = asyncio.Semaphore(node.fan_out.max_parallel or max(opened, 1))
+
+        async def item(number: int) -> bool:
+            async with limit:
+                return await self._ended(key._replace(item=number))
+
+        async with asyncio.TaskGroup() as group:
+            items = [group.create_task(item(number)) for number in range(opened)]
+        if not all(one.result() for one in items):
+            return False
+        await self._worker.close(key)
+        return True
+
+    async def _ended(self, key: StepKey) -> bool:
+        while True:
+            if self._is_stopped():
+                await self._worker.kept_from(key)
+                return True
+            is_capsule = self._worker.plan.node(key.step).capsule
+            step = asyncio.create_task(self._step(key, takes_place=not is_capsule))
+            self._at_work.add(step)
+            try:
+                came = await step
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not self._is_stopped() or task is None or task.cancelling():
+                    raise
+                continue  # cut off at the deadline
+            finally:
+                self._at_work.discard(step)
+            if isinstance(came, StepResult):
+                return True
+            if came.waiting is not None:
+                return False
+
+    def _is_stopped(self) -> bool:
+        return self._why is not None
+
+    async def _step(self, key: StepKey, *, takes_place: bool) -> StepResult | Attempt:
+        """Capsules inside take no place: their steps do."""
+        if not takes_place:
+            return await self._worker.step(key)
+        async with self._places:
+            return await self._worker.step(key)
+
+    def _stop(self, time_s: float) -> None:
+        self._why = Failure(failure_class="timeout", message=f"cut off after {round(time_s, 1):g} s")
+        for task in self._at_work:
+            task.cancel()

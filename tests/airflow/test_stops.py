@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from airflow_site import Site, is_gone, parent, processes, step_runners, until
+from airflow_site import Site, is_gone, parent, scripts, step_runners, until
 
 from somagent.workflows.engines.protocol import EngineError
 
@@ -32,16 +32,10 @@ def seen(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def sleepers(run: str) -> list[int]:
-    """Scripts of the step that are at work."""
-    key = f"SOMAGENT_IDEMPOTENCY_KEY={run}/slow".encode()
-    return processes(lambda words, variables: words[0].endswith(b"sleep") and key in variables)
-
-
 async def at_work(site: Site) -> str:
     """A run whose second step sleeps."""
     run = await site.submit(SLOW.replace("FOLDER", str(site.folder)))
-    await asyncio.to_thread(until, lambda: bool(sleepers(run)))
+    await asyncio.to_thread(until, lambda: bool(scripts(run, "slow")))
     return run
 
 
@@ -56,7 +50,7 @@ def test_a_cancelled_run_is_stopped_at_once_tidied_up_and_failed_in_airflow(site
         )
         assert "it is Cancelled" in await site.log(run, "tidy")
         assert await site.state(run) == "failed"
-        assert sleepers(run) == []
+        assert scripts(run, "slow") == []
         assert (await site.states(run))["end-of-run"] == "failed"
 
     asyncio.run(main())
@@ -75,9 +69,9 @@ def test_a_run_that_waits_for_people_is_cancelled_too(site: Site) -> None:
 def test_a_task_that_is_killed_takes_its_step_with_it_and_is_tried_again(site: Site) -> None:
     async def main() -> None:
         run = await at_work(site)
-        (runner,), (sleeper,) = step_runners(run), sleepers(run)
+        (runner,), sleepers = step_runners(site.airflow), scripts(run, "slow")
         os.kill(parent(runner), signal.SIGKILL)
-        await asyncio.to_thread(until, lambda: is_gone(runner) and is_gone(sleeper))
+        await asyncio.to_thread(until, lambda: all(map(is_gone, [runner, *sleepers])))
         view = await site.ended(run)
         assert view.phase == "Succeeded"
         assert seen(site.folder) == ["begun 1", "begun 2"]
@@ -92,7 +86,7 @@ def test_a_step_runner_that_is_killed_is_followed_by_one_when_its_lease_has_ende
     async def main() -> None:
         run = await at_work(site)
         began = time.monotonic()
-        os.kill(step_runners(run)[0], signal.SIGKILL)
+        os.kill(step_runners(site.airflow)[0], signal.SIGKILL)
         await asyncio.to_thread(until, lambda: len(seen(site.folder)) == 2)
         assert time.monotonic() - began >= 3  # the lease
         view = await site.ended(run)
@@ -104,9 +98,9 @@ def test_a_step_runner_that_is_killed_is_followed_by_one_when_its_lease_has_ende
 def test_a_scheduler_that_is_killed_with_all_it_started_loses_nothing(site: Site) -> None:
     async def main() -> None:
         run = await at_work(site)
-        runners = step_runners(run)
+        runners = step_runners(site.airflow)
         site.airflow.kill("scheduler")
-        await asyncio.to_thread(until, lambda: all(map(is_gone, runners)) and not sleepers(run))
+        await asyncio.to_thread(until, lambda: all(map(is_gone, runners)) and not scripts(run, "slow"))
         site.airflow.start("scheduler")
         view = await site.ended(run)
         assert view.phase == "Succeeded"
@@ -150,7 +144,7 @@ def test_two_submissions_of_one_run_are_one(site: Site) -> None:
     async def main() -> None:
         run = await at_work(site)
         await site.engine.go_on(run)
-        assert len(sleepers(run)) == 1
+        assert len(step_runners(site.airflow)) == 1
         await site.engine.cancel(run, by="bo")
         view = await site.ended(run)
         assert view.steps[0].attempts == 1

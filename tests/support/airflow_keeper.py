@@ -1,9 +1,9 @@
 """Keeps an Airflow for as long as whoever started this process lives, however that ends.
 
-Its API server, scheduler and DAG processor run from an environment of their own, each in a process group of its own, on
-a database of their own. When it answers, its address is printed, and when standard input ends all of it is ended. A
-line there is a command, answered by a line: `kill NAME` kills the process group of one of the three, `kill-only NAME`
-the one process, `start NAME` starts it again and waits until it is healthy.
+Its API server, scheduler and DAG processor run from an environment of their own, each in a session of its own, on a
+database of their own. When it answers, its address is printed, and when standard input ends all of it is ended. A
+line there is a command, answered by a line: `kill NAME` kills one of the three with all that it started, `kill-only
+NAME` the one process, `start NAME` starts it again and waits until it is healthy.
 """
 
 from __future__ import annotations
@@ -77,17 +77,16 @@ class Keeper:
     def kill(self, name: str, *, only: bool = False) -> None:
         """As a lost machine does it, or with `only`, as a lost process."""
         process = self._running[name]
-        if only:
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
+        for pid in [process.pid] if only else _session(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def close(self) -> None:
         for number, patience_s in ((signal.SIGTERM, _LEAVE_S), (signal.SIGKILL, _LEAVE_S)):
-            for process in self._running.values():
+            for pid in [pid for process in self._running.values() for pid in _session(process.pid)]:
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
+                    os.kill(pid, number)
             until = time.monotonic() + patience_s
             for process in self._running.values():
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -157,6 +156,17 @@ class Keeper:
         }
         own = {"PATH": f"{self._airflow.parent}:{os.environ['PATH']}", "HOME": str(self.folder), "LANG": "C.UTF-8"}
         return {**own, "AIRFLOW_HOME": str(self.folder), **{f"AIRFLOW__{name}": text for name, text in named.items()}}
+
+
+def _session(leader: int) -> list[int]:
+    """All processes of a session: each of Airflow's tasks has a process group of its own in it."""
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with contextlib.suppress(OSError):
+                if int((path / "stat").read_bytes().rpartition(b") ")[2].split()[3]) == leader:
+                    found.append(int(path.name))
+    return found
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ class Airflow:
             text=True,
             start_new_session=True,
         )
+        self.pid = self._keeper.pid
         order = {"airflow": str(program), "database": database, "dags": str(dags), "settings": settings}
         self.url = self._ask(json.dumps(order))
 

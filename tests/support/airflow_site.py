@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -162,20 +162,40 @@ class Site:
         self.engine.close()
 
 
-def step_runners(run_id: str) -> list[int]:
-    """Processes of the step runner that are at work for the run."""
-    return processes(lambda words, variables: b"SOMAGENT_RUN=" + run_id.encode() in variables and b"--bound" in words)
+def step_runners(airflow: Airflow) -> list[int]:
+    """Processes of the step runner that this Airflow has started."""
+    return [pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in _ancestors(pid)]
 
 
-def processes(wanted: Callable[[Sequence[bytes], Sequence[bytes]], bool]) -> list[int]:
-    """Those whose words and variables are like that."""
+def scripts(run_id: str, step: str = "") -> list[int]:
+    """Processes that steps of the run, or one of them, have started."""
+    key = f"SOMAGENT_IDEMPOTENCY_KEY={run_id}".encode()
+    ends = (b"/" + step.encode(),) if step else (b"/", b".")
     found = []
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit():
-            with suppress(OSError):
-                words = (path / "cmdline").read_bytes().split(b"\0")
-                if wanted(words, (path / "environ").read_bytes().split(b"\0")):
-                    found.append(int(path.name))
+    for pid in _pids():
+        with suppress(OSError):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if any(one.startswith(key) and one.removeprefix(key).startswith(ends) for one in variables):
+                found.append(pid)
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _words(pid: int) -> list[bytes]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []
+
+
+def _ancestors(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        while pid > 1:
+            pid = parent(pid)
+            found.append(pid)
     return found
 
 

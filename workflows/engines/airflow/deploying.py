@@ -26,7 +26,7 @@ async def deploy(rest: Rest, emitted: Emitted, folder: Path, *, patience_s: floa
     await in_thread(write, emitted, folder)
     until = time.monotonic() + patience_s
     while not await _known(rest, emitted.dag_id):
-        await _check_import(rest, emitted)
+        await _check_import(rest, folder / f"{emitted.dag_id}.py")
         await _check_processor(rest)
         if time.monotonic() >= until:
             raise EngineError(
@@ -70,19 +70,17 @@ async def _known(rest: Rest, dag_id: str) -> bool:
     return not dag.get("is_stale", False)
 
 
-async def _check_import(rest: Rest, emitted: Emitted) -> None:
-    found = await rest.get("importErrors", filename_pattern=f"{emitted.dag_id}.py")
+async def _check_import(rest: Rest, path: Path) -> None:
+    found = await rest.get("importErrors", filename_pattern=path.name)
     for error in found["import_errors"]:
-        if str(error["filename"]).endswith(f"{emitted.dag_id}.py"):
-            raise EngineError(
-                f"Airflow cannot import {error['filename']}:{_line(error['stack_trace'], emitted.dag_id)}"
-            )
+        if str(error["filename"]).endswith(path.name):
+            raise EngineError(f"Airflow cannot import {path}:{_line(error['stack_trace'], path.name)}")
 
 
-def _line(trace: str, dag_id: str) -> str:
+def _line(trace: str, name: str) -> str:
     """`LINE: what went wrong`, as far as the trace says."""
     lines = [line.strip() for line in trace.strip().splitlines()]
-    own = [line for line in lines if f"{dag_id}.py" in line and ", line " in line]
+    own = [line for line in lines if name in line and ", line " in line]
     number = own[-1].partition(", line ")[2].partition(",")[0] if own else "1"
     return f"{number}: {lines[-1] if lines else 'no reason was given'}"
 

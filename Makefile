@@ -14,7 +14,7 @@ SEED ?= 1
 STORE ?= file
 WORKERS ?= 4
 CHAOS_ARGS ?=
-BENCH ?= start compile recheck layout engine growth workers
+BENCH ?= start compile argo_emission recheck layout engine growth workers
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

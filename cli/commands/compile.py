@@ -12,25 +12,19 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed, planned
 from somagent.cli.exits import UserError
 
+_NEAR = 0.8  # of a limit
+
 
 def run(arguments: Namespace) -> int:
     """Prints the objects, or writes them to where `-o` says."""
     plan, compilation = planned(arguments, installed(locked=arguments.locked))
     if arguments.target == "airflow":
         return _airflow(plan, arguments)
-    text = _argo(plan, compilation, arguments)
-    if arguments.to is None:
-        sys.stdout.write(text)
-        return 0
-    target = Path(arguments.to)
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write `{target}`: {(error.strerror or str(error)).lower()}") from None
-    return 0
+    return _argo(plan, compilation, arguments)
 
 
-def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> str:
+def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
+    """One stream; when it goes to a file, how near it is to the limits of Argo is said, else only what is near."""
     image = arguments.image or os.environ.get("SOMAGENT_IMAGE")
     if not image:
         raise UserError("--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner")
@@ -45,7 +39,21 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> str:
         namespace=arguments.namespace,
         fuse=not arguments.no_fuse,
     )
-    return compiled(plan, compilation.contents, place, name=arguments.name)
+    done = compiled(plan, compilation.contents, place, name=arguments.name)
+    for size in done.sizes:
+        if size.share > _NEAR:
+            way_out = "; Argo needs `nodeStatusOffLoad` for it" if size.share > 1 else ""
+            sys.stderr.write(f"warning: {size}{way_out}\n")
+    if arguments.to is None:
+        sys.stdout.write(done.text)
+        return 0
+    target = Path(arguments.to)
+    try:
+        target.write_text(done.text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write `{target}`: {(error.strerror or str(error)).lower()}") from None
+    print(f"wrote {target}: {', '.join(map(str, done.sizes))}")
+    return 0
 
 
 def _airflow(plan: Plan, arguments: Namespace) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hera.workflows import models as m
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from somagent.capsule_compiler.plan import Edge, Node, Plan
 from somagent.governance.constitution import default_constitution
 from somagent.workflows.capsules import compile_file, find_capsule, library, this_installation
 from somagent.workflows.engines.argo.emit.groups import grouped
+from somagent.workflows.engines.argo.emit.passing import as_json
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.workflow import workflow_template
 
@@ -111,6 +113,8 @@ def check(plan: Plan) -> None:
         tasks = _tasks(template)
         names = [task["name"] for task in tasks]
         assert len(names) == len(set(names)) <= 200
+        for task in template.get("dag", {}).get("tasks", []):
+            assert as_json(m.DAGTask(**task)) == task
         for task in tasks:
             assert re.fullmatch("[a-zA-Z][-a-zA-Z0-9]{0,62}", task["name"])
             given = {one["name"] for one in task.get("arguments", {}).get("parameters", [])}

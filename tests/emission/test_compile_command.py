@@ -60,7 +60,12 @@ def test_the_stream_is_all_that_a_namespace_needs(somagent, capsule):
 
 def test_the_bytes_are_the_same_every_time_and_go_to_a_file(somagent, capsule):
     shown = somagent("compile", capsule, *PLACE)
-    assert somagent("compile", capsule, *PLACE, "-o", "argo.yaml").out == ""
+    wrote = somagent("compile", capsule, *PLACE, "-o", "argo.yaml").out
+    assert re.fullmatch(
+        r"wrote argo.yaml: templates: 6 of 200 \(3%\), tasks of the largest DAG: 1 of 200 \(0%\), "
+        r"bytes of the template: [\d,]+ of 1,048,576 \(1%\), bytes of a run, with its 12 nodes: .*\n",
+        wrote,
+    )
     assert (somagent.folder / "argo.yaml").read_text() == shown.out
     variables = {"SOMAGENT_IMAGE": PLACE[3], "SOMAGENT_RUNS": PLACE[5]}
     assert somagent("compile", capsule, "--target", "argo", **variables).out == shown.out
@@ -95,3 +100,19 @@ def test_small_steps_share_a_pod_unless_it_is_switched_off(somagent):
 
     assert tasks() == ["Steps-s0-s1-s2"]
     assert tasks("--no-fuse") == ["s0", "s1", "s2"]
+
+
+def test_a_capsule_that_is_too_large_for_argo_is_refused_and_one_that_is_near_is_warned_of(somagent):
+    def of(count: int) -> str:
+        sizes = "".join(
+            f'    s{number}: {{ script: {{ run: "true", resources: {{ memory: {number + 1}Mi }} }} }}\n'
+            for number in range(count)
+        )
+        return somagent.capsule(f"of-{count}", f"  steps:\n{sizes}")
+
+    near = somagent("compile", of(180), *PLACE)
+    assert near.code == 0
+    assert near.err == "warning: templates: 185 of 200 (92%)\nwarning: tasks of the largest DAG: 180 of 200 (90%)\n"
+    over = somagent("compile", of(300), *PLACE)
+    assert (over.code, over.out) == (2, "")
+    assert "this capsule is too large for Argo: templates: 307 of 200 (154%); split it into capsules" in over.err

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.workflows.engines.argo.emit.place import Place
+from somagent.workflows.engines.argo.emit.sizes import Size, sizes_of
 from somagent.workflows.engines.protocol import EngineError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,55}[a-z0-9])?")
 
 
-def compiled(plan: Plan, files: Mapping[str, bytes], place: Place, *, name: str = "") -> str:
-    """YAML documents: accounts, rights, the plan and its files, and the WorkflowTemplate, called `name` if it is given.
+class Compiled(NamedTuple):
+    """YAML documents, and how near they are to what Argo takes."""
+
+    text: str
+    sizes: Sequence[Size]
+
+
+def compiled(plan: Plan, files: Mapping[str, bytes], place: Place, *, name: str = "") -> Compiled:
+    """Accounts, rights, the plan and its files, and the WorkflowTemplate, called `name` if it is given.
 
     Raises `EngineError` for what cannot be an object in a cluster.
     """
@@ -34,4 +43,9 @@ def compiled(plan: Plan, files: Mapping[str, bytes], place: Place, *, name: str 
         ) from error
     from somagent.workflows.engines.argo.emit.yaml_text import write_documents  # noqa: PLC0415
 
-    return write_documents(documents(plan, files, place, name=name))
+    objects = list(documents(plan, files, place, name=name))
+    sizes = sizes_of(objects[-1])
+    over = [size for size in sizes if size.share > 1 and not size.while_running]
+    if over:
+        raise EngineError(f"this capsule is too large for Argo: {'; '.join(map(str, over))}; split it into capsules")
+    return Compiled(write_documents(objects), sizes)

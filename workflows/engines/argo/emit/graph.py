@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hera.workflows import models as m
@@ -10,7 +10,7 @@ from hera.workflows import models as m
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.workflows.engines.argo.emit.fuse import Unit, alone, fused
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
-from somagent.workflows.engines.argo.emit.passing import handed_on, in_turn, inputs, of_step, of_steps
+from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
 from somagent.workflows.engines.argo.emit.pods import Shape, shape_of
 from somagent.workflows.engines.argo.emit.templates import Templates
 
@@ -42,10 +42,7 @@ class Graph:
             name = f"group-{number + 1}"
             template = self._dag(name, self._steps_of(group))
             after = [ended(f"group-{one + 1}") for one in sorted(group.needs)]
-            arguments = handed_on("run") if self._inside else None
-            tasks.append(
-                m.DAGTask(name=name, template=template, depends=" && ".join(after) or None, arguments=arguments)
-            )
+            tasks.append(task(name, template, after, as_json(handed_on("run")) if self._inside else None))
         return self._dag(MAIN, tasks)
 
     def at_the_end(self) -> str:
@@ -54,7 +51,7 @@ class Graph:
             m.WorkflowStep(
                 name=task_name(node.id),
                 template=self._template_of(node),
-                arguments=of_step(self._plan, node, inner=bool(self._inside)),
+                arguments=m.Arguments.model_validate(of_step(self._plan, node, inner=bool(self._inside))),
                 continue_on=_WHATEVER,
             )
             for node in self._plan.finals
@@ -72,29 +69,27 @@ class Graph:
             template.inputs = inputs("run")
         return self._templates.add(template)
 
-    def _dag(self, name: str, tasks: Sequence[m.DAGTask]) -> str:
-        """A failed step stops nothing but what needs it."""
-        return self._add(m.Template(name=name, dag=m.DAGTemplate(fail_fast=False, tasks=list(tasks))))
+    def _dag(self, name: str, tasks: Sequence[dict[str, Any]]) -> str:
+        if not self._inside:
+            return self._templates.dag(name, tasks, None)
+        return self._templates.dag(f"{self._inside}-{name}", tasks, inputs("run"))
 
-    def _steps_of(self, group: Group[Unit]) -> list[m.DAGTask]:
+    def _steps_of(self, group: Group[Unit]) -> list[dict[str, Any]]:
         """A task for each; what they need of other groups has ended, and their runners look how."""
         inside = {unit.id: unit for unit in group.nodes}
         return [
             self._task(unit, [inside[edge.step] for edge in unit.needs if edge.step in inside]) for unit in group.nodes
         ]
 
-    def _task(self, unit: Unit, needs: Sequence[Unit]) -> m.DAGTask:
+    def _task(self, unit: Unit, needs: Sequence[Unit]) -> dict[str, Any]:
         """Steps of one pod; whatever became of those in another one, each looks for itself what it means for it."""
         name, inner = self._names[unit.id], bool(self._inside)
         before = [(self._names[one.id], len(one.nodes) > 1) for one in needs]
         after = {ended(task) if several else task: None for task, several in before}
-        depends = " && ".join(after) or None
         if len(unit.nodes) == 1:
             (node,) = unit.nodes
-            arguments = of_step(self._plan, node, inner=inner)
-            return m.DAGTask(name=name, template=self._template_of(node), depends=depends, arguments=arguments)
-        arguments = of_steps(self._plan, unit.nodes, inner=inner)
-        return m.DAGTask(name=name, template=self._templates.pod(Shape("group")), depends=depends, arguments=arguments)
+            return task(name, self._template_of(node), after, of_step(self._plan, node, inner=inner))
+        return task(name, self._templates.pod(Shape("group")), after, of_steps(self._plan, unit.nodes, inner=inner))
 
     def _template_of(self, node: Node) -> str:
         return self._one(node) if node.fan_out is None else self._fan_out(node)
@@ -109,6 +104,8 @@ class Graph:
     def _asking(self, step: str) -> str:
         """Runs the step; while it waits, a node waits with it until it is told to go on, and the step runs again."""
         name = f"{step}-asking"
+        if self._templates.has(name):
+            return name
         return self._templates.add(
             m.Template(
                 name=name,
@@ -137,66 +134,52 @@ class Graph:
     def _capsule(self, node: Node) -> str:
         """Opens the run of the step's capsule, runs its steps with that run's id, and closes the step by its end.
 
-        Another attempt is another round: the whole template once more.
+        Another attempt, and the answer of people, is another round: the whole template once more.
         """
         child = self._root.capsules[node.capsule]
-        name = f"capsule-{child.capsule.name[:40].rstrip('-')}-{node.capsule.removeprefix('sha256:')[:8]}"
-        own = handed_on(*_OWN)
+        base = f"capsule-{child.capsule.name[:40].rstrip('-')}-{node.capsule.removeprefix('sha256:')[:8]}"
+        asks, again = may_ask(self._plan, node), node.retry.attempts > 1
+        name = base + ("-asking" if asks else "") + ("-again" if again else "")
         if self._templates.has(name):
             return name
-        self._templates.add(
-            m.Template(
-                name=name,
-                inputs=inputs(*_OWN),
-                steps=in_turn(
-                    [
-                        m.WorkflowStep(
-                            name="open",
-                            template=self._templates.pod(shape_of(self._plan, node, "open-run")),
-                            arguments=own,
-                        ),
-                        [
-                            m.WorkflowStep(
-                                name="run",
-                                template=f"{name}-run",
-                                when=says("open", "Running"),
-                                arguments=handed_on(*_OWN, child="{{steps.open.outputs.parameters.run}}"),
-                            ),
-                            self._people("open"),
-                        ],
-                        m.WorkflowStep(name="answer", template=name, when=says("open", "Waiting"), arguments=own),
-                    ]
-                ),
-            )
+        run = m.WorkflowStep(
+            name="run",
+            template=f"{name}-run",
+            when=says("open", "Running"),
+            arguments=handed_on(*_OWN, child="{{steps.open.outputs.parameters.run}}"),
         )
-        graph = Graph(child, self._root, self._templates, name)
+        open_ = self._own_step("open", self._templates.pod(shape_of(self._plan, node, "open-run")))
+        answer = (
+            [[run, self._people("open")], self._own_step("answer", name, says("open", "Waiting"))] if asks else [run]
+        )
+        self._templates.add(m.Template(name=name, inputs=inputs(*_OWN), steps=in_turn([open_, *answer])))
+        graph = Graph(child, self._root, self._templates, base)
         child_run = handed_on(run="{{inputs.parameters.child}}")
-        self._templates.add(
-            m.Template(
-                name=f"{name}-run",
-                inputs=inputs(*_OWN, "child"),
-                steps=in_turn(
-                    [
-                        m.WorkflowStep(name="steps", template=graph.main(), arguments=child_run, continue_on=_WHATEVER),
-                        m.WorkflowStep(
-                            name="finally", template=graph.at_the_end(), arguments=child_run, continue_on=_WHATEVER
-                        ),
-                        m.WorkflowStep(name="close", template=self._templates.pod(Shape("close-run")), arguments=own),
-                        m.WorkflowStep(name="again", template=name, when=says("close", "Pending"), arguments=own),
-                    ]
-                ),
-            )
-        )
+        parts = {"steps": graph.main(), "finally": graph.at_the_end()}
+        rounds = [
+            m.WorkflowStep(name=part, template=template, arguments=child_run, continue_on=_WHATEVER)
+            for part, template in parts.items()
+        ]
+        rounds.append(self._own_step("close", self._templates.pod(Shape("close-run"))))
+        if again:
+            rounds.append(self._own_step("again", name, says("close", "Pending")))
+        self._templates.add(m.Template(name=f"{name}-run", inputs=inputs(*_OWN, "child"), steps=in_turn(rounds)))
         return name
+
+    def _own_step(self, name: str, template: str, when: str | None = None) -> m.WorkflowStep:
+        return m.WorkflowStep(name=name, template=template, when=when, arguments=handed_on(*_OWN))
 
     def _fan_out(self, node: Node) -> str:
         """Opened once, a task for each index, and closed when the last has ended; the items stay in the ledger."""
         assert node.fan_out is not None  # noqa: S101 - its caller looked
         one, limit = self._one(node), node.fan_out.max_parallel
+        name = f"each-{one}" + (f"-{limit}-at-once" if limit else "")
+        if self._templates.has(name):
+            return name
         whole = handed_on("step", "run", "at")
         return self._templates.add(
             m.Template(
-                name=f"each-{one}" + (f"-{limit}-at-once" if limit else ""),
+                name=name,
                 inputs=inputs("step", "run", "at"),
                 parallelism=limit or None,
                 dag=m.DAGTemplate(
@@ -250,6 +233,15 @@ def people() -> m.Template:
         inputs=m.Inputs(parameters=[m.Parameter(name="seconds")]),
         suspend=m.SuspendTemplate(duration="{{inputs.parameters.seconds}}"),
     )
+
+
+def task(name: str, template: str, after: Iterable[str], arguments: dict[str, Any] | None) -> dict[str, Any]:
+    """A task of a DAG, as Hera's `DAGTask` would write it."""
+    found: dict[str, Any] = {"arguments": arguments} if arguments else {}
+    depends = " && ".join(after)
+    if depends:
+        found["depends"] = depends
+    return found | {"name": name, "template": template}
 
 
 def ended(task: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ from somagent.capsule_compiler.plan import Node, Plan
 from somagent.operators.runner.records import Secret
 from somagent.operators.runner.secrets import variable_of
 from somagent.operators.script.beside import LAUNCHER
-from somagent.workflows.engines.argo.emit.passing import inputs
+from somagent.workflows.engines.argo.emit.passing import as_json, inputs
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR
 from somagent.workflows.engines.protocol import EngineError
@@ -49,18 +51,20 @@ class Shape(NamedTuple):
     @property
     def name(self) -> str:
         """Of the template, the same for the same shape; it becomes a part of the names of pods."""
-        parts = [self.command]
-        if self.attempts > 1:
-            parts.append(f"{self.attempts}x{show_duration(self.backoff_ms)}-{show_duration(self.max_backoff_ms)}")
-        if self.image:
-            parts.append("image")
-        if self.memory or self.millicores:
-            parts.append("sized")
-        if self.secrets:
-            parts.append("secrets")
-        if len(own := self[4:]) and any(own):
-            parts.append(sha256(repr(own).encode()).hexdigest()[:8])
-        return re.sub("[^-a-z0-9]", "", "-".join(parts).replace(".", "-"))
+        return _name(self)
+
+
+@cache
+def _name(shape: Shape) -> str:
+    parts = [shape.command]
+    if shape.attempts > 1:
+        waits = (show_duration(shape.backoff_ms), show_duration(shape.max_backoff_ms))
+        parts.append(f"{shape.attempts}x{'-'.join(waits)}")
+    parts += [word for word, said in (("image", shape.image), ("secrets", shape.secrets)) if said]
+    parts += ["sized"] if shape.memory or shape.millicores else []
+    own = shape[4:]
+    parts += [sha256(repr(own).encode()).hexdigest()[:8]] if any(own) else []
+    return re.sub("[^-a-z0-9]", "", "-".join(parts).replace(".", "-"))
 
 
 def shape_of(plan: Plan, node: Node, command: str = "step") -> Shape:
@@ -209,8 +213,14 @@ def _restricted() -> m.SecurityContext:
 
 
 def pod_settings() -> dict[str, Any]:
-    """Of the workflow: what all pods have."""
+    """Of the workflow: what all pods have. Argo's own containers in them are held to the same."""
+    own = as_json(_restricted())
+    patch = {
+        "containers": [{"name": "wait", "securityContext": own}],
+        "initContainers": [{"name": "init", "securityContext": own}],
+    }
     return {
+        "pod_spec_patch": json.dumps(patch, separators=(", ", ": ")),
         "automount_service_account_token": False,
         "executor": m.ExecutorConfig(service_account_name=EXECUTOR),
         "security_context": m.PodSecurityContext(

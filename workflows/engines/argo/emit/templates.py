@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from hera.workflows import models as m
 
+from somagent.workflows.engines.argo.emit.passing import as_json
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.pods import Shape, pod
 
@@ -14,10 +18,25 @@ class Templates:
     def __init__(self, place: Place) -> None:
         self._place, self.fuse = place, place.fuse
         self._made: dict[str, m.Template] = {}
+        self._tasks: dict[str, list[dict[str, Any]]] = {}
 
-    def all(self) -> list[m.Template]:
-        """In the order of their names."""
-        return [self._made[name] for name in sorted(self._made)]
+    def all(self) -> list[dict[str, Any]]:
+        """As JSON, in the order of their names."""
+        found = []
+        for name in sorted(self._made):
+            one = as_json(self._made[name])
+            if name in self._tasks:
+                one["dag"]["tasks"] = self._tasks[name]
+            found.append(one)
+        return found
+
+    def dag(self, name: str, tasks: Sequence[dict[str, Any]], given: m.Inputs | None) -> str:
+        """A DAG whose tasks, of which there may be thousands, are JSON already; a failed one stops only what needs it.
+
+        The name of the template.
+        """
+        self._tasks[name] = list(tasks)
+        return self.add(m.Template(name=name, inputs=given, dag=m.DAGTemplate(fail_fast=False, tasks=[])))
 
     def has(self, name: str) -> bool:
         """Whether there is one of this name."""

@@ -10,7 +10,7 @@ from hera.workflows import models as m
 from somagent.capsule_compiler.plan import Plan, digest_of, plan_digest
 from somagent.workflows.engines.argo.arguments import parameters_of, plain
 from somagent.workflows.engines.argo.emit.graph import MAIN, Graph
-from somagent.workflows.engines.argo.emit.passing import in_turn
+from somagent.workflows.engines.argo.emit.passing import as_json, in_turn
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.pods import begin_pod, pod_settings
 from somagent.workflows.engines.argo.emit.templates import Templates
@@ -20,26 +20,30 @@ _LABEL = "somagent.io/"
 _LONGEST_NAME = 57  # Argo adds a hyphen and five characters; a Workflow's name has 63 at most
 
 
-def workflow_template(plan: Plan, place: Place, *, name: str = "", kept: Sequence[str] = ()) -> dict[str, Any]:
+def workflow_template(
+    plan: Plan, place: Place, *, name: str = "", kept: Sequence[str] = (), digest: str = ""
+) -> dict[str, Any]:
     """As JSON; the same plan and place give the same object.
 
     `kept` names the ConfigMaps in which the plan is. With them the template can be submitted by whoever knows Argo,
-    and asks for the capsule's inputs; without, it is for runs that are in the ledger already.
+    and asks for the capsule's inputs; without, it is for runs that are in the ledger already. `digest` is the plan's,
+    where it is known.
     """
+    digest = digest or plan_digest(plan)
     templates = Templates(place)
     graph = Graph(plan, plan, templates)
     entry, exit_handler = graph.main(), graph.at_the_end()
     if kept:
         entry = _begin_and_run(templates, place, kept)
-    labels = labels_of(plan)
+    labels = labels_of(plan, digest)
     made = m.WorkflowTemplate(
         api_version="argoproj.io/v1alpha1",
         kind="WorkflowTemplate",
         metadata=m.ObjectMeta(
-            name=name or object_name(f"{plan.capsule.name}-{_short(plan_digest(plan))}"),
+            name=name or object_name(f"{plan.capsule.name}-{_short(digest)}"),
             namespace=place.namespace,
             labels=labels,
-            annotations=_annotations(plan),
+            annotations=_annotations(plan, digest),
         ),
         spec=m.WorkflowSpec(
             entrypoint=entry,
@@ -48,11 +52,12 @@ def workflow_template(plan: Plan, place: Place, *, name: str = "", kept: Sequenc
             service_account_name=place.service_account,
             workflow_metadata=m.WorkflowMetadata(labels=labels, annotations=_title(plan)),
             pod_metadata=m.Metadata(labels=labels),
-            templates=templates.all(),
             **pod_settings(),
         ),
     )
-    return made.model_dump(exclude_none=True, by_alias=True, mode="json")
+    found = as_json(made)
+    found["spec"]["templates"] = templates.all()
+    return found
 
 
 def object_name(name: str) -> str:
@@ -62,18 +67,18 @@ def object_name(name: str) -> str:
     return f"{name[: _LONGEST_NAME - 9].rstrip('-')}-{_short(digest_of(name.encode()))[:8]}"
 
 
-def labels_of(plan: Plan) -> dict[str, str]:
+def labels_of(plan: Plan, digest: str) -> dict[str, str]:
     """What `kubectl get -l` finds them by."""
     return {
         f"{_LABEL}capsule": plan.capsule.name,
-        f"{_LABEL}plan": _short(plan_digest(plan)),
+        f"{_LABEL}plan": _short(digest),
         f"{_LABEL}constitution": _short(plan.constitution.digest),
     }
 
 
-def _annotations(plan: Plan) -> dict[str, str]:
+def _annotations(plan: Plan, digest: str) -> dict[str, str]:
     return _title(plan) | {
-        f"{_LABEL}plan-digest": plan_digest(plan),
+        f"{_LABEL}plan-digest": digest,
         f"{_LABEL}constitution-digest": plan.constitution.digest,
     }
 

@@ -1,0 +1,229 @@
+"""Capsules on a real Argo, as its users see them: the command line, and what the cluster shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argo_site import Site
+
+GATE = """\
+  steps:
+    agree: { review: { title: "Go on?", reviewers: { users: [bob] } } }
+    after: { needs: [agree], script: { run: echo after } }
+"""
+SLOW = """\
+  steps:
+    before: { script: { run: echo before } }
+    slow:
+      needs: [before]
+      script: { run: "echo began; sleep ${{ inputs.s }}; echo done" }
+    after: { needs: [slow], script: { run: echo after } }
+  inputs: { s: { type: integer, default: 15 } }
+  finally:
+    tidy: { script: { run: echo tidied } }
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    Site(tmp_path_factory.mktemp("site")).prepare()
+
+
+@pytest.fixture
+def site(tmp_path: Path, prepared: None) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    for run in json.loads(site.somagent("runs", "--output", "json").stdout):
+        site.kubectl("delete", "workflow", run["id"], "--ignore-not-found", "--wait=false")
+
+
+def at_work(step: str) -> Any:
+    return lambda run: run["steps"][step]["phase"] == "Running"
+
+
+def pods_of(site: Site, run: str) -> list[dict[str, Any]]:
+    found = site.kubectl("get", "pods", "-l", f"workflows.argoproj.io/workflow={run}", "-o", "json")
+    return list(json.loads(found)["items"])
+
+
+def test_a_run_ends_with_its_outputs_files_and_logs_and_is_found_by_its_labels(site):
+    capsule = site.write(
+        """\
+  inputs: { xs: { type: array, items: { type: integer }, maxItems: 9, default: [1, 2] } }
+  steps:
+    twice:
+      forEach: "${{ inputs.xs }}"
+      script: { run: 'echo "z=$((X * 2))" >> "$SOMAGENT_OUTPUT"; echo item $X', env: { X: "${{ item }}" } }
+      outputs: { z: { type: integer } }
+    write:
+      script: { run: 'printf "%s" "$ALL" > all.txt', env: { ALL: "${{ steps.twice.map(t, t.z) }}" } }
+      outputs: { all: { type: artifact, path: all.txt } }
+    braces:
+      script: { run: 'echo "text=$T" >> "$SOMAGENT_OUTPUT"', env: { T: "{{workflow.name}} {{=1+1}}" } }
+      outputs: { text: { type: string } }
+  outputs: { all: "${{ steps.write.all }}", text: "${{ steps.braces.text }}" }
+"""
+    )
+    done = site.somagent("run", str(capsule), "--as", "ada", "--output", "json")
+    run = json.loads(done.stdout)
+    assert (done.returncode, run["phase"]) == (0, "Succeeded")
+    assert run["outputs"]["text"] == "{{workflow.name}} {{=1+1}}"  # nobody's template but the author's
+    copied = site.somagent("artifacts", run["id"], "all", "--to", str(site.folder / "copy"))
+    assert Path(copied.stdout.strip()).read_text() == "[2,4]"
+    assert site.somagent("logs", run["id"], "twice/1").stdout == "twice/1 | item 2\n"
+    workflow = site.ended(run["id"])
+    assert workflow["status"]["phase"] == "Succeeded"
+    labels = workflow["metadata"]["labels"]
+    assert (labels["somagent.io/capsule"], labels["somagent.io/run"]) == ("demo", run["id"])
+
+
+def test_a_gate_that_is_resumed_by_hand_opens_nothing_and_the_right_person_opens_it(site):
+    run = site.begin(GATE)
+    assert site.followed(run)["phase"] == "Waiting"
+    node = next(one for one in site.workflow(run)["status"]["nodes"].values() if one["type"] == "Suspend")
+    forged = {"status": {"nodes": {node["id"]: {"phase": "Succeeded", "message": "approved by mallory"}}}}
+    site.kubectl("patch", "workflow", run, "--type=merge", "-p", json.dumps(forged))
+    site.until(run, lambda view: view["steps"]["agree"]["attempts"] == 2 and view["phase"] == "Waiting")
+    refused = site.somagent("approve", run, "agree", "--as", "mallory")
+    assert (refused.returncode, "mallory is not among the reviewers: bob" in refused.stderr) == (2, True)
+    assert site.somagent("approve", run, "agree", "--as", "bob").returncode == 0
+    view = site.followed(run)
+    assert (view["phase"], view["steps"]["after"]["phase"]) == ("Succeeded", "Succeeded")
+    messages = {one.get("message") for one in site.workflow(run)["status"]["nodes"].values()}
+    assert "approved by bob" in messages
+
+
+def test_what_argo_alone_submits_is_checked_by_its_first_step(site):
+    capsule = site.write(
+        """\
+  inputs: { count: { type: integer, minimum: 1 } }
+  steps: { a: { script: { run: "echo $N", env: { N: "${{ inputs.count }}" } } } }
+""",
+        "submitted",
+    )
+    compiled = site.somagent("compile", "--target", "argo", "--namespace", site.namespace, str(capsule))
+    site.kubectl("apply", "-f", "-", text=compiled.stdout)
+
+    def submit(value: str) -> dict[str, Any]:
+        workflow = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {"generateName": "submitted-"},
+            "spec": {
+                "workflowTemplateRef": {"name": "submitted"},
+                "arguments": {"parameters": [{"name": "count", "value": value}]},
+            },
+        }
+        made = json.loads(site.kubectl("create", "-f", "-", "-o", "json", text=json.dumps(workflow)))
+        return site.ended(made["metadata"]["name"])
+
+    right = submit("3")
+    assert right["status"]["phase"] == "Succeeded"
+    assert site.shown(right["metadata"]["name"])["inputs"] == {"count": 3}
+    wrong = submit("0")
+    assert wrong["status"]["phase"] == "Failed"
+    assert wrong["metadata"]["name"] not in {
+        one["id"] for one in json.loads(site.somagent("runs", "--output", "json").stdout)
+    }
+    for one in (right, wrong):
+        site.kubectl("delete", "workflow", one["metadata"]["name"], "--wait=false")
+
+
+def test_a_cancelled_run_is_cut_off_and_its_finally_runs(site):
+    run = site.begin(SLOW, "--input", "s=300")
+    site.until(run, at_work("slow"))
+    assert site.somagent("cancel", run, "--as", "bob").returncode == 0
+    view = site.followed(run)
+    assert view["phase"] == "Cancelled"
+    assert {name: step["phase"] for name, step in view["steps"].items()} == {
+        "before": "Succeeded",
+        "slow": "Cancelled",
+        "after": "Omitted",
+        "tidy": "Succeeded",
+    }
+
+
+def test_a_step_whose_pod_is_deleted_is_tried_again_and_nothing_else_is(site):
+    run = site.begin(SLOW)
+    site.until(run, at_work("slow"))
+    (pod,) = [one for one in pods_of(site, run) if one["status"]["phase"] == "Running"]
+    site.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+    view = site.followed(run)
+    assert view["phase"] == "Succeeded"
+    assert [view["steps"][name]["attempts"] for name in ("before", "slow", "after")] == [1, 2, 1]
+
+
+def test_a_workflow_that_is_deleted_is_said_and_made_again_for_what_is_left(site):
+    run = site.begin(SLOW)
+    site.until(run, at_work("slow"))
+    following = site.start("show", run, "--watch")
+    time.sleep(3)
+    site.kubectl("delete", "workflow", run)
+    _, said = following.communicate(timeout=60)
+    assert f"{site.namespace}/{run}" in said
+    assert "Traceback" not in said
+    view = site.followed(run)
+    assert view["phase"] == "Succeeded"
+    assert view["steps"]["before"]["attempts"] == 1
+
+
+def test_an_image_that_is_not_there_is_said_within_seconds(site):
+    run = site.begin("  steps: { a: { script: { run: 'true' } } }\n", "--image", "rig.local/nowhere:1")
+    began = time.monotonic()
+    following = site.start("show", run, "--watch")
+    assert following.stdout is not None
+    for line in following.stdout:
+        if "nowhere:1" in line:
+            break
+    assert time.monotonic() - began < 20
+    following.terminate()
+    following.communicate()
+    assert site.somagent("cancel", run, "--as", "ada").returncode == 0
+    site.kubectl("delete", "workflow", run)
+
+
+def test_two_that_submit_the_same_run_make_one(site):
+    run = site.begin("  steps: { a: { script: { run: 'true' } } }\n")
+    both = [site.start("resume", run) for _ in range(2)]
+    assert [one.wait(240) for one in both] == [0, 0]
+    for one in both:
+        one.communicate()
+    assert site.shown(run)["steps"]["a"]["attempts"] == 1
+
+
+def test_who_has_no_rights_is_told_the_verb_and_the_resource(site):
+    account = f"nobody-{os.urandom(3).hex()}"
+    site.kubectl("create", "serviceaccount", account)
+    token = site.kubectl("create", "token", account).strip()
+    config = json.loads(site.kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    (site.folder / "kubeconfig").write_text(json.dumps(config))
+    capsule = site.write("  steps: { a: { script: { run: 'true' } } }\n")
+    done = site.somagent("run", str(capsule), env={"KUBECONFIG": str(site.folder / "kubeconfig")})
+    site.kubectl("delete", "serviceaccount", account)
+    assert done.returncode == 2
+    assert "cannot get resource" in done.stderr
+    assert "serviceaccounts" in done.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_named(site):
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "c", "user": {}}],
+    }
+    (site.folder / "kubeconfig").write_text(json.dumps(config))
+    capsule = site.write("  steps: { a: { script: { run: 'true' } } }\n")
+    done = site.somagent("run", str(capsule), env={"KUBECONFIG": str(site.folder / "kubeconfig")})
+    assert done.returncode == 2
+    assert "the cluster at http://127.0.0.1:9 does not answer" in done.stderr

@@ -45,6 +45,8 @@ def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
     if waiting.due is not None and decision.at >= waiting.due:
         return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
     by = person(decision.by)
+    if waiting.not_submitter and not submitter:
+        return "nobody knows who started the run, and its submitter may not decide"
     if waiting.not_submitter and by == person(submitter):
         return f"{decision.by} started the run, and its submitter may not decide"
     if not waiting.users and not waiting.groups:

@@ -13,6 +13,7 @@ from somagent.workflows.engines.protocol import EngineError
 
 GROUP, VERSION = "argoproj.io", "v1alpha1"
 _ANSWER_S = 15  # one request
+_GONE_S = 0.5  # until it is asked again whether something is gone
 _WATCH_S = 300  # then the watch is asked for again
 
 
@@ -65,6 +66,13 @@ class Cluster:
     async def patch(self, plural: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A merge patch; with `metadata.resourceVersion` in it, raises `Conflict` when that is not the newest."""
         return await self._ask("PATCH", self._path(plural, name), body)
+
+    async def delete(self, plural: str, name: str) -> None:
+        """Returns when the object is gone; one that is not there is."""
+        with contextlib.suppress(NotThere):
+            while True:
+                await self._ask("DELETE", self._path(plural, name))
+                await asyncio.sleep(_GONE_S)
 
     async def has(self, path: str) -> bool:
         """Whether the core API has `PATH` in the namespace, such as `serviceaccounts/x`."""

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.plan import Plan, digest_of
 from somagent.governance.canonical import canonical_json
 from somagent.operators.runner.records import RunRecord, StepKey
-from somagent.workflows.engines.argo.cluster import Cluster, Conflict
+from somagent.workflows.engines.argo.cluster import Cluster, Conflict, NotThere
 from somagent.workflows.engines.argo.emit.place import Place
-from somagent.workflows.engines.argo.nodes import Offloaded, asking, nodes_of, opened, waiting
+from somagent.workflows.engines.argo.nodes import Offloaded, asking, look_at, nodes_of, opened, waiting
 from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.driver import Address, Look
@@ -42,7 +42,7 @@ class ArgoDriver:
         return Address("argo", f"{self._cluster.namespace}/{run_id}")
 
     async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:
-        """Submits the Workflow, unless it is there."""
+        """Submits the Workflow, unless it is there and has not ended."""
         from somagent.workflows.engines.argo.emit.workflow import workflow_template  # noqa: PLC0415 - Hera takes 0.5 s
 
         await self._check_prepared()
@@ -63,7 +63,9 @@ class ArgoDriver:
             },
             "spec": spec,
         }
-        await self._make("workflows", workflow)
+        if not await self._make("workflows", workflow) and await self._is_over(run.id):
+            await self._cluster.delete("workflows", run.id)  # it was terminated: nothing of the run goes on with it
+            await self._make("workflows", workflow)
 
     async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
         """Completes the nodes that wait for what was answered, also those that Argo is about to make."""
@@ -104,12 +106,19 @@ class ArgoDriver:
         async for look in watched(self._cluster, run_id):
             yield look
 
-    async def _make(self, plural: str, body: Mapping[str, Any]) -> None:
-        """Its name says what is in it, so one that is there is the same."""
+    async def _make(self, plural: str, body: Mapping[str, Any]) -> bool:
+        """Whether it was made here. Its name says what is in it, so one that is there is the same."""
         try:
             await self._cluster.create(plural, body)
         except Conflict:
-            return
+            return False
+        return True
+
+    async def _is_over(self, run_id: str) -> bool:
+        try:
+            return look_at(await self._cluster.get("workflows", run_id)).over
+        except NotThere:
+            return True
 
     async def _check_prepared(self) -> None:
         for account in (self._place.service_account, "somagent-executor"):

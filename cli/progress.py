@@ -97,7 +97,7 @@ class Rows:
 
     def take(self, event: Event) -> Row | None:
         """Brings the event's step up to date; the row when the step as a whole has just ended."""
-        if event.kind == "run":
+        if event.kind == "run" or (event.kind == "trouble" and not event.key.step):
             return None
         name = path_below(self._top, event.key._replace(item=NO_ITEM))
         row = self.rows.get(name) or self._inside(name)
@@ -109,6 +109,8 @@ class Rows:
             row.items, row.started = event.items, row.started or event.at
         elif event.kind == "waiting":
             row.phase, row.note = "Waiting", event.message
+        elif event.kind == "trouble":
+            row.note = event.message
         elif event.kind == "retry":
             row.note = event.message
             if not of_item:
@@ -192,7 +194,7 @@ class Lines:
         self._stream.flush()
 
     def tell(self, event: Event) -> None:
-        """Writes a line when a step has ended, waits, or is tried again."""
+        """Writes a line when a step has ended, waits, is tried again, or cannot begin."""
         row = self._rows.take(event)
         if row is not None:
             items = f"  {items_words(row.items_ended, row.items)}" if row.items is not None else ""
@@ -201,6 +203,9 @@ class Lines:
             name = path_below(self._run, event.key)
             again = f"attempt {event.attempt} failed, another follows: " if event.kind == "retry" else ""
             self._line(name, event.phase, _note(again + event.message))
+        elif event.kind == "trouble":
+            name = path_below(self._run, event.key) if event.key.step else "the run"
+            self._line(name, event.phase, _note(event.message))
 
     def _look_later(self) -> None:
         """Nothing happens when a step begins to wait for what others have, so that is looked for."""

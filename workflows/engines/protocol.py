@@ -80,11 +80,15 @@ class RunSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that happened in a run, after it was made durable."""
+    """Something that happened in a run, after it was made durable.
+
+    A `trouble` is not of the run but of where it is worked on, and is not written down: why a step, or with none the
+    run, does not go on at this moment.
+    """
 
     at: datetime
     key: StepKey
-    kind: Literal["attempt", "waiting", "retry", "result", "opened", "decision", "run"]
+    kind: Literal["attempt", "waiting", "retry", "result", "opened", "decision", "run", "trouble"]
     phase: Phase
     attempt: int = 0
     items: Annotated[int | None, Meta(description="`opened`: how many items the fan-out has")] = None

@@ -13,6 +13,7 @@ from somagent.workflows.engines.protocol import EngineError
 
 _AGAIN_S = (0.2, 5.0)  # until a cluster that does not answer is asked again, at first and in the end
 _BEGIN_S = 5.0  # a pod that has not begun for so long is looked at
+_MOST, _LONGEST = 8, 300  # pods that are looked at, and characters of what is said
 
 _Objects = dict[str, dict[str, Any]]
 
@@ -20,80 +21,93 @@ _Objects = dict[str, dict[str, Any]]
 async def watched(cluster: Cluster, run_id: str) -> AsyncIterator[Look]:
     """The looks of a driver (see `objects.driver`)."""
     told: asyncio.Queue[tuple[str, _Objects | EngineError]] = asyncio.Queue()
-
-    async def follow(what: str, wait_s: float = _AGAIN_S[0]) -> None:
-        while True:
-            try:
-                async for objects in cluster.workflow(run_id) if what == "workflow" else cluster.pods(run_id):
-                    told.put_nowait((what, objects))
-                    wait_s = _AGAIN_S[0]
-            except ClusterUnreachable as error:
-                told.put_nowait(("unreachable", error))
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, _AGAIN_S[1])
-            except EngineError as error:
-                told.put_nowait(("refused", error))
-                return
-
-    workflow: dict[str, Any] | None = None
-    pods: _Objects = {}
-    troubles: dict[str, str] = {}
-    followers = [asyncio.create_task(follow("workflow")), asyncio.create_task(follow("pods"))]
+    seen = _Seen(cluster, run_id)
+    followers = [asyncio.create_task(_follow(cluster, run_id, what, told)) for what in ("workflow", "pods")]
     try:
-        while True:
-            try:
-                what, told_of = await asyncio.wait_for(told.get(), _BEGIN_S if _not_begun(pods) else None)
-            except TimeoutError:
-                troubles = await _troubles(cluster, workflow, pods)
-                if workflow is not None:
-                    yield _with(look_at(workflow), troubles)
-                continue
-            if isinstance(told_of, EngineError):
-                if what == "refused":
-                    raise told_of
-                yield Look(troubles={"": str(told_of)})
-                continue
-            if what == "pods":
-                pods = told_of
-                troubles = {step: why for step, why in troubles.items() if _not_begun(pods)}
-            else:
-                workflow = told_of.get(run_id)
-                if workflow is None:
-                    yield Look(over=True)
-                    return
-            if workflow is not None:
-                yield _with(look_at(workflow), troubles)
+        while not (look := await seen.next(told)).over:
+            yield look
+        yield look
     finally:
         for follower in followers:
             follower.cancel()
         await asyncio.wait(followers)
 
 
-def _with(look: Look, troubles: Mapping[str, str]) -> Look:
-    return Look(over=look.over, parked=look.parked, troubles={**look.troubles, **troubles})
+async def _follow(
+    cluster: Cluster, run_id: str, what: str, told: asyncio.Queue[tuple[str, _Objects | EngineError]]
+) -> None:
+    wait_s = _AGAIN_S[0]
+    while True:
+        try:
+            async for objects in cluster.workflow(run_id) if what == "workflow" else cluster.pods(run_id):
+                told.put_nowait((what, objects))
+                wait_s = _AGAIN_S[0]
+        except ClusterUnreachable as error:
+            told.put_nowait(("unreachable", error))
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _AGAIN_S[1])
+        except EngineError as error:
+            told.put_nowait(("refused", error))
+            return
+
+
+class _Seen:
+    """What was seen last, and when pods that have not begun are to be looked at."""
+
+    def __init__(self, cluster: Cluster, run_id: str) -> None:
+        self._cluster, self._run = cluster, run_id
+        self._workflow: dict[str, Any] | None = None
+        self._pods: _Objects = {}
+        self._troubles: dict[str, str] = {}
+        self._due: float | None = None
+
+    async def next(self, told: asyncio.Queue[tuple[str, _Objects | EngineError]]) -> Look:
+        """The next look; raises the `EngineError` of a cluster that refuses."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                what, found = await asyncio.wait_for(told.get(), None if self._due is None else self._due - clock())
+            except TimeoutError:
+                self._troubles, self._due = await self._found(), clock() + _BEGIN_S
+            else:
+                if isinstance(found, EngineError):
+                    if what == "refused":
+                        raise found
+                    return Look(troubles={"": str(found)})
+                if what == "workflow" and self._run not in found:
+                    return Look(over=True)
+                self._take(what, found, clock())
+            if self._workflow is not None:
+                look = look_at(self._workflow)
+                return Look(over=look.over, parked=look.parked, troubles={**look.troubles, **self._troubles})
+
+    def _take(self, what: str, found: _Objects, now: float) -> None:
+        if what == "workflow":
+            self._workflow = found[self._run]
+            return
+        self._pods = found
+        if not _not_begun(found):
+            self._troubles, self._due = {}, None
+        elif self._due is None:
+            self._due = now + _BEGIN_S
+
+    async def _found(self) -> dict[str, str]:
+        """By step: what the cluster warns of about its pod, else what its containers wait for."""
+        steps, found = steps_of_pods(self._workflow or {}), {}
+        for name in _not_begun(self._pods)[:_MOST]:
+            try:
+                events = await self._cluster.events(name)
+            except EngineError:  # no right to see them: then there is less to be said
+                events = []
+            warnings = [f"{one['reason']}: {one['message']}" for one in events if one.get("type") == "Warning"]
+            why = max(warnings, key=len, default="") or _waiting_for(self._pods[name])
+            if why:
+                found[steps.get(name, name)] = why[:_LONGEST]
+        return found
 
 
 def _not_begun(pods: _Objects) -> list[str]:
     return [name for name, pod in pods.items() if pod["status"].get("phase") == "Pending"]
-
-
-async def _troubles(cluster: Cluster, workflow: Mapping[str, Any] | None, pods: _Objects) -> dict[str, str]:
-    """By step: the newest warning of the cluster about its pod, else what its containers wait for."""
-    steps = steps_of_pods(workflow or {})
-    found = {}
-    for name in _not_begun(pods)[:8]:
-        try:
-            events = await cluster.events(name)
-        except EngineError:  # no right to see them: then there is less to be said
-            events = []
-        warnings = [event for event in events if event.get("type") == "Warning"]
-        newest = max(
-            warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None
-        )
-        why = f"{newest['reason']}: {newest['message']}" if newest is not None else _waiting_for(pods[name])
-        if why:
-            found[steps.get(name, name)] = why[:300]
-    return found
 
 
 def _waiting_for(pod: Mapping[str, Any]) -> str:

@@ -139,7 +139,7 @@ class Following:
     def _in_trouble(self, look: Look) -> Iterator[Event]:
         for step, why in look.troubles.items():
             if self._troubles.get(step) != why:
-                yield Event(at=utc_now(), key=StepKey(self._run, step), kind="retry", phase="Pending", message=why)
+                yield Event(at=utc_now(), key=StepKey(self._run, step), kind="trouble", phase="Pending", message=why)
         self._troubles = dict(look.troubles)
 
     def _is_new(self, *what: object) -> bool:

@@ -134,7 +134,7 @@ def _compile(add: _Adder) -> None:
         "--name", default="", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
     )
     command.add_argument(
-        "--namespace", default="default", metavar="NAME", help="argo: of all objects (default: default)"
+        "--namespace", metavar="NAME", help="argo: of all objects (default: $SOMAGENT_NAMESPACE, else default)"
     )
     command.add_argument("--image", metavar="IMAGE", help="argo: of the step runner (default: $SOMAGENT_IMAGE)")
     command.add_argument(
@@ -144,7 +144,7 @@ def _compile(add: _Adder) -> None:
         "--runs-secret",
         default="",
         metavar="NAME",
-        help="argo: the Secret whose entries are the store's credentials, as variables (AWS_ACCESS_KEY_ID, ...)",
+        help="argo: the Secret with the store's credentials, as variables (default: $SOMAGENT_RUNS_SECRET)",
     )
     command.add_argument(
         "--no-fuse",

@@ -35,8 +35,8 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
     place = Place(
         image=image,
         runs=runs,
-        runs_secret=arguments.runs_secret,
-        namespace=arguments.namespace,
+        runs_secret=arguments.runs_secret or os.environ.get("SOMAGENT_RUNS_SECRET", ""),
+        namespace=arguments.namespace or os.environ.get("SOMAGENT_NAMESPACE") or "default",
         fuse=not arguments.no_fuse,
     )
     done = compiled(plan, compilation.contents, place, name=arguments.name)

@@ -22,6 +22,9 @@ PATIENCE_S = 60.0  # how long a store that does not answer is waited for
 _ANSWER_S = 10  # one request
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
+_KEEPER = "169.254.169.254"  # asked for credentials when the environment has none
+_NO_KEY = "; no credentials are set (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), and this machine is given none"
+
 
 class Bucket:
     """The objects below an address: a folder (`file:///srv/runs`), or `s3://`, `gs://` or `az://` with a prefix.
@@ -166,6 +169,7 @@ class Bucket:
             if not wait_s:
                 raise StoreUnreachable(
                     f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"
+                    + _NO_KEY * (_KEEPER in str(error))
                 ) from error
         elif isinstance(error, obstore.exceptions.BaseError | OSError):
             raise EngineError(f"{where} was refused: {_said(error)}") from error

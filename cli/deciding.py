@@ -90,10 +90,10 @@ def written_down(engine: OpenEngine, view: RunView, said: str, arguments: Namesp
     view, resume = _taken_up(engine, view), way_on(arguments, "resume", view.run.id)
     pid = engine.holder()
     who = f"process {view.held_by}" if view.held_by is not None else engine.who_works(view.run.id)
-    if view.ended_at is not None:
-        how = f"; the run has ended: {view.phase}"
-    elif who:
+    if who:
         how = "" if arguments.command == "cancel" else f"; {who} goes on"
+    elif view.ended_at is not None:
+        how = f"; the run has ended: {view.phase}"
     elif pid is not None:
         how = f"; process {pid} is at work here; when it has ended, go on: {resume}"
     else:

@@ -19,7 +19,7 @@ from somagent.cli.runs import data_directory, open_engine, run_object
 from somagent.cli.streams import endure
 from somagent.cli.way_on import way_on
 from somagent.cli.working import work
-from somagent.operators.deciding import question_of
+from somagent.operators.deciding import outcome, question_of
 from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
@@ -33,7 +33,8 @@ _LOOKS, _LOOK_S = 10, 0.1
 def decide(arguments: Namespace, *, approve: bool) -> int:
     """Writes the decision down; unless another process holds the data directory, goes on with the run here.
 
-    Exit code by the run's phase; of a rejection that made the run fail, as it should, 0.
+    Exit code by the run's phase; of a rejection that made the run fail, as it should, 0, and so of a decision that
+    others came to a moment before.
     """
     who = acting(arguments)
     engine = open_engine(arguments, installed().operators)
@@ -60,6 +61,11 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
     try:
         asyncio.run(engine.signal(asked.view.run.id, decision, token=proof(arguments)))
     except DecisionRefused as refused:
+        others = _came_to_the_same(engine, asked, decision)
+        if others:
+            said = f"{arguments.step} is {'approved' if approve else 'rejected'} already, by {others}"
+            said += "; yours is not needed, and is not written down"
+            return written_down(engine, engine.view(top_of(run_id)), said, arguments)
         raise UserError(f"{refused}{_way_out(arguments, asked, who)}") from None
     endure()
     run_id = top_of(run_id)
@@ -100,6 +106,17 @@ def written_down(engine: OpenEngine, view: RunView, said: str, arguments: Namesp
         how = f"; go on: {resume}"
     print(f"{visible(said)}{how}")
     return Exit.OK
+
+
+def _came_to_the_same(engine: OpenEngine, asked: Named, decision: Decision) -> str:
+    """Who answered the question in this way before, so that nothing is left to decide; empty when nobody has."""
+    if asked.step.waiting is None:
+        return ""
+    view = engine.view(asked.view.run.id)
+    own = [one for one in view.decisions if (one.step, one.item) == (decision.step, decision.item)]
+    end = outcome(asked.step.waiting, own, submitter=view.run.submitter, now=decision.at)
+    same = end is not None and end.kind == ("approved" if decision.approve else "rejected")
+    return ", ".join(one.by for one in end.deciding) if end is not None and same else ""
 
 
 def _taken_up(engine: OpenEngine, view: RunView) -> RunView:

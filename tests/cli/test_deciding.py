@@ -103,6 +103,18 @@ def test_in_a_terminal_the_evidence_is_shown_and_answers_are_asked_for_until_the
     assert (entry["comment"], entry["outputs"]) == ("looked at it", {"level": 2, "note": "go on"})
 
 
+def test_who_comes_to_the_same_a_moment_later_is_told_so_plainly(somagent: Shell, gated: str) -> None:
+    assert somagent("run", gated).code == 3
+    assert somagent("approve", "last", "ask", "--as", "ana", "--no-resume").code == 0
+    same = somagent("approve", "last", "ask", "--as", "bo")
+    assert (same.code, same.err) == (0, "")
+    said = "ask is approved already, by ana; yours is not needed, and is not written down; go on: somagent resume r-"
+    assert same.out.startswith(said)
+    other = somagent("reject", "last", "ask", "--as", "cy")
+    assert (other.code, "step `ask` is decided: approved by ana; what comes after" in other.err) == (2, True)
+    assert [one["by"] for one in somagent("show", "last", "--output", "json").json["decisions"]] == ["ana"]
+
+
 def test_of_people_who_decide_at_once_each_counts_once_and_the_first_who_ends_it_holds(somagent: Shell) -> None:
     """Four processes at once: on `ask/0` one person twice, on `one` an approval and a rejection."""
     directory = somagent.folder / ".somagent"

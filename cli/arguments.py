@@ -147,6 +147,9 @@ def _compile(add: _Adder) -> None:
         help="argo: the Secret with the store's credentials, as variables (default: $SOMAGENT_RUNS_SECRET)",
     )
     command.add_argument(
+        "--sizes", action="store_true", help="argo: say on standard error how near it is to Argo's limits"
+    )
+    command.add_argument(
         "--no-fuse",
         action="store_true",
         help="argo: give every step a pod of its own, also where small ones could share",

@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
-    """One stream; when it goes to a file, how near it is to the limits of Argo is said, else only what is near."""
+    """One stream; how near it is to a limit of Argo's is said when it is asked for, or when it is near."""
     image = arguments.image or os.environ.get("SOMAGENT_IMAGE")
     if not image:
         raise UserError("--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner")
@@ -41,9 +41,9 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
     )
     done = compiled(plan, compilation.contents, place, name=arguments.name)
     for size in done.sizes:
-        if size.share > _NEAR:
-            way_out = "; Argo needs `nodeStatusOffLoad` for it" if size.share > 1 else ""
-            sys.stderr.write(f"warning: {size}{way_out}\n")
+        way_out = "; Argo needs `nodeStatusOffLoad` for it" if size.share > 1 else ""
+        if arguments.sizes or size.share > _NEAR:
+            sys.stderr.write(f"{'warning: ' if size.share > _NEAR else ''}{size}{way_out}\n")
     if arguments.to is None:
         sys.stdout.write(done.text)
         return 0
@@ -52,7 +52,6 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
         target.write_text(done.text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write `{target}`: {(error.strerror or str(error)).lower()}") from None
-    print(f"wrote {target}: {', '.join(map(str, done.sizes))}")
     return 0
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from somagent.capsule_compiler.plan import Edge, FanOut, Node, Template
-from somagent.workflows.engines.argo.emit.fuse import MOST, fused
+from somagent.capsule_compiler.plan import CapsuleInfo, Edge, FanOut, Node, Plan, RuleBook, Template
+from somagent.workflows.engines.argo.emit.fuse import MOST, Wants, fused
 
 SHORT, LONG = 60_000, 600_000
 
@@ -19,8 +20,22 @@ def step(name: str, *needs: str, operator: str = "script", timeout_ms: int = LON
     return Node(id=name, operator=operator, timeout_ms=timeout_ms, needs=edges, **more)
 
 
-def units(*nodes: Node, asks: Callable[[Node], bool] = lambda node: False) -> list[str]:
-    return ["".join(node.id for node in unit.nodes) for unit in fused(nodes, asks)]
+PLAN = Plan(
+    format="plan/v1",
+    capsule=CapsuleInfo(name="demo"),
+    constitution=RuleBook(name="house", version="1", digest="sha256:1", document={}),
+    catalogue="",
+)
+
+
+def inside(*nodes: Node) -> Plan:
+    """A plan in which the capsule `sha256:0` has these steps."""
+    return replace(PLAN, capsules={"sha256:0": replace(PLAN, nodes=list(nodes))})
+
+
+def units(*nodes: Node, asks: Callable[[Node], bool] = lambda node: False, root: Plan = PLAN) -> list[str]:
+    wants = Wants(root, lambda plan, node: asks(node))
+    return ["".join(node.id for node in unit.nodes) for unit in fused(nodes, lambda node: wants.nothing(root, node))]
 
 
 def test_steps_one_after_the_other_share_a_pod() -> None:
@@ -52,19 +67,27 @@ def test_what_asks_for_something_of_its_own_has_a_pod_of_its_own() -> None:
         {"arguments": sized},
         {"secrets": ["secrets.token"]},
         {"fan_out": items},
-        {"capsule": "sha256:0"},
+        {"operator": "capsule", "capsule": "sha256:0"},
         {"operator": "tool"},
         {"operator": "slm"},
         {"operator": "review", "gate": True},
     ):
-        assert units(step("a"), step("b", "a", **own), step("c", "b")) == ["a", "b", "c"]
+        one = step("b", "a", **own)
+        assert units(step("a"), one, step("c", "b"), root=inside(step("x", operator="tool"))) == ["a", "b", "c"]
     asked = units(step("a"), step("b", "a"), step("c", "b"), asks=lambda node: node.id == "b")
     assert asked == ["a", "b", "c"]
 
 
+def test_a_capsule_shares_when_nothing_in_it_asks_for_anything() -> None:
+    part = step("b", "a", operator="capsule", capsule="sha256:0")
+    assert units(step("a"), part, step("c", "b"), root=inside(step("x"), step("y", "x"))) == ["abc"]
+    asked = units(step("a"), part, root=inside(step("x")), asks=lambda node: node.id == "x")
+    assert asked == ["a", "b"]
+
+
 def test_a_pod_has_so_many_steps_at_most() -> None:
     chain = [step(f"s{number}", *([f"s{number - 1}"] if number else [])) for number in range(50)]
-    assert [len(unit.nodes) for unit in fused(chain, lambda node: False)] == [MOST, MOST, 10]
+    assert [len(unit.nodes) for unit in fused(chain, lambda node: True)] == [MOST, MOST, 10]
 
 
 @st.composite
@@ -80,7 +103,7 @@ def graphs(draw: Callable[..., Any]) -> list[Node]:
 
 @given(graphs())
 def test_every_step_is_in_one_unit_after_all_that_it_needs(nodes: list[Node]) -> None:
-    found = fused(nodes, lambda node: False)
+    found = fused(nodes, lambda node: node.operator != "tool")
     assert sorted(node.id for unit in found for node in unit.nodes) == sorted(node.id for node in nodes)
     ended: set[str] = set()
     before: set[str] = set()

@@ -1,6 +1,7 @@
 """Steps that share a pod: a pod takes seconds to start, and many steps take less.
 
-What may share is what asks for nothing of its own (no image, resources, secrets, items, people). Nothing waits for the
+What may share is what asks for nothing of its own (no image, resources, secrets, items, people); a capsule all of whose
+steps do is run by one pod. Nothing waits for the
 company that it is in, but for moments: a step joins those before it when it needs nothing that these did not wait for,
 and what is not short joins only where nobody else waits for any of them.
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from somagent.capsule_compiler.plan import Edge, Node
+from somagent.capsule_compiler.plan import Edge, Node, Plan
 
 MOST = 20  # steps of a pod, so that one that is lost is not much work
 _SHORT_MS = 60_000
@@ -35,8 +36,8 @@ def alone(nodes: Sequence[Node]) -> list[Unit]:
     return [Unit([node], node.needs) for node in nodes]
 
 
-def fused(nodes: Sequence[Node], asks: Callable[[Node], bool]) -> list[Unit]:
-    """The steps, topologically ordered as they are given, in units; `asks` says whether people may be asked in one."""
+def fused(nodes: Sequence[Node], asks_for_nothing: Callable[[Node], bool]) -> list[Unit]:
+    """The steps, topologically ordered as they are given, in units; `asks_for_nothing` says which may share a pod."""
     order = _Order(nodes)
     units: list[list[Node]] = []
     home: dict[str, int] = {}
@@ -44,7 +45,7 @@ def fused(nodes: Sequence[Node], asks: Callable[[Node], bool]) -> list[Unit]:
     open_to_more: list[bool] = []
     for node in nodes:
         needs = {home[edge.step] for edge in node.needs if edge.step in home}
-        may = _asks_for_nothing(node) and not asks(node)
+        may = asks_for_nothing(node)
         candidates = (unit for unit in sorted(needs) if may and open_to_more[unit] and needs <= waits[unit] | {unit})
         joined = next(candidates, None)
         if joined is None or not _fits(node, units[joined], order):
@@ -80,13 +81,30 @@ class _Order:
         return step == other or bool(self._before[step] & self._bit[other])
 
 
-def _asks_for_nothing(node: Node) -> bool:
-    if node.fan_out is not None or node.capsule or node.secrets or (node.gate and node.operator != "policy"):
-        return False
-    arguments = node.arguments.value
-    if node.operator == "script":
-        return not (isinstance(arguments, dict) and (arguments.get("image") or arguments.get("resources")))
-    return node.operator in _LIGHT
+class Wants:
+    """What steps ask for; `asks` says whether people may be asked in a step of a plan."""
+
+    def __init__(self, root: Plan, asks: Callable[[Plan, Node], bool]) -> None:
+        self._root, self._asks = root, asks
+        self._capsules: dict[str, bool] = {}
+
+    def nothing(self, plan: Plan, node: Node) -> bool:
+        """Whether the step asks for nothing of its own: no items, secrets or people, and nothing of its pod."""
+        if node.fan_out is not None or node.secrets or self._asks(plan, node):
+            return False
+        if node.capsule:
+            return self.nothing_inside(node)
+        arguments = node.arguments.value
+        if node.operator == "script":
+            return not (isinstance(arguments, dict) and (arguments.get("image") or arguments.get("resources")))
+        return node.operator in _LIGHT
+
+    def nothing_inside(self, node: Node) -> bool:
+        """Whether no step of the step's capsule does: then the whole runs in one pod."""
+        if node.capsule not in self._capsules:
+            child = self._root.capsules[node.capsule]
+            self._capsules[node.capsule] = all(self.nothing(child, one) for one in (*child.nodes, *child.finals))
+        return self._capsules[node.capsule]
 
 
 def _is_short(node: Node) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.workflows.engines.argo.emit.fuse import Unit, alone, fused
+from somagent.workflows.engines.argo.emit.fuse import Unit, Wants, alone, fused
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
 from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
 from somagent.workflows.engines.argo.emit.pods import Shape, shape_of
@@ -27,12 +27,15 @@ class Graph:
 
     def __init__(self, plan: Plan, root: Plan, templates: Templates, inside: str = "") -> None:
         self._plan, self._root, self._templates, self._inside = plan, root, templates, inside
+        self._wants = Wants(root, may_ask)
         self._names: dict[str, str] = {}
 
     def main(self) -> str:
         """The name of the template that runs all steps but `finally`."""
         nodes = self._plan.nodes
-        units = fused(nodes, lambda node: may_ask(self._plan, node)) if self._templates.fuse else alone(nodes)
+        units = (
+            fused(nodes, lambda node: self._wants.nothing(self._plan, node)) if self._templates.fuse else alone(nodes)
+        )
         self._names = _names(units)
         groups = grouped(units)
         if len(groups) == 1:
@@ -96,7 +99,7 @@ class Graph:
 
     def _one(self, node: Node) -> str:
         """One step or item: a pod, or where people may be asked, pods with waits between them that cost nothing."""
-        if node.capsule:
+        if node.capsule and not (self._templates.fuse and self._wants.nothing_inside(node)):
             return self._capsule(node)
         step = self._templates.pod(shape_of(self._plan, node))
         return self._asking(step) if may_ask(self._plan, node) else step

@@ -16,6 +16,7 @@ def run(arguments: Namespace) -> int:
     run_id = find_run(engine, arguments.run)
 
     async def start() -> str:
+        await engine.go_on(run_id)
         return run_id
 
     return work(engine, start, arguments)

@@ -228,6 +228,9 @@ class LocalEngine:
                 raise
             self._lease = lease
 
+    async def go_on(self, run_id: str) -> None:
+        """Nothing: `run` goes on with it, in this process."""
+
     async def claim(self, runs: Sequence[str], limit: int) -> Sequence[str]:
         """Those of the runs, at most so many, that this process alone works on from now on; `run` each of them."""
         if self.store.shared:

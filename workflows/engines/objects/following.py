@@ -65,9 +65,10 @@ class Following:
                 )
                 return
             if look.over:
+                where = self._driver.address(self._run).where
                 raise EngineError(
-                    f"{self._driver.address(self._run).where} has ended and did not write down how; go on with the run:"
-                    f" what is recorded does not run again"
+                    f"{where} is over or gone, and did not write down how the run ended;"
+                    f" `somagent resume {self._run}` goes on with it, and what is recorded does not run again"
                 )
             if look.parked and (answered := await self._answers(self._run)):
                 await self._driver.go_on(self._run, answered)  # whoever decided did not come to it

@@ -422,11 +422,11 @@ def _kept(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         dest="on",
-        choices=["local", "argo"],
+        choices=["local", "argo", "airflow"],
         help="what the run is worked on by (default: $SOMAGENT_ENGINE, else local)",
     )
     parser.add_argument(
-        "--runs", metavar="URL", help="argo: the object store where runs are kept (default: $SOMAGENT_RUNS)"
+        "--runs", metavar="URL", help="elsewhere: the object store where runs are kept (default: $SOMAGENT_RUNS)"
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from somagent.workflows.engines.objects.engine import ObjectEngine
 
 LOCAL = "local"
-ELSEWHERE = ("argo",)
+ELSEWHERE = ("argo", "airflow")
 
 
 def engine_named(arguments: Namespace) -> str:
@@ -38,6 +38,8 @@ def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> O
         raise UserError(f"--runs URL, or $SOMAGENT_RUNS, says where runs of the engine `{name}` are kept")
 
     def driver(address: Address) -> Driver:
+        if address.engine == "airflow":
+            return _airflow(runs, address.where)
         return _driver(arguments, address.engine, address.where.partition("/")[0], runs)
 
     namespace = getattr(arguments, "namespace", None) or os.environ.get("SOMAGENT_NAMESPACE", "")
@@ -52,6 +54,8 @@ def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> O
 
 
 def _driver(arguments: Namespace, engine: str, namespace: str, runs: str) -> Driver:
+    if engine == "airflow":
+        return _airflow(runs)
     if engine != "argo":
         raise UserError(f"the run is worked on by the engine `{engine}`, which is not known here")
     from somagent.workflows.engines.argo.cluster import Cluster  # noqa: PLC0415  0.7 s, for this engine only
@@ -63,3 +67,14 @@ def _driver(arguments: Namespace, engine: str, namespace: str, runs: str) -> Dri
         raise UserError("--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner")
     secret = getattr(arguments, "runs_secret", None) or os.environ.get("SOMAGENT_RUNS_SECRET", "")
     return ArgoDriver(Cluster(namespace), Place(image=image, runs=runs, runs_secret=secret))
+
+
+def _airflow(runs: str, where: str = "") -> Driver:
+    """The Airflow of the environment; `where` is the one that a run was given to."""
+    from somagent.workflows.engines.airflow.driver import AirflowDriver  # noqa: PLC0415  for this engine only
+    from somagent.workflows.engines.airflow.settings import URL, settings_of  # noqa: PLC0415
+
+    settings = settings_of(runs)
+    if where and where != settings.url:
+        raise UserError(f"the run is worked on by Airflow at {where}, and {URL} names {settings.url}")
+    return AirflowDriver(settings)

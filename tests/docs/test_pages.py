@@ -27,6 +27,7 @@ PAGES = [
         "approvals",
         "python",
         "observability",
+        "airflow",
     )
 ]
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ _RUN = re.compile(r"\br-\d{8}-\d{4}-[0-9a-f]{4,}")
 
 PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"sha256:[0-9a-f]{12,64}"), "<digest>"),
+    (re.compile(r"-[0-9a-f]{12}(?=\.py\b)"), "-<digest>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z| UTC)?"), "<time>"),
     (re.compile(r" *\b\d+\.\d+s\b"), " <duration>"),
     (re.compile(r"\b(process|kill -INT) \d+"), r"\1 <pid>"),

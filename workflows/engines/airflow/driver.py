@@ -53,8 +53,10 @@ class AirflowDriver:
                 more = {"dry_run": False, "only_failed": False}
                 await self._rest.post("dags", emitted.dag_id, "dagRuns", run.id, "clear", body=more)
 
-    async def go_on(self, run_id: str, keys: Set[StepKey]) -> None:
-        """Without keys, all that wait look once more."""
+    async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
+        """They read what was decided where it is recorded."""
+        if not answered:
+            return
         dag_id = await self._dag_of(run_id)
         tasks = await self._tasks(dag_id, run_id)
         mapped = Counter(task["task_id"] for task in tasks)
@@ -62,7 +64,7 @@ class AirflowDriver:
             if task["state"] not in _WAITS_FOR_PEOPLE:
                 continue
             several = mapped[task["task_id"]] >= self._settings.place.most_mapped  # items may be in each
-            if keys and not any(_is_of(task, _outermost(run_id, key), several=several) for key in keys):
+            if not any(_is_of(task, _outermost(run_id, key), several=several) for key in answered):
                 continue
             where = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task["task_id"], str(task["map_index"]))
             body = {"ti_id": task["id"], "chosen_options": [LOOK], "params_input": {}}

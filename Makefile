@@ -9,6 +9,8 @@ export REPO ?= .
 PYTEST_ARGS ?=
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait for processes of their own
 KILLS ?= 10000
+ENGINE ?= local
+SPACE := $(subst ,, )
 SEEDS ?= 1000
 SEED ?= 1
 STORE ?= file
@@ -43,6 +45,10 @@ test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBE
 
 test-argo: .venv/dev.ready ## pass the tests that need Argo: its CRDs (ARGO_CRDS), its command (RIG_BIN), a cluster (KUBECONFIG)
 	@.venv/bin/pytest tests/argo $(PYTEST_ARGS)
+
+conformance: .venv/dev.ready ## pass the cases of conformance on ENGINE (argo: see tests/support/argo_site.py); CASES="single chain" are some graphs
+	@CONFORMANCE=$(ENGINE) .venv/bin/pytest -n 10 --dist worksteal --no-header tests/conformance \
+		-k "$(ENGINE) $(if $(CASES),and ($(subst $(SPACE), or ,$(strip $(CASES)))))" $(PYTEST_ARGS)
 
 test-containers: .venv/dev.ready ## pass the tests that need podman or docker
 	@.venv/bin/pytest tests/containers $(PYTEST_ARGS)

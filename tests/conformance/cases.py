@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ FEATURES = {
 }
 _NUMBER = re.compile(r'"<n(?P<alone>[+-]1|)>"(?!:)|<n(?P<more>[+-]1|)>')  # a number, where it stands alone
 DIFFERENCES: Mapping[str, Mapping[str, str]] = yaml.safe_load((HERE / "differences.yaml").read_text(encoding="utf-8"))
+SEEN: Mapping[str, Sequence[str]] = yaml.safe_load((HERE / "seen.yaml").read_text(encoding="utf-8"))
 NO_CASE: Mapping[str, Mapping[str, str]] = yaml.safe_load((HERE / "no_case.yaml").read_text(encoding="utf-8"))
 _HEAD = {"apiVersion": "somagent.io/v1alpha1"}
 
@@ -102,6 +103,13 @@ def all_cases() -> tuple[Case, ...]:
     graphs, features = list(GRAPHS), list(FEATURES)
     found = [read_case(path) for path in FOLDER.glob("*/*.yaml")]
     return tuple(sorted(found, key=lambda case: (graphs.index(case.graph), features.index(case.feature), case.name)))
+
+
+@cache
+def cases_for(engine: str) -> tuple[Case, ...]:
+    """Those that are run on an engine: all, or where it needs servers, those of which it is known how they come out."""
+    known = {*SEEN.get(engine, ()), *DIFFERENCES[engine]}
+    return tuple(case for case in all_cases() if engine not in SEEN or case.name in known)
 
 
 @cache

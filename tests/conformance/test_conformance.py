@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .adapter import Provider
-from .cases import DIFFERENCES, FEATURES, GRAPHS, NO_CASE, Case, all_cases
+from .cases import DIFFERENCES, FEATURES, GRAPHS, NO_CASE, SEEN, Case, all_cases, cases_for
 from .engines import COLUMNS, ENGINES
 from .page import page
 from .play import play
@@ -25,7 +25,7 @@ def _column(engine: str) -> list[object]:
             id=f"{case.name}-{engine}",
             marks=[pytest.mark.xfail(strict=True, reason=reasons[case.name])] if case.name in reasons else [],
         )
-        for case in all_cases()
+        for case in cases_for(engine)
     ]
 
 
@@ -48,7 +48,9 @@ def test_a_case_comes_out_as_the_contract_says(
 
 def test_every_difference_is_of_an_engine_and_a_case_that_there_are() -> None:
     assert DIFFERENCES.keys() == ENGINES.keys()
-    assert {name for reasons in DIFFERENCES.values() for name in reasons} <= {case.name for case in all_cases()}
+    named = [*DIFFERENCES.values(), *SEEN.values()]
+    assert {name for names in named for name in names} <= {case.name for case in all_cases()}
+    assert SEEN.keys() <= ENGINES.keys()
 
 
 def test_every_cell_of_the_grid_has_a_case_or_the_reason_why_it_has_none() -> None:

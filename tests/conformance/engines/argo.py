@@ -1,7 +1,6 @@
-"""The adapter of the engine on Argo: a real cluster and a real object store, found by the environment.
+"""The adapter of the engine on Argo: a real cluster and a real object store, found by the environment (`argo_site`).
 
-`KUBECONFIG`, `SOMAGENT_NAMESPACE` (prepared: see CONTRIBUTING), `SOMAGENT_IMAGE` with the operator `probe` in it,
-`SOMAGENT_RUNS` (an object store's address; each adapter has a prefix of its own) and `SOMAGENT_RUNS_SECRET`.
+`SOMAGENT_IMAGE` must be one with the operator `probe` in it (`tests/conformance/image`).
 """
 
 from __future__ import annotations
@@ -10,12 +9,14 @@ import asyncio
 import base64
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+from argo_site import SECRET, Site
 
 from somagent.workflows.engines.argo.cluster import Cluster
 from somagent.workflows.engines.argo.driver import ArgoDriver
@@ -61,7 +62,11 @@ class ArgoProvider:
     """Its adapters share a namespace; the workflows of each are deleted with it."""
 
     def __init__(self) -> None:
-        self._cluster = Cluster(os.environ["SOMAGENT_NAMESPACE"])
+        with tempfile.TemporaryDirectory() as folder:
+            site = Site(Path(folder))
+            site.prepare()
+        os.environ["AWS_ENDPOINT_URL"] = site.environment["AWS_ENDPOINT_URL"]
+        self._runs, self._cluster = site.runs, Cluster(site.namespace)
 
     @contextmanager
     def open(self, folder: Path, secrets: Mapping[str, str]) -> Iterator[ArgoAdapter]:
@@ -74,8 +79,8 @@ class ArgoProvider:
             kubectl(self._cluster.namespace, "apply", "--server-side", "--force-conflicts", "-f", "-", given=patch)
         place = Place(
             image=os.environ["SOMAGENT_IMAGE"],
-            runs=f"{os.environ['SOMAGENT_RUNS']}/{os.urandom(4).hex()}",
-            runs_secret=os.environ.get("SOMAGENT_RUNS_SECRET", ""),
+            runs=f"{self._runs}/{os.urandom(4).hex()}",
+            runs_secret=SECRET,
         )
         adapter = ArgoAdapter(self._cluster, place, folder / "data")
         try:

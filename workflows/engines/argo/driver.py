@@ -19,7 +19,7 @@ from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.driver import Address, Look
 from somagent.workflows.engines.protocol import EngineError
 
-_PATIENCE_S = 60  # until Argo has come to the step that was answered
+_PATIENCE_S = 180  # until Argo has come to the step that was answered
 
 
 def _named_for(template: Mapping[str, Any]) -> str:
@@ -28,6 +28,16 @@ def _named_for(template: Mapping[str, Any]) -> str:
 
     content = digest_of(canonical_json(template["spec"])).removeprefix("sha256:")[:12]
     return object_name(f"{template['metadata']['labels']['somagent.io/capsule']}-{content}")
+
+
+def _of_finally(spec: dict[str, Any]) -> dict[str, Any]:
+    """All steps but those of `finally` have ended: a DAG of nothing is refused, so what was to come at exit is all."""
+    entry, at_exit = spec["entrypoint"], spec["onExit"]
+    templates = [one for one in spec["templates"] if one["name"] != entry]
+    return {name: value for name, value in spec.items() if name != "onExit"} | {
+        "entrypoint": at_exit,
+        "templates": templates,
+    }
 
 
 class ArgoDriver:
@@ -49,7 +59,7 @@ class ArgoDriver:
         left = replace(plan, nodes=[node for node in plan.nodes if node.id not in kept]) if kept else plan
         template = workflow_template(left, self._place)
         name = _named_for(template)
-        spec = template["spec"]
+        spec = template["spec"] if left.nodes else _of_finally(template["spec"])
         if not kept:
             spec = {"workflowTemplateRef": {"name": name}}
             await self._make("workflowtemplates", template | {"metadata": template["metadata"] | {"name": name}})

@@ -235,3 +235,22 @@ def test_to_look_again_before_anybody_has_decided_is_no_other_attempt(place):
     assert place.do("step", "gate")[0] == Exit.DONE
     assert place.answer("phase") == "Succeeded"
     assert len(place.view().steps[0].history) == 2
+
+
+def test_a_run_whose_time_is_used_up_is_cut_off_but_for_its_finally(place):
+    place.submit(
+        """\
+    slow: { script: { run: sleep 30 } }
+    after: { needs: [slow], script: { run: echo after } }
+  finally:
+    tidy: { script: { run: sleep 1.2 } }
+  budget: { wallClock: 1s }
+"""
+    )
+    assert place.do("step", "slow")[0] == Exit.FAILED
+    assert place.do("step", "after")[0] == Exit.OMITTED
+    assert place.do("step", "tidy")[0] == Exit.DONE
+    place.do("end")
+    view = place.view()
+    assert [(step.phase, step.attempts) for step in view.steps] == [("Failed", 1), ("Omitted", 0), ("Succeeded", 1)]
+    assert view.failure.message == "step `slow`: the run's budget of wallClock 1s is used up"

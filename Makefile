@@ -44,7 +44,7 @@ test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBE
 	@.venv/bin/pytest tests/kubernetes $(PYTEST_ARGS)
 
 test-argo: .venv/dev.ready ## pass the tests that need Argo: its CRDs (ARGO_CRDS), its command (RIG_BIN), a cluster (KUBECONFIG)
-	@.venv/bin/pytest tests/argo $(PYTEST_ARGS)
+	@.venv/bin/pytest -n 4 --dist worksteal tests/argo $(PYTEST_ARGS)  # they wait for pods most of the time
 
 conformance: .venv/dev.ready ## pass the cases of conformance on ENGINE (argo: see tests/support/argo_site.py); CASES="single chain" are some graphs
 	@CONFORMANCE=$(ENGINE) .venv/bin/pytest -n 10 --dist worksteal --no-header tests/conformance \

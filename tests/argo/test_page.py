@@ -43,7 +43,7 @@ def test_the_sessions_print_what_is_shown(tmp_path: Path, somagent: Shell, reque
     for path in sorted(PAGE.examples.glob("*.kubectl")):
         recorded = path.read_text(encoding="utf-8")
         steps = [step._replace(command=found + step.command) for step in read_session(recorded)]
-        printed = replay(steps, somagent).replace(found, "")
+        printed = replay(steps, somagent, patience_s=400).replace(found, "")
         if request.config.getoption("--write-goldens") and told_apart(printed) != told_apart(recorded):
             path.write_text(printed, encoding="utf-8")
             PAGE.show(recorded, printed)

@@ -114,7 +114,7 @@ def read_session(text: str) -> list[Step]:
     return steps
 
 
-def replay(session: list[Step], shell: Shell) -> str:
+def replay(session: list[Step], shell: Shell, patience_s: float = 30) -> str:
     """The session's text as it comes out now, with HOME for the folder and without spaces at the ends of lines."""
     out = []
     for step in session:
@@ -125,7 +125,7 @@ def replay(session: list[Step], shell: Shell) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=30,
+            timeout=patience_s,
             env=environment(shell),
             check=False,
         )

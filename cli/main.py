@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -16,9 +17,14 @@ def main() -> None:
     gc.disable()  # a command is short, and most of what it makes it keeps; `run` turns it on again
     streams.prepare()
     try:
-        sys.exit(run_command(sys.argv[1:]))
+        exit_code = run_command(sys.argv[1:])
     finally:
         streams.endure()  # what is left to be written when Python ends
+    if "obstore" in sys.modules:  # a thread of that library which outlives the interpreter aborts the process
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
 
 
 def run_command(argv: list[str]) -> int:

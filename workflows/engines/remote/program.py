@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from somagent.operators.registry import load_operators
 from somagent.operators.runner.contents import Contents
@@ -187,5 +188,16 @@ def _say(text: str, exit_code: Exit) -> Exit:
     return exit_code
 
 
+def process() -> NoReturn:
+    """The whole process: it ends at once, because threads of the store's library may not outlive the interpreter.
+
+    One that asks for the interpreter's lock while Python takes itself down is aborted, and the process with it.
+    """
+    exit_code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

@@ -166,6 +166,20 @@ def test_items_of_a_cancelled_fan_out_end_each_by_itself(place):
     assert (whole.phase, [item.phase for item in whole.items]) == ("Cancelled", ["Succeeded", "Cancelled"])
 
 
+def test_a_cancelled_fan_out_that_no_engine_closes_shows_its_items_too(place):
+    place.submit(
+        """\
+    each: { forEach: "${{ [1, 2] }}", as: one, script: { run: "true" } }
+"""
+    )
+    assert place.do("open", "each")[0] == Exit.DONE
+    assert place.do("step", "each", 0)[0] == Exit.DONE
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    assert place.do("end")[0] == Exit.CANCELLED
+    (whole,) = place.view().steps
+    assert (whole.phase, [item.phase for item in whole.items]) == ("Cancelled", ["Succeeded", "Cancelled"])
+
+
 def test_what_is_wrong_with_a_start_is_said_in_a_line(place):
     place.submit("    a: { script: { run: echo } }\n")
     assert place.do("step", "b") == (Exit.REFUSED, "error: the plan has no step `b`\n")

@@ -19,6 +19,7 @@ from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, 
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.sub_capsules import nodes_below
 
+_MAY_BE_ASKED = frozenset({"require_review", "depends"})
 _WORDS: dict[Phase, str] = {"Failed": "failed", "Omitted": "was omitted", "Cancelled": "was cancelled"}
 
 
@@ -61,10 +62,24 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
 
 
 def may_ask(plan: Plan, node: Node) -> bool:
-    """Whether people may be asked before or in the step: by itself, by the constitution, or by a budget."""
+    """Whether people may be asked before or in the step: by itself, by its rules, by the constitution, or a budget."""
     budgets = (node.budget, node.total_budget, plan.budget)
     asks = any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
-    return node.operator == "review" or asks or node.verdict in {"require_review", "depends"}
+    return asks or node.operator == "review" or node.verdict in _MAY_BE_ASKED or _rules_ask(plan, node)
+
+
+def _rules_ask(plan: Plan, node: Node) -> bool:
+    if node.operator != "policy":
+        return False
+    arguments = node.arguments.value
+    named = arguments.get("set", "") if isinstance(arguments, dict) else ""
+    return _holds(plan.policies.get(named, plan.constitution).document, "require_review")
+
+
+def _holds(value: Any, word: str) -> bool:
+    if isinstance(value, dict | list):
+        return any(_holds(one, word) for one in (value.values() if isinstance(value, dict) else value))
+    return bool(value == word)
 
 
 def in_the_way(plan: Plan, node: Node, phases: Mapping[str, Phase]) -> str:

@@ -239,7 +239,7 @@ def _hang_up(response: Any) -> None:
 def _namespace_of(config: Any) -> str:
     try:
         _, active = config.list_kube_config_contexts()
-    except Exception:
+    except config.ConfigException:  # there is none in a pod
         return ""
     return str(active["context"].get("namespace", ""))
 

@@ -160,7 +160,10 @@ class Worker(Struct, frozen=True):
         barrier = rules.in_the_way(self.plan, node, phases)
         if barrier and key.item == NO_ITEM:
             return await self.ledger.record(None, rules.omitted(key, barrier, self.now()))
-        return await self.give_up(key) if await self._stopped_for() else None
+        if not await self._stopped_for():
+            return None
+        was_opened = node.fan_out is not None and key.item == NO_ITEM and await self.ledger.items(key) is not None
+        return await (self.close(key) if was_opened else self.give_up(key))
 
     async def _phase(self, node: Node) -> Phase:
         """Of a step that has ended: an engine starts nothing before, whatever people make of its nodes."""

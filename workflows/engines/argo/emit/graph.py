@@ -13,12 +13,12 @@ from somagent.workflows.engines.argo.emit.groups import Group, grouped
 from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
 from somagent.workflows.engines.argo.emit.pods import Shape, shape_of
 from somagent.workflows.engines.argo.emit.templates import Templates
+from somagent.workflows.engines.rules import may_ask
 
 MAIN = "main"  # the template that runs the steps of a run that is in the ledger already
 ENDED = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
 _LONGEST_NAME = 80  # of several steps; Argo takes 128
 _OWN = ("step", "item", "run", "at")
-_MAY_BE_ASKED = frozenset({"require_review", "depends"})
 _WHATEVER = m.ContinueOn(failed=True, error=True)
 
 
@@ -206,27 +206,6 @@ class Graph:
                 ),
             )
         )
-
-
-def may_ask(plan: Plan, node: Node) -> bool:
-    """Whether people may be asked before or in the step: by itself, by its rules, by the constitution, or a budget."""
-    budgets = (node.budget, node.total_budget, plan.budget)
-    asks = any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
-    return asks or node.operator == "review" or node.verdict in _MAY_BE_ASKED or _rules_ask(plan, node)
-
-
-def _rules_ask(plan: Plan, node: Node) -> bool:
-    if node.operator != "policy":
-        return False
-    arguments = node.arguments.value
-    named = arguments.get("set", "") if isinstance(arguments, dict) else ""
-    return _holds(plan.policies.get(named, plan.constitution).document, "require_review")
-
-
-def _holds(value: Any, word: str) -> bool:
-    if isinstance(value, dict | list):
-        return any(_holds(one, word) for one in (value.values() if isinstance(value, dict) else value))
-    return bool(value == word)
 
 
 def people() -> m.Template:

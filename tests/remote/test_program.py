@@ -151,7 +151,14 @@ def test_a_cancelled_run_begins_nothing_more(place):
     assert (view.phase, view.failure.message) == ("Cancelled", "step `a`: cancelled by bo")
 
 
-def test_items_of_a_cancelled_fan_out_end_each_by_itself(place):
+@pytest.mark.parametrize(
+    "commands",
+    [
+        pytest.param((("step", "each", 1), ("close", "each")), id="that is closed"),
+        pytest.param((("end",),), id="that no engine comes to any more"),
+    ],
+)
+def test_items_of_a_cancelled_fan_out_end_each_by_itself(place, commands):
     place.submit(
         """\
     each: { forEach: "${{ [1, 2] }}", as: one, script: { run: "true" } }
@@ -160,22 +167,7 @@ def test_items_of_a_cancelled_fan_out_end_each_by_itself(place):
     assert place.do("open", "each")[0] == Exit.DONE
     assert place.do("step", "each", 0)[0] == Exit.DONE
     asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
-    assert place.do("step", "each", 1)[0] == Exit.CANCELLED
-    assert place.do("close", "each")[0] == Exit.CANCELLED
-    (whole,) = place.view().steps
-    assert (whole.phase, [item.phase for item in whole.items]) == ("Cancelled", ["Succeeded", "Cancelled"])
-
-
-def test_a_cancelled_fan_out_that_no_engine_closes_shows_its_items_too(place):
-    place.submit(
-        """\
-    each: { forEach: "${{ [1, 2] }}", as: one, script: { run: "true" } }
-"""
-    )
-    assert place.do("open", "each")[0] == Exit.DONE
-    assert place.do("step", "each", 0)[0] == Exit.DONE
-    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
-    assert place.do("end")[0] == Exit.CANCELLED
+    assert [place.do(*command)[0] for command in commands] == [Exit.CANCELLED] * len(commands)
     (whole,) = place.view().steps
     assert (whole.phase, [item.phase for item in whole.items]) == ("Cancelled", ["Succeeded", "Cancelled"])
 

@@ -62,9 +62,9 @@ class Worker(Struct, frozen=True):
             if still is not None:
                 return still
             await self.until_due(key)
-            left = await self._time_left(key)
+            limit = asyncio.timeout(await self._time_left(key))
             try:
-                async with asyncio.timeout(left):
+                async with limit:
                     return await run_step(
                         key,
                         plan=self.plan,
@@ -76,7 +76,7 @@ class Worker(Struct, frozen=True):
                         now=self.now,
                     )
             except TimeoutError:
-                if left is None:
+                if not limit.expired():
                     raise
                 return await self._out_of_time(key)
             except AttemptHeld:  # somebody else was quicker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,9 @@ def test_a_gate_that_is_resumed_by_hand_opens_nothing_and_the_right_person_opens
     run = site.begin(GATE)
     assert site.followed(run)["phase"] == "Waiting"
     forged = {"phase": "Succeeded", "finishedAt": "2026-11-30T00:00:00Z", "message": "approved by mallory"}
+    end = time.monotonic() + 240
     while len(gates(site, run)) < 2 or gates(site, run)[-1]["phase"] != "Running":  # until it is asked again
+        assert time.monotonic() < end, site.workflow(run)
         unforged = [one["id"] for one in gates(site, run)[:1] if one["phase"] == "Running"]
         if unforged:  # Argo may write over what it has not seen yet
             patch = {"status": {"nodes": dict.fromkeys(unforged, forged)}}
@@ -187,7 +190,10 @@ def test_an_image_that_is_not_there_is_said_within_seconds(site):
     run = site.begin("  steps: { a: { script: { run: 'true' } } }\n", "--image", "rig.local/nowhere:1")
     following = site.start("show", run, "--watch")
     assert following.stdout is not None
+    limit = threading.Timer(240, following.terminate)
+    limit.start()
     assert any("Failed to pull image" in line for line in following.stdout)
+    limit.cancel()
     following.terminate()
     following.communicate()
     assert site.somagent("cancel", run, "--as", "ada").returncode == 0

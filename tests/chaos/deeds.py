@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from commands import Commands, Ended
-from graphs import HEAD, SCRIPT, Gate, Graph, Want
+from graphs import HEAD, SCRIPT, Gate, Graph, Want, marks_in
 
 PARALLEL = ("--parallel", "2")
 _TEXT = {"value": {"type": "string"}}
@@ -169,8 +169,7 @@ def _check_retry(commands: Commands, ended: Ended) -> list[tuple[str, str]]:
     """What the old run had is kept, and the rest was made once."""
     new, old = _runs(commands)
     final = json.loads(ended.out)
-    marks = [json.loads(line) for line in (commands.folder.parent / "marks").read_text().splitlines()]
-    begun = {line["key"] for line in marks if line["what"] == "begin"}
+    begun = {line["key"] for line in marks_in(commands.folder.parent) if line["what"] == "begin"}
     steps = final["steps"]
     kept = json.loads(_shown(commands, old))["steps"]["first"]["outputs"] == steps["first"]["outputs"]
     right = final["phase"] == "Succeeded" and final["retryOf"] == old and kept

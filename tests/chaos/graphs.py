@@ -5,6 +5,7 @@ A place is a step, or an item of a fan-out, without the run: `/s1`, `/s2/0`, and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from dataclasses import asdict, dataclass, field
@@ -18,7 +19,7 @@ PEOPLE = ["ana", "bo", "cy"]
 SCRIPT = r"""
 key=$SOMAGENT_IDEMPOTENCY_KEY
 place=${key#"${key%%[./]*}"}
-line() { printf '{"what": "%s", "key": "%s", "attempt": %s, "owner": %s, "at": %s%s}\n' \
+line() { printf '\n{"what": "%s", "key": "%s", "attempt": %s, "owner": %s, "at": %s%s}\n' \
     "$1" "$key" "$SOMAGENT_ATTEMPT" "$PPID" "$EPOCHREALTIME" "$2" >> "$MARKS"; sync "$MARKS"; }
 exec 9> "$MARKS.${key//\//_}.lock"
 flock --nonblock 9 || line clash ""
@@ -76,6 +77,15 @@ def read(folder: Path) -> Graph:
     whole["places"] = {place: Want(**want) for place, want in whole["places"].items()}
     whole["gates"] = {name: Gate(**gate) for name, gate in whole["gates"].items()}
     return Graph(**whole)
+
+
+def marks_in(folder: Path) -> list[dict[str, Any]]:
+    """The lines that the steps wrote, in their order, without those whose writer was killed in the middle."""
+    marks, lines = folder / "marks", []
+    for line in marks.read_text(encoding="utf-8").splitlines() if marks.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
 
 
 def draw_graph(draw: random.Random, marks: str, name: str = "graph") -> Graph:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from graphs import Want, read
+from graphs import Want, marks_in, read
 
 _EARLY_S = 0.002  # the wall clock of a step and that of the engine are read one after the other
 _TOLD = re.compile(r"^ *[\d.hms ]+s +\S+ (\S+) +(Succeeded|Failed|Pending|Omitted|Skipped|Cancelled)\b(?:  (.*))?$")
@@ -94,10 +94,8 @@ def judge(folder: Path) -> Judgement:
 
 def _lines(folder: Path, processes: list[Process]) -> list[Line]:
     by_pid = {process.pid: number for number, process in enumerate(processes)}
-    marks = folder / "marks"
-    texts = marks.read_text(encoding="utf-8").splitlines() if marks.exists() else []
     lines = []
-    for number, line in enumerate(map(json.loads, texts)):
+    for number, line in enumerate(marks_in(folder)):
         place = re.sub(r"^[^./]+", "", line["key"])
         last = max((index for index, one in enumerate(processes) if one.started <= line["at"]), default=0)
         process = by_pid.get(line["owner"], last)

@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +59,22 @@ async def _mark(arguments: Mark, step: Step) -> Answer:
 
 
 def append(path: str, line: dict[str, Any]) -> None:
-    """One line, whole, on the disk before anything else happens."""
+    """One line on the disk before anything else happens; it ends what is there of one whose writer was killed."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(file, (json.dumps({**line, "at": time.time()}) + "\n").encode())
+    os.write(file, ("\n" + json.dumps({**line, "at": time.time()}) + "\n").encode())
     os.fsync(file)
     os.close(file)
 
 
 def _ended(path: str, key: str) -> list[str]:
-    lines = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    return [line["what"] for line in lines if line["key"] == key]
+    return [line["what"] for line in whole_lines(Path(path)) if line["key"] == key]
+
+
+def whole_lines(marks: Path) -> Iterator[dict[str, Any]]:
+    """What was written, without the lines whose writer was killed in the middle."""
+    for line in marks.read_text(encoding="utf-8").splitlines():
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from somagent.cli.working import work
 from somagent.operators.deciding import outcome, question_of
 from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.opened import OpenEngine
-from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, RunView
+from somagent.workflows.engines.protocol import DataDirectoryHeld, DecisionRefused, NotTakenUp, RunView
 from somagent.workflows.engines.run_names import find_run, top_of
 from somagent.workflows.identity import FOLDER, Person, on_whose_word
 from somagent.workflows.named_steps import Named, asked_step
@@ -58,6 +58,7 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
         comment=arguments.comment,
         at=datetime.now(UTC),
     )
+    not_yet = ""
     try:
         asyncio.run(engine.signal(asked.view.run.id, decision, token=proof(arguments)))
     except DecisionRefused as refused:
@@ -67,10 +68,16 @@ def decide(arguments: Namespace, *, approve: bool) -> int:
             said += "; yours is not needed, and is not written down"
             return written_down(engine, engine.view(top_of(run_id)), said, arguments)
         raise UserError(f"{refused}{_way_out(arguments, asked, who)}") from None
+    except NotTakenUp as late:
+        not_yet = str(late)
     endure()
     run_id = top_of(run_id)
     said = f"{'approved' if approve else 'rejected'} {arguments.step} as {who.name}"
     view = engine.view(run_id)
+    if not_yet:
+        sys.stderr.write(f"warning: {visible(not_yet)}\n")
+        print_json(run_object(view)) if arguments.output == "json" else print(visible(said))
+        return Exit.OK
     if arguments.no_resume or view.held_by is not None:
         return written_down(engine, view, said, arguments)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from somagent.cli.exits import UserError
 from somagent.cli.way_on import way_on
@@ -33,9 +35,9 @@ def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> O
     from somagent.workflows.engines.objects.engine import ObjectEngine  # noqa: PLC0415
 
     name = engine_named(arguments)
-    runs = arguments.runs or os.environ.get("SOMAGENT_RUNS")
-    if not runs:
-        raise UserError(f"--runs URL, or $SOMAGENT_RUNS, says where runs of the engine `{name}` are kept")
+    runs = runs_address(arguments, f"where runs of the engine `{name}` are kept")
+    if name == "argo" and operators:
+        check_pods_reach(runs, arguments)
 
     def driver(address: Address) -> Driver:
         if address.engine == "airflow":
@@ -50,6 +52,41 @@ def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> O
         driver=_driver(arguments, name, namespace, runs) if operators else None,
         drivers=driver,
         way_on=lambda *words: way_on(arguments, *words),
+    )
+
+
+def runs_address(arguments: Namespace, what: str) -> str:
+    """The address that `--runs` or the environment gives; of a folder, one that means the same in other processes.
+
+    Raises `UserError`; `what` is what the address says.
+    """
+    runs: str = arguments.runs or os.environ.get("SOMAGENT_RUNS", "")
+    if not runs:
+        raise UserError(f"--runs URL, or $SOMAGENT_RUNS, says {what}")
+    parts = urlsplit(runs)
+    if parts.scheme == "":
+        return f"file://{quote(str(Path(runs).absolute()))}"
+    if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
+        raise UserError(f"{_said(runs, arguments)} names no folder; write it from the root on: file:///srv/runs")
+    return runs
+
+
+def check_pods_reach(runs: str, arguments: Namespace) -> None:
+    """Raises `UserError` for a folder: the pods of a cluster see none of this machine."""
+    if urlsplit(runs).scheme == "file":
+        raise UserError(
+            f"{_said(runs, arguments)} is a folder of this machine, and pods reach none; name a bucket that pods and"
+            " this command reach: s3://BUCKET/PREFIX, gs:// or az://; runs on Airflow may be in a folder, if its"
+            " workers see the same one"
+        )
+
+
+def _said(runs: str, arguments: Namespace) -> str:
+    """The address where people wrote it."""
+    return (
+        f"`--runs {arguments.runs}`"
+        if arguments.runs
+        else f"$SOMAGENT_RUNS, `{os.environ.get('SOMAGENT_RUNS', runs)}`,"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from somagent.capsule_compiler.compile import Compilation
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed, planned
+from somagent.cli.engines import check_pods_reach, runs_address
 from somagent.cli.exits import UserError
 
 _NEAR = 0.8  # of a limit
@@ -28,7 +29,8 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
     image = arguments.image or os.environ.get("SOMAGENT_IMAGE")
     if not image:
         raise UserError("--image IMAGE, or $SOMAGENT_IMAGE, says the image of the step runner")
-    runs = _runs(arguments, "pods")
+    runs = runs_address(arguments, "the object store of runs, as pods reach it")
+    check_pods_reach(runs, arguments)
     from somagent.workflows.engines.argo.compiled import compiled  # noqa: PLC0415  only this target needs them
     from somagent.workflows.engines.argo.emit.place import Place  # noqa: PLC0415
 
@@ -63,7 +65,8 @@ def _airflow(plan: Plan, arguments: Namespace) -> int:
 
     named = {STEP_RUNNER: arguments.step_runner, POOL: arguments.pool}
     environment = {**os.environ, **{name: text for name, text in named.items() if text}}
-    emitted = dag_file(plan, place_of(_runs(arguments, "workers"), environment))
+    runs = runs_address(arguments, "the object store of runs, as workers reach it")
+    emitted = dag_file(plan, place_of(runs, environment))
     if arguments.to is None:
         sys.stdout.write(emitted.dag)
         return 0
@@ -71,10 +74,3 @@ def _airflow(plan: Plan, arguments: Namespace) -> int:
     write(emitted, folder)
     print(folder / f"{emitted.dag_id}.py")
     return 0
-
-
-def _runs(arguments: Namespace, who: str) -> str:
-    runs = arguments.runs or os.environ.get("SOMAGENT_RUNS")
-    if not runs:
-        raise UserError(f"--runs URL, or $SOMAGENT_RUNS, says the object store of runs, as {who} reach it")
-    return runs

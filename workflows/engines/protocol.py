@@ -253,6 +253,10 @@ class DecisionRefused(EngineError):
     """The decision was not written down."""
 
 
+class NotTakenUp(EngineError):
+    """It is written down and counts; whoever works on the run elsewhere has not been seen to go on with it."""
+
+
 class DataDirectoryHeld(EngineError):
     """Another process runs capsules in this data directory."""
 

@@ -11,15 +11,16 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.plan import Plan, digest_of
 from somagent.governance.canonical import canonical_json
 from somagent.operators.runner.records import RunRecord, StepKey
-from somagent.workflows.engines.argo.cluster import Cluster, Conflict, NotThere
+from somagent.workflows.engines.argo.cluster import Cluster, ClusterUnreachable, Conflict, NotThere
 from somagent.workflows.engines.argo.emit.place import Place
-from somagent.workflows.engines.argo.nodes import Offloaded, asking, look_at, nodes_of, opened, waiting
+from somagent.workflows.engines.argo.nodes import Offloaded, asking, has_gone_on, look_at, nodes_of, opened, waiting
 from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.driver import Address, Look
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
 _PATIENCE_S = 180  # until Argo has come to the step that was answered
+_GOES_ON_S = 30.0  # until it has gone on behind a node that was completed here
 
 
 def _named_for(template: Mapping[str, Any]) -> str:
@@ -38,6 +39,11 @@ def _of_finally(spec: dict[str, Any]) -> dict[str, Any]:
         "entrypoint": at_exit,
         "templates": templates,
     }
+
+
+def _gone_on(nodes: Mapping[str, Any], done: Mapping[str, StepKey]) -> set[StepKey]:
+    """Steps whose node was completed here, and behind which Argo has gone on."""
+    return {key for name, key in done.items() if has_gone_on(nodes, name)}
 
 
 class ArgoDriver:
@@ -78,34 +84,52 @@ class ArgoDriver:
             await self._make("workflows", workflow)
 
     async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
-        """Completes the nodes that wait for what was answered, also those that Argo is about to make."""
-        try:
-            async with asyncio.timeout(_PATIENCE_S if answered else None):
-                async for found in self._cluster.workflow(run_id):
-                    if run_id not in found or await self._opened(found[run_id], run_id, answered):
-                        return
-        except TimeoutError:
-            raise EngineError(f"the answer is written down, but Argo does not come to {run_id}") from None
+        """Completes the nodes that wait for what was answered, also those that Argo is about to make.
 
-    async def _opened(self, workflow: Mapping[str, Any], run_id: str, answered: Mapping[StepKey, str]) -> bool:
-        """Whether nothing is left to be completed for these answers."""
+        Argo may write over what it has not seen yet, so this looks on until Argo has gone on behind them, and
+        completes them again if need be; raises `NotTakenUp` when that takes too long.
+        """
+        done = dict[str, StepKey]()  # nodes that were completed here
         try:
-            nodes = nodes_of(workflow)
+            async with asyncio.timeout(_PATIENCE_S if answered else None) as limit:
+                async for found in self._cluster.workflow(run_id):
+                    if run_id not in found:
+                        return
+                    nodes = self._nodes(found[run_id], run_id)
+                    left = {key: answered[key] for key in answered.keys() - _gone_on(nodes, done)}
+                    if left.keys().isdisjoint({*done.values(), *asking(nodes, run_id)}):
+                        return
+                    done |= await self._completed(found[run_id], nodes, left)
+                    if left.keys() <= {*done.values()}:
+                        soon = asyncio.get_running_loop().time() + _GOES_ON_S
+                        limit.reschedule(min(limit.when() or soon, soon))
+        except ClusterUnreachable as error:
+            raise NotTakenUp(str(error)) from error
+        except TimeoutError:
+            raise NotTakenUp(f"Argo has not gone on with {run_id}; its controller is busy, or does not run") from None
+
+    def _nodes(self, workflow: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+        try:
+            return nodes_of(workflow)
         except Offloaded as error:
-            raise EngineError(
-                f"{error}; the answer is written down, and `argo resume {run_id}` lets the run look at it"
-            ) from error
-        answers = {name: answered[key] for name, key in waiting(nodes, run_id).items() if key in answered}
-        if not answers:
-            return asking(nodes, run_id).isdisjoint(answered)
+            raise NotTakenUp(f"{error}; `argo resume {run_id}` lets the run look at what was decided") from error
+
+    async def _completed(
+        self, workflow: Mapping[str, Any], nodes: Mapping[str, Any], answered: Mapping[StepKey, str]
+    ) -> dict[str, StepKey]:
+        """Completes what waits for these answers; the nodes, none when the Workflow has changed meanwhile."""
+        run_id = workflow["metadata"]["name"]
+        wait = {name: key for name, key in waiting(nodes, run_id).items() if key in answered}
+        if not wait:
+            return {}
+        answers = {name: answered[key] for name, key in wait.items()}
         patch = opened(nodes, answers, utc_now(), packed="compressedNodes" in workflow["status"])
         patch["metadata"] = {"resourceVersion": workflow["metadata"]["resourceVersion"]}
         try:
             await self._cluster.patch("workflows", run_id, patch)
-        except Conflict:  # it has changed meanwhile, and is looked at again
-            return False
-        left = set(answered) - {key for name, key in waiting(nodes, run_id).items() if name in answers}
-        return asking(nodes, run_id).isdisjoint(left)
+        except Conflict:
+            return {}
+        return wait
 
     async def stop(self, run_id: str) -> None:
         """Argo's `Stop`: what is at work ends, and the exit handler runs."""

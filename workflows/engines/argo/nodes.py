@@ -62,6 +62,12 @@ def asking(nodes: Mapping[str, Any], run_id: str) -> set[StepKey]:
     return {key for key in keys if key is not None}
 
 
+def has_gone_on(nodes: Mapping[str, Any], name: str) -> bool:
+    """Whether Argo went on behind a node that waited: until then it may write over what others wrote there."""
+    node = nodes.get(name, {})
+    return bool(node.get("children")) or not _is_at_work(nodes.get(node.get("boundaryID", ""), {}))
+
+
 def opened(nodes: Mapping[str, Any], answers: Mapping[str, str], at: datetime, *, packed: bool) -> dict[str, Any]:
     """A merge patch that lets these nodes go on, each with what is said beside it."""
     done = {

@@ -204,6 +204,8 @@ def _open(address: str, folder: Path | None) -> Any:
         ) from error
     if folder is not None:
         return LocalStore(folder, mkdir=True)
+    if urlsplit(address).scheme == "memory":
+        raise EngineError(f"`{address}` is gone with this process: no object store is there for runs")
     insecure = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
     try:
         return from_url(

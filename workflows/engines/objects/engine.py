@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,15 @@ from somagent.workflows.engines.objects.following import Following
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.objects.reading import run_view
-from somagent.workflows.engines.protocol import DataDirectoryHeld, EngineError, Event, LogChunk, RunSummary, RunView
+from somagent.workflows.engines.protocol import (
+    DataDirectoryHeld,
+    EngineError,
+    Event,
+    LogChunk,
+    NotTakenUp,
+    RunSummary,
+    RunView,
+)
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.slots import NO_LIMITS, Limits
 from somagent.workflows.engines.taking_over import OldRun, TakenOver, take_over
@@ -136,13 +144,17 @@ class ObjectEngine:
         yield following
 
     async def signal(self, run_id: str, decision: Decision, *, token: str | None = None) -> None:
-        """Writes a person's decision down; when the question is answered with it, the step goes on."""
+        """Writes a person's decision down; when the question is answered with it, the step goes on.
+
+        Raises `NotTakenUp` when the decision is written down, and the step was not seen to go on.
+        """
         decision = vouched(self._directory, decision, token)
         await people.decide(self._ledger, run_id, decision, self._way_on("show", run_id))
         key = StepKey(run_id, decision.step, decision.item)
         if answer := await self._answer(key):
-            driver = await self._driver_of(run_id)
-            await driver.go_on(top_of(run_id), {key: answer})
+            with self._written_down(run_id):
+                driver = await self._driver_of(run_id)
+                await driver.go_on(top_of(run_id), {key: answer})
 
     async def cancel(self, run_id: str, *, by: str, token: str | None = None) -> None:
         """Writes down that the run is to stop, which every step that begins looks at; then stops what is at work."""
@@ -152,8 +164,9 @@ class ObjectEngine:
         if closed is not None:
             raise EngineError(f"{run_id} cannot be cancelled, it has ended: {closed.phase}")
         await people.cancel(self._ledger, run_id, by, self._now().isoformat())
-        driver = await self._driver_of(run_id)
-        await driver.stop(run_id)
+        with self._written_down(run_id):
+            driver = await self._driver_of(run_id)
+            await driver.stop(run_id)
 
     async def run(self, run_id: str) -> RunView:
         """Returns when the run has ended or only waits for people; one that was never begun is begun."""
@@ -169,7 +182,8 @@ class ObjectEngine:
             driver, plan = await self._driver_of(run_id), await self._ledger.plan(run_id)
             results = await self._results(self._ledger, run_id)
             await driver.start(run, plan, _kept(plan, results))
-            await driver.go_on(run_id, await self._answers(run_id))
+            with suppress(NotTakenUp):  # whoever follows the run does it again
+                await driver.go_on(run_id, await self._answers(run_id))
 
     @property
     def contents(self) -> Contents:
@@ -285,6 +299,15 @@ class ObjectEngine:
             return ""
         who = ", ".join(one.by for one in end.deciding)
         return f"{end.kind} by {who}" if who else "nobody decided in time"
+
+    @contextmanager
+    def _written_down(self, run_id: str) -> Iterator[None]:
+        """What fails from here on takes nothing back."""
+        try:
+            yield
+        except EngineError as error:
+            resume = self._way_on("resume", top_of(run_id))
+            raise NotTakenUp(f"{error}; it is written down and counts, and the run goes on with: {resume}") from error
 
     async def _driver_of(self, run_id: str, ledger: ObjectLedger | None = None) -> Driver:
         """What starts the steps of this run."""

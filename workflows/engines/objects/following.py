@@ -14,7 +14,7 @@ from somagent.workflows.engines.objects.deeds import cancelled_by, decisions_in
 from somagent.workflows.engines.objects.driver import Driver, Look
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import phase_now
-from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, RunView
+from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
 
 _REST_S = 0.3  # between two looks at the bucket, however much happens
 
@@ -71,7 +71,10 @@ class Following:
                     f" `somagent resume {self._run}` goes on with it, and what is recorded does not run again"
                 )
             if look.parked and (answered := await self._answers(self._run)):
-                await self._driver.go_on(self._run, answered)  # whoever decided did not come to it
+                try:
+                    await self._driver.go_on(self._run, answered)  # whoever decided did not come to it
+                except NotTakenUp as late:
+                    yield self._trouble("", str(late))
             elif look.parked and await self._waits_only():
                 self.phase = "Waiting"
                 yield Event(at=utc_now(), key=StepKey(self._run, ""), kind="run", phase="Waiting")
@@ -140,8 +143,11 @@ class Following:
     def _in_trouble(self, look: Look) -> Iterator[Event]:
         for step, why in look.troubles.items():
             if self._troubles.get(step) != why:
-                yield Event(at=utc_now(), key=StepKey(self._run, step), kind="trouble", phase="Pending", message=why)
+                yield self._trouble(step, why)
         self._troubles = dict(look.troubles)
+
+    def _trouble(self, step: str, why: str) -> Event:
+        return Event(at=utc_now(), key=StepKey(self._run, step), kind="trouble", phase="Pending", message=why)
 
     def _is_new(self, *what: object) -> bool:
         is_new = what not in self._seen

@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres airflow test-airflow chaos failpoints power-loss simulate mutants check bench lock clean
+.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres airflow test-airflow chaos failpoints faults power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,6 +9,7 @@ export REPO ?= .
 PYTEST_ARGS ?=
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)  # many tests wait for processes of their own
 KILLS ?= 10000
+FAULTS ?= 200
 ENGINE ?= local
 SPACE := $(subst ,, )
 SEEDS ?= 1000
@@ -26,10 +27,10 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,airflow argo chaos collector containers docs fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,airflow argo chaos collector containers docs faults fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-campaigns: .venv/dev.ready ## pass short runs of the campaigns: damaged inputs, deaths, power cuts, simulated worlds
-	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/chaos tests/fuzz tests/simulation $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/chaos tests/faults tests/fuzz tests/simulation $(PYTEST_ARGS)
 
 test-docs: .venv/dev.ready ## replay every session of the pages, and hold the pages against the program
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/docs $(PYTEST_ARGS)
@@ -75,6 +76,9 @@ chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and jud
 
 failpoints: .venv/dev.ready ## kill, fill and break the disk at every place where something is written
 	@.venv/bin/python tests/chaos/failpoints.py $(CHAOS_ARGS)
+
+faults: .venv/dev.ready ## harm a cluster FAULTS times (200) while capsules run on its Argo, and judge them (SEED; see tests/faults/harm.py)
+	@.venv/bin/python tests/faults/campaign.py --faults $(FAULTS) --seed $(SEED) $(CHAOS_ARGS)
 
 power-loss: .venv/dev.ready ## cut the power at every sync of a run, and look for all that was told before
 	@.venv/bin/python tests/chaos/power_loss.py --seed $(SEED) $(CHAOS_ARGS)

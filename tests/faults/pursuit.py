@@ -63,7 +63,7 @@ class Pursuit:
                 shown: dict[str, Any] = json.loads(out)
                 if shown["endedAt"]:
                     return shown
-            elif code not in {5, -9}:
+            elif code not in {5, -9} and "goes on with it" not in self.said[-1]:  # its Workflow was deleted
                 raise Stuck(self.said[-1])
             else:
                 time.sleep(1)

@@ -5,7 +5,7 @@
 2    the command line, an input or a file that it names is wrong
 3    the run is parked: it waits for people
 4    the run was cancelled
-5    the data directory or store cannot be used: held, damaged, full, not permitted, or not reached
+5    the data directory, store, cluster or server cannot be used: held, damaged, full, not permitted, or not reached
 130  stopped with Ctrl-C (143: by SIGTERM or a closed terminal); the run can be gone on with
 70   a fault of SomaGent itself
 """

@@ -12,6 +12,7 @@ from somagent.workflows.capsules import NotReadable
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
+    EngineUnreachable,
     JournalDamaged,
     StorageFull,
     StorageRefused,
@@ -20,7 +21,7 @@ from somagent.workflows.engines.protocol import (
 from somagent.workflows.identity import IdentityRefused
 from somagent.workflows.inputs import InputsRefused
 
-_STORAGE = (DataDirectoryHeld, JournalDamaged, StorageFull, StoreUnreachable)
+_STORAGE = (DataDirectoryHeld, EngineUnreachable, JournalDamaged, StorageFull, StoreUnreachable)
 _USER = (NotReadable, InputsRefused, ConstitutionRefused, EngineError, ContentError, ArtifactRefused, IdentityRefused)
 _ELSEWHERE = "`--data-dir DIR` names another data directory"
 

@@ -237,5 +237,5 @@ def test_a_cluster_that_does_not_answer_is_named(site):
     (site.folder / "kubeconfig").write_text(json.dumps(config))
     capsule = site.write("  steps: { a: { script: { run: 'true' } } }\n")
     done = site.somagent("run", str(capsule), env={"KUBECONFIG": str(site.folder / "kubeconfig")})
-    assert done.returncode == 2
+    assert done.returncode == 5
     assert "the cluster at http://127.0.0.1:9 does not answer" in done.stderr

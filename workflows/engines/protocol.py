@@ -265,6 +265,10 @@ class RunHeld(DataDirectoryHeld):
     """Another process works on this run."""
 
 
+class EngineUnreachable(EngineError):
+    """What works on runs elsewhere does not answer; it may be back soon."""
+
+
 class StoreUnreachable(EngineError):
     """The database cannot be reached; nothing recorded is lost."""
 

@@ -14,14 +14,14 @@ from urllib.parse import quote, urlencode
 
 from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines.airflow.settings import PASSWORD, TOKEN, URL, USER, Settings
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, EngineUnreachable
 
 _ANSWER_S = 30.0  # one request
 _PATIENCE_S = 90.0  # an API server is started anew in less
 _REST_S = 0.5
 
 
-class NoServer(EngineError):
+class NoServer(EngineUnreachable):
     """Nothing answers there."""
 
 

@@ -9,16 +9,17 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, EngineUnreachable
 
 GROUP, VERSION = "argoproj.io", "v1alpha1"
 _ANSWER_S = 15  # one request
 _GONE_S = 0.5  # until it is asked again whether something is gone
 _WATCH_S = 300  # then the watch is asked for again
+_BEGINNING = "before all known HTTP paths have been installed"  # said, as a refusal, by a server that has just begun
 
 
-class ClusterUnreachable(EngineError):
-    """The API server does not answer; it may be back soon."""
+class ClusterUnreachable(EngineUnreachable):
+    """The API server does not answer."""
 
 
 class NotThere(EngineError):
@@ -211,7 +212,7 @@ class Cluster:
         if status == 401:
             said = "it does not know you; log in again, or look at the user that your kubeconfig names"
         kinds: dict[int, type[EngineError]] = {404: NotThere, 409: Conflict, 410: Gone, 429: ClusterUnreachable}
-        kind = kinds.get(status, ClusterUnreachable if status >= 500 else EngineError)
+        kind = kinds.get(status, ClusterUnreachable if status >= 500 or _BEGINNING in said else EngineError)
         return kind(f"the cluster at {self.host} refused: {said}")
 
 

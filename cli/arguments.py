@@ -359,15 +359,15 @@ def _keep(add: _Adder) -> None:
     )
     prune.add_argument("--keep", type=_number, default=0, metavar="N", help="but never the newest N (default: 0)")
     prune.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
-    _store(prune)
+    _kept(prune)
     _output(prune)
     backup = add("backup", help="copy the data directory to a new folder, also while runs are at work")
     backup.add_argument("folder", metavar="FOLDER", help="where to; it must not be there yet")
-    _store(backup)
+    _kept(backup)
     _output(backup)
     doctor = add("doctor", help="look through runs and their files for what is broken, and say what to do")
     doctor.add_argument("--quick", action="store_true", help="do not read the stored content")
-    _store(doctor)
+    _kept(doctor)
     _output(doctor)
 
 

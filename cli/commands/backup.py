@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from somagent.cli.engines import LOCAL, engine_named, runs_address
+from somagent.cli.exits import UserError
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import store_of
 from somagent.workflows.engines.local.upkeep import DUMP_NAME, back_up
@@ -12,6 +14,13 @@ from somagent.workflows.engines.local.upkeep import DUMP_NAME, back_up
 
 def run(arguments: Namespace) -> int:
     """Exit 0 when all of it is on the disk under the folder's name."""
+    if engine_named(arguments) != LOCAL:
+        runs = runs_address(arguments, "where the runs are")
+        raise UserError(
+            f"runs at {runs} are not copied by this program: turn on the store's own versioning or replication, or copy"
+            " `runs/`, then `contents/` and `aside/`, with the store's own tools; the copy is read with"
+            f" `--engine {engine_named(arguments)} --runs COPY`, a folder or another bucket"
+        )
     folder = Path(arguments.folder)
     made = back_up(store_of(arguments), folder)
     if arguments.output == "json":

@@ -10,6 +10,7 @@ from somagent.cli.engines import LOCAL, engine_named
 from somagent.cli.exits import Exit
 from somagent.cli.printing import MARKS, between, print_json, printable, visible
 from somagent.cli.runs import open_engine, store_of
+from somagent.workflows.asked import waiting_for_people as asked_elsewhere
 from somagent.workflows.engines.local.reading import damaged, waiting_for_people
 
 
@@ -56,7 +57,8 @@ def _listed(arguments: Namespace) -> int:
 
 def _waiting(arguments: Namespace) -> int:
     """Prints the questions that people have not answered, the oldest first."""
-    asked = waiting_for_people(store_of(arguments))
+    elsewhere = engine_named(arguments) != LOCAL
+    asked = asked_elsewhere(open_engine(arguments)) if elsewhere else waiting_for_people(store_of(arguments))
     if arguments.limit > 0:
         asked = asked[: arguments.limit]
     if arguments.output == "json":

@@ -148,9 +148,14 @@ class Arrivals:
         return digest, size
 
     def _is_here(self, digest: str, size: int) -> bool:
-        """Content that is used anew is as young as new content, which nobody clears away."""
+        """Content that is used anew is as young as new content, which nobody clears away.
+
+        What is here may be a copy from another origin, or have been cleared away there.
+        """
         if not self._store.has(digest, size):
             return False
+        if self._store.origin is not None:
+            self._store.origin.store(digest, self._store.path(digest))
         try:
             os.utime(self._store.path(digest))
         except OSError:  # it went at this moment, or belongs to somebody else, who clears nothing away for us

@@ -7,10 +7,11 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from somagent.operators.runner.folders import sync
@@ -24,6 +25,14 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
 _KEEPER = "169.254.169.254"  # asked for credentials when the environment has none
 _NO_KEY = "; no credentials are set (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), and this machine is given none"
+
+
+class Found(NamedTuple):
+    """An object as a listing tells of it."""
+
+    name: str
+    size: int  # bytes
+    modified: datetime  # when it was stored; by the store's clock
 
 
 class Bucket:
@@ -79,12 +88,37 @@ class Bucket:
 
     async def names(self, folder: str) -> list[str]:
         """All names below `folder/`, sorted."""
+        return [one.name for one in await self.listing(folder)]
+
+    async def listing(self, folder: str) -> list[Found]:
+        """All objects below `folder/`, by name."""
         import obstore  # noqa: PLC0415
 
-        async def listed() -> list[str]:
-            return [meta["path"] for meta in await obstore.list(self._store, folder).collect_async()]
+        async def listed() -> list[Found]:
+            found = await obstore.list(self._store, folder).collect_async()
+            return [Found(meta["path"], meta["size"], meta["last_modified"]) for meta in found]
 
         return sorted(await self._patiently(folder, listed))
+
+    async def begins_with(self, one: Found, start: bytes) -> bool:
+        """Whether the object begins so; only that much is read."""
+        import obstore  # noqa: PLC0415
+
+        if one.size < len(start):
+            return False
+        ask = partial(obstore.get_range_async, self._store, one.name, start=0, length=len(start))
+        try:
+            return bytes(await self._patiently(one.name, ask)) == start
+        except FileNotFoundError:
+            return False
+
+    async def move(self, name: str, to: str) -> None:
+        """Moves an object that nobody changes; one that is gone already was moved by others."""
+        import obstore  # noqa: PLC0415
+
+        with suppress(FileNotFoundError):
+            await self._patiently(name, lambda: obstore.copy_async(self._store, name, to))
+            await self._patiently(name, lambda: obstore.delete_async(self._store, name))
 
     async def delete(self, names: list[str]) -> None:
         """Deletes the objects, those that are gone already too."""
@@ -92,7 +126,12 @@ class Bucket:
 
         for start in range(0, len(names), 1000):
             some = names[start : start + 1000]
-            await self._patiently(some[0], partial(obstore.delete_async, self._store, some))
+            try:
+                await self._patiently(some[0], partial(obstore.delete_async, self._store, some))
+            except FileNotFoundError:  # of a folder, which ends at the first that is gone
+                for one in some:
+                    with suppress(FileNotFoundError):
+                        await self._patiently(one, partial(obstore.delete_async, self._store, one))
 
     def fetch_to(self, name: str, path: Path) -> bool:
         """Writes an object of any size into a new file; False when there is none."""

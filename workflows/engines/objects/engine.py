@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import MsgspecError
+
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.deciding import outcome
 from somagent.operators.operator import Operator
@@ -19,8 +21,9 @@ from somagent.operators.runner.records import Artifact, Decision, RunRecord, Ste
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.artifacts import artifacts_of, own_copy
 from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.findings import Finding, identity
 from somagent.workflows.engines.local.crowding import Crowded
-from somagent.workflows.engines.objects import listing, names, people
+from somagent.workflows.engines.objects import listing, names, people, upkeep
 from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.deeds import decisions_in, decisions_on
@@ -29,6 +32,7 @@ from somagent.workflows.engines.objects.following import Following
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.objects.upkeep import Pruned
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
@@ -222,6 +226,15 @@ class ObjectEngine:
         """All runs, newest first; with `children` also those that are part of another one."""
         return self._read(listing.summaries(self._reader, children=children))
 
+    def prune(self, before: datetime, keep: int = 0, *, dry_run: bool = False) -> Pruned:
+        """Removes runs that ended before that time, but for the newest `keep` ones (see `upkeep.prune`)."""
+        return self._read(upkeep.prune(self._opened(), before, keep, dry_run=dry_run))
+
+    def examine(self, *, whole: bool = True) -> Iterator[Finding]:
+        """What is broken, and what is not; with `whole`, every stored byte is read."""
+        yield identity(self._directory)
+        yield from self._read(upkeep.examine(self._opened(), whole=whole))
+
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
         """What the attempts wrote, in the order of their starts; that of one at work comes when it ends."""
         return iter(self._read(listing.logs(self._reader, run_id, step)))
@@ -339,8 +352,14 @@ class ObjectEngine:
 
     def _read(self, question: Coroutine[Any, Any, T]) -> T:
         """The answer, in a thread with an event loop of its own: whoever asks may be in one."""
-        with ThreadPoolExecutor(1, "somagent-read") as thread:
-            return thread.submit(asyncio.run, question).result()
+        try:
+            with ThreadPoolExecutor(1, "somagent-read") as thread:
+                return thread.submit(asyncio.run, question).result()
+        except MsgspecError as error:
+            doctor = self._way_on("doctor")
+            raise EngineError(
+                f"something at {self.address} cannot be read ({error}); `{doctor}` says of which run"
+            ) from error
 
 
 def _kept(plan: Plan, results: Sequence[StepResult]) -> frozenset[str]:

@@ -1,6 +1,8 @@
 """Where things lie in the bucket.
 
     contents/AB/CDEF...              files, values and plans by the digest of their bytes
+    aside/contents/AB/CDEF...        what no run stood on when it was looked, found by readers until it goes for good
+    aside/lists/TIME-...             what was moved there, and when
     runs/TOP/RUN/deeds/1             what people did, hash-chained: 1 is the submission; TOP is the run itself, or
                                      the one that it is inside of
     runs/TOP/RUN/started             when the run was first worked on
@@ -22,13 +24,24 @@ from __future__ import annotations
 from somagent.operators.runner.records import NO_ITEM, StepKey
 from somagent.workflows.engines.run_names import top_of
 
-RUNS = "runs"
+RUNS, CONTENTS, ASIDE, ASIDE_LISTS = "runs", "contents", "aside/contents", "aside/lists"
+_SIGNS = ("alive", "log")  # of an attempt: no step reads them
 
 
 def content(digest: str) -> str:
     """A file, a value or a plan."""
     shown = digest.removeprefix("sha256:")
     return f"contents/{shown[:2]}/{shown[2:]}"
+
+
+def aside(digest: str) -> str:
+    """The same, when no run stood on it."""
+    return f"aside/{content(digest)}"
+
+
+def digest_of(name: str) -> str:
+    """The digest that content is called by, there or aside."""
+    return "sha256:" + "".join(name.rsplit("/", 2)[1:])
 
 
 def top_folder(run_id: str) -> str:
@@ -106,14 +119,26 @@ def log(key: StepKey, number: int) -> str:
     return f"{_key_folder(key)}/log.{number}"
 
 
+def number_in(name: str) -> tuple[str, int]:
+    """What an object of an attempt is, such as `end`, and the number of the attempt; 0 when it has none."""
+    what, _, number = name.rpartition("/")[2].partition(".")
+    return what, int(number) if number.isdigit() else 0
+
+
+def is_sign(name: str) -> bool:
+    """Whether it is of an attempt, and for people and those who wait only."""
+    return "/steps/" in name and number_in(name)[0] in _SIGNS
+
+
 def keys_in(run_id: str, names: list[str]) -> list[StepKey]:
     """The steps and items of the run that these names are about, each once, steps in the order of their names."""
-    root = f"{step_folder(run_id)}/"
-    found: dict[StepKey, None] = {}
-    for name in names:
-        step, *item, _ = name.removeprefix(root).split("/")
-        found[StepKey(run_id, step, int(item[0]) if item else NO_ITEM)] = None
-    return sorted(found)
+    return sorted({key_of(run_id, name) for name in names})
+
+
+def key_of(run_id: str, name: str) -> StepKey:
+    """The step or item of the run that this name is about."""
+    step, *item, _ = name.removeprefix(f"{step_folder(run_id)}/").split("/")
+    return StepKey(run_id, step, int(item[0]) if item else NO_ITEM)
 
 
 def _key_folder(key: StepKey) -> str:

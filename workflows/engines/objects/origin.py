@@ -15,7 +15,7 @@ class BucketContents:
         self._bucket = bucket
 
     def fetch(self, digest: str, path: Path) -> bool:
-        return self._bucket.fetch_to(names.content(digest), path)
+        return self._bucket.fetch_to(names.content(digest), path) or self._bucket.fetch_to(names.aside(digest), path)
 
     def store(self, digest: str, path: Path) -> None:
         self._bucket.store_from(names.content(digest), path)

@@ -23,6 +23,7 @@ from somagent.workflows.engines.objects import people
 from somagent.workflows.engines.objects.driver import Address
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable, UnknownRun
+from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.inputs import InputsRefused, accept_inputs
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -39,6 +40,8 @@ async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Ma
         return await ledger.deeds.run(run_id)
     except UnknownRun:
         pass
+    if top_of(run_id) != run_id:
+        raise EngineError(f"`{run_id}` has a dot, as the names of runs inside others; name the Workflow without one")
     plan, files = read_kept(folder)
     workflow = _workflow(run_id, environment)
     labels = workflow["metadata"].get("labels", {})

@@ -7,35 +7,25 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET
 
 from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.runner.objects import ContentError, ObjectStore
+from somagent.workflows.engines.digests import digests_in, stored_in
+from somagent.workflows.engines.findings import Finding, identity
 from somagent.workflows.engines.lease import holder
 from somagent.workflows.engines.local import audit
 from somagent.workflows.engines.local.room import room_at
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Db, Store
 from somagent.workflows.engines.local.upkeep.records import look_at_records
-from somagent.workflows.engines.local.upkeep.references import DIGEST, digests_in, manifest
+from somagent.workflows.engines.local.upkeep.references import manifest
 from somagent.workflows.engines.protocol import EngineError
-from somagent.workflows.identity import IdentityRefused, read_trust
 
 _STALE_S = 3600.0
 _MOST = 3  # rows of a run that are told of
 _OF_A_RUN = "what it did is in doubt, other runs are not touched by it; run its capsule anew, or begin with a backup"
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    about: str
-    state: Literal["good", "note", "broken"]
-    said: str
-    way_out: str = ""
 
 
 def examine(place: Path | Store, *, contents: bool = True) -> Iterator[Finding]:
@@ -53,7 +43,7 @@ def examine(place: Path | Store, *, contents: bool = True) -> Iterator[Finding]:
     except EngineError as error:
         db, fault = None, str(error)
     yield from _lease(store, db)
-    yield _identity(directory)
+    yield identity(directory)
     if db is None:
         yield Finding("journal", "broken", fault, "")
         return
@@ -75,18 +65,6 @@ def _lease(store: Store, db: Db | None) -> Iterator[Finding]:
     many = f"processes {', '.join(map(str, pids))} are at work"
     said = "nobody is at work" if not pids else f"process {pids[0]} is at work" if len(pids) == 1 else many
     yield Finding("lease", "good", said)
-
-
-def _identity(directory: Path) -> Finding:
-    try:
-        trust = read_trust(directory)
-    except IdentityRefused as refused:
-        return Finding("identity", "broken", str(refused), "until then nobody can start, decide or cancel anything")
-    if trust is None:
-        return Finding("identity", "good", "people are who they say they are: there is no folder `identity`")
-    tokens, groups = trust.spec.tokens, len(trust.spec.groups)
-    known = "the account of the system" if tokens is UNSET else f"tokens of {tokens.issuer}"
-    return Finding("identity", "good", f"people are known by {known}; {groups} group{'s' * (groups != 1)} here")
 
 
 def _journal(db: Db, store: Store) -> Iterator[Finding]:
@@ -163,24 +141,11 @@ def _users(db: Db, contents: Path) -> dict[str, list[str]]:
             users.setdefault(digest, []).append(run)
     for run, record in db.execute("SELECT run, record FROM results"):
         with suppress(msgspec.DecodeError):
-            for digest in _stored_in(msgspec.json.decode(record).get("outputs", {})):
+            for digest in stored_in(msgspec.json.decode(record).get("outputs", {})):
                 for one in (digest, *digests_in(manifest(ObjectStore(contents).path(digest)))):
                     if run not in (known := users.setdefault(one, [])):
                         known.append(run)
     return users
-
-
-def _stored_in(value: object) -> Iterator[str]:
-    """Digests of large values and artifacts in the outputs of a step."""
-    if isinstance(value, dict):
-        for key in ("$content", "artifact"):
-            if isinstance(value.get(key), str) and DIGEST.fullmatch(value[key].encode()):
-                yield value[key]
-        for one in value.values():
-            yield from _stored_in(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _stored_in(one)
 
 
 def _leftovers(directory: Path) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from somagent.operators.names import person
 from somagent.operators.runner.contents import ContentError, Contents
 from somagent.operators.runner.records import ENDED, NO_ITEM, StepResult
 from somagent.operators.runner.values import CONTENT, digest_of_value, fetch
+from somagent.workflows.engines.digests import DIGEST
 from somagent.workflows.engines.local.rows import (
     decode_attempt,
     decode_decision,
@@ -27,7 +28,6 @@ from somagent.workflows.engines.local.rows import (
     read_time,
 )
 from somagent.workflows.engines.local.store import Db
-from somagent.workflows.engines.local.upkeep.references import DIGEST
 
 
 class Fault(NamedTuple):

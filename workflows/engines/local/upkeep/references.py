@@ -1,22 +1,16 @@
-"""Which content a journal stands on: every digest that one of its records names, and what the folders among it name.
-
-A record may name a digest that is no content (of a plan, of a constitution): one name too many keeps a file, one too
-few would lose it. So records are searched as text, whatever their form.
-"""
+"""Which content a journal stands on: every digest that one of its records names, and what the folders among it name."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from somagent.operators.runner.objects import ObjectStore
+from somagent.workflows.engines.digests import MANIFEST, digests_in
 from somagent.workflows.engines.local.store import Db
 
-DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 _RECORDS = (("plans", "content"), ("runs", "record"), ("runs", "outcome"), ("attempts", "record"),
             ("results", "record"), ("decisions", "record"))  # fmt: skip
-_MANIFEST = b'{"entries":['  # how the manifest of a folder begins: canonical JSON, its keys in order
 
 
 def referenced(db: Db, contents: Path) -> set[str]:
@@ -38,16 +32,11 @@ def _texts(db: Db) -> Iterator[bytes]:
             yield bytes(text)
 
 
-def digests_in(text: bytes) -> list[str]:
-    """Every digest that is written in a text."""
-    return [digest.decode() for digest in DIGEST.findall(text)]
-
-
 def manifest(path: Path) -> bytes:
     """The text of a stored folder's manifest; nothing for other content, whatever is in it."""
     try:
         with path.open("rb") as file:
-            if file.read(len(_MANIFEST)) != _MANIFEST:
+            if file.read(len(MANIFEST)) != MANIFEST:
                 return b""
             file.seek(0)
             return file.read()

@@ -1,9 +1,15 @@
-"""A run at a bucket, followed: its driver says when something has happened, the bucket what."""
+"""A run at a bucket, followed: its driver says when something has happened, the bucket what.
+
+Steps that share a pod are recorded while it is at work, and what drives them hears of a pod's end a second late. So as
+long as anything is at work the bucket is also looked at in between: by one listing of the run, and only what is new in
+it is read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 
 from somagent.operators.runner.records import Phase, StepKey
 from somagent.workflows.engines import events
@@ -16,7 +22,8 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import phase_now
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
 
-_REST_S = 0.3  # between two looks at the bucket, however much happens
+_REST_S = 0.3  # between two looks at the bucket, however much happens; and at least as long as a look took
+_LONGEST_S = 0.5  # until the next look, while anything is at work
 
 
 class Following:
@@ -37,6 +44,7 @@ class Following:
         """`answers` are those that steps of the run have not looked at."""
         self._ledger, self._run, self._driver, self._answers = ledger, run_id, driver, answers
         self._seen: set[tuple[object, ...]] = set()
+        self._known: frozenset[str] = frozenset()  # names that were there at the last look
         self._written: set[tuple[StepKey, int]] = set()
         self._troubles: dict[str, str] = {}
         self.phase: Phase | None = None
@@ -55,7 +63,8 @@ class Following:
                 yield event
             for event in self._in_trouble(look):
                 yield event
-            closed = await self._ledger.closed(self._run)
+            is_over = look.over or names.ended(self._run) in self._known
+            closed = await self._ledger.closed(self._run) if is_over else None
             if closed is not None:
                 self.phase = closed.phase
                 failure = closed.outcome.failure
@@ -86,7 +95,8 @@ class Following:
         return not stopped and await phase_now(self._ledger, self._run) == "Waiting"
 
     async def _looks(self) -> AsyncIterator[Look]:
-        """The newest look; those that came while the bucket was looked at are left out."""
+        """The newest look, while anything is at work again and again; those that came meanwhile are left out."""
+        clock = asyncio.get_running_loop().time
         newest: asyncio.Queue[Look | BaseException] = asyncio.Queue()
 
         async def listen() -> None:
@@ -97,15 +107,19 @@ class Following:
                 newest.put_nowait(error)
 
         listener = asyncio.create_task(listen())
+        look: Look | BaseException = Look(parked=True)
         try:
             while True:
-                look = await newest.get()
+                is_parked = isinstance(look, Look) and look.parked
+                with suppress(TimeoutError):
+                    look = await asyncio.wait_for(newest.get(), None if is_parked else _LONGEST_S)
                 while not newest.empty() and not isinstance(look, BaseException):
                     look = newest.get_nowait()
                 if isinstance(look, BaseException):
                     raise look
+                start = clock()
                 yield look
-                await asyncio.sleep(_REST_S)
+                await asyncio.sleep(max(_REST_S, clock() - start))
         finally:
             listener.cancel()
             await asyncio.wait([listener])
@@ -113,8 +127,10 @@ class Following:
     async def _news(self) -> list[Event]:
         ledger, told = self._ledger, []
         listed = await ledger.bucket.names(names.top_folder(self._run))
-        for run_id in sorted({name.split("/")[2] for name in listed}):
-            own = [name for name in listed if name.startswith(f"{names.run_folder(run_id)}/")]
+        new = [name for name in listed if name not in self._known]
+        self._known = frozenset(listed)
+        for run_id in sorted({name.split("/")[2] for name in new}):
+            own = [name for name in new if name.startswith(f"{names.run_folder(run_id)}/")]
             told += [event async for event in self._news_of(run_id, own)]
         return sorted(told, key=lambda event: (event.at, event.kind != "result"))
 

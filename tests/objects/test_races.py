@@ -190,6 +190,23 @@ def test_once_somebody_saw_that_the_time_is_over_nobody_decides_however_slow_the
     asyncio.run(main())
 
 
+def test_steps_that_look_at_once_in_one_process_see_everything_once(process):
+    async def main():
+        await process().deeds.submit(RUN)
+        await people.cancel(process(), "r-1", by="ada", at=AT.isoformat())
+        for _ in range(2):
+            attempt = await process().begin(KEY, AT)
+            await process().attempts_of.end(_ended(attempt, Failure(failure_class="transient", message="try again")))
+        ledger = process()
+        told = await outcomes(
+            *(look for _ in range(3) for look in (ledger.attempts_of.ends(KEY), ledger.deeds.all("r-1")))
+        )
+        assert [len(one) for one in told] == [2] * 6
+        assert [one.attempt.number for one in told[0]] == [1, 2]
+
+    asyncio.run(main())
+
+
 def test_a_run_id_is_taken_once(process):
     async def main():
         runs = [replace(RUN, submitter=name) for name in ("ada", "bo", "cy")]

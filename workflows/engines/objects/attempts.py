@@ -56,11 +56,18 @@ class Attempts:
         """How its attempts ended, oldest first; the last one is looked for anew unless it has a result."""
         ends = self._ended.setdefault(key, [])
         while not (ends and ends[-1].result is not None):
-            content = await self._bucket.read(names.end(key, len(ends) + 1))
+            number = len(ends) + 1
+            content = await self._bucket.read(names.end(key, number))
+            if len(ends) >= number:  # somebody else here looked at the same time, and was quicker
+                continue
             if content is None:
                 break
             ends.append(_decode_end(content))
         return ends
+
+    def seen(self, key: StepKey) -> Sequence[End]:
+        """As `ends`, as far as they were looked at; the store is not asked."""
+        return self._ended.get(key, ())
 
     async def result(self, key: StepKey) -> StepResult | None:
         """The recorded result, if there is one."""
@@ -81,7 +88,12 @@ class Attempts:
 
     async def open_attempt(self, key: StepKey) -> Begun | None:
         """The attempt that has begun and not ended, if there is one."""
-        content = await self._bucket.read(names.begun(key, len(await self.ends(key)) + 1))
+        await self.ends(key)
+        return await self.begun_after_seen(key)
+
+    async def begun_after_seen(self, key: StepKey) -> Begun | None:
+        """The attempt after those that were `seen` to end; it may have ended since then. None: none is open."""
+        content = await self._bucket.read(names.begun(key, len(self.seen(key)) + 1))
         return None if content is None else _decode_begun(content)
 
     async def end(self, attempt: Attempt) -> None:
@@ -95,8 +107,10 @@ class Attempts:
 
         Raises `AttemptLost` when others have ended the attempt, and no result is recorded.
         """
+        ends = self.seen(result.key)
+        if attempt is None or attempt.number != len(ends) + 1:  # else the claim is all that is needed
+            ends = await self.ends(result.key)
         while True:
-            ends = await self.ends(result.key)  # one look: a second one may see what others did meanwhile
             if ends and ends[-1].result is not None:
                 return ends[-1].result
             number, closing = len(ends) + 1, attempt
@@ -110,7 +124,9 @@ class Attempts:
             end = End(attempt=closing, result=result)
             mine = _encode(end)
             if await self._bucket.claim(names.end(result.key, number), mine) == mine:
-                self._ended[result.key].append(end)
+                own = self._ended.setdefault(result.key, [])
+                own[number - 1 :] = [end]
+            ends = await self.ends(result.key)  # one look: a second one may see what others did meanwhile
 
     async def cut_off(self, attempt: Attempt, at: datetime, why: str) -> None:
         """Closes an attempt that nobody is at work on any more; one that ended by itself stays as it ended."""

@@ -65,6 +65,8 @@ async def freed(
 
     Raises `AttemptHeld` when one is still at work after `patience_s`.
     """
+    if await attempts.begun_after_seen(key) is None:
+        return
     clock = asyncio.get_running_loop().time
     until = None if patience_s is None else clock() + patience_s
     seen: tuple[int, bytes | None] | None = None

@@ -77,8 +77,9 @@ class ObjectLedger:
         return None if content is None else datetime.fromisoformat(content.decode())
 
     async def start(self, run_id: str, at: datetime) -> None:
-        """Notes when the run was first worked on."""
-        await self.bucket.claim(names.started(run_id), at.isoformat().encode())
+        """Notes when the run was first worked on; nearly always that is known already."""
+        if await self.bucket.read(names.started(run_id)) is None:
+            await self.bucket.claim(names.started(run_id), at.isoformat().encode())
 
     async def open(self, key: StepKey, items: int) -> None:
         """Notes for people how many items a fan-out has."""

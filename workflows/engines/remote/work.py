@@ -7,7 +7,7 @@ one recorded, or waits until it is through or gives no sign of life any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import takewhile
@@ -23,6 +23,7 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.deeds import cancelled_by
 from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import ObjectLedger
@@ -133,13 +134,14 @@ class Worker(Struct, frozen=True):
     async def end(self) -> Phase:
         """Records what no engine came to, and how the run ended. Returns its phase."""
         await self._settle((*self.plan.nodes, *self.plan.finals))
-        phases = {node.id: await self._phase(node) for node in (*self.plan.nodes, *self.plan.finals)}
+        phases = await self._phases((*self.plan.nodes, *self.plan.finals))
         phase = rules.phase_of(self.plan, phases)
         phase, outcome = await rules.outcome_of(self.plan, self.run, self.ledger, phase)
         return (await self.ledger.close(self.run.id, phase, outcome, self.now())).phase
 
-    async def _settle(self, nodes: Iterable[Node]) -> None:
-        """Records the steps that no engine came to."""
+    async def _settle(self, nodes: Sequence[Node]) -> None:
+        """Records the steps that no engine came to; those that have ended are asked for at once, and are known then."""
+        await at_once([self.ledger.result(StepKey(self.run.id, node.id)) for node in nodes])
         for node in nodes:
             key = StepKey(self.run.id, node.id)
             if await self.kept_from(key) is None:
@@ -156,7 +158,7 @@ class Worker(Struct, frozen=True):
             return recorded
         if node in self.plan.finals:
             return None
-        phases = {edge.step: await self._phase(self.plan.node(edge.step)) for edge in node.needs}
+        phases = await self._phases([self.plan.node(edge.step) for edge in node.needs])
         barrier = rules.in_the_way(self.plan, node, phases)
         if barrier and key.item == NO_ITEM:
             return await self.ledger.record(None, rules.omitted(key, barrier, self.now()))
@@ -165,12 +167,15 @@ class Worker(Struct, frozen=True):
         was_opened = node.fan_out is not None and key.item == NO_ITEM and await self.ledger.items(key) is not None
         return await (self.close(key) if was_opened else self.give_up(key))
 
-    async def _phase(self, node: Node) -> Phase:
-        """Of a step that has ended: an engine starts nothing before, whatever people make of its nodes."""
-        result = await self.ledger.result(StepKey(self.run.id, node.id))
-        if result is None:
-            raise NotEnded(f"step `{node.id}` has not ended{await self._why(StepKey(self.run.id, node.id))}")
-        return result.phase
+    async def _phases(self, nodes: Sequence[Node]) -> dict[str, Phase]:
+        """Of steps that have ended: an engine starts nothing before, whatever people make of its nodes."""
+        keys = [StepKey(self.run.id, node.id) for node in nodes]
+        phases: dict[str, Phase] = {}
+        for key, result in zip(keys, await at_once([self.ledger.result(key) for key in keys]), strict=True):
+            if result is None:
+                raise NotEnded(f"step `{key.step}` has not ended{await self._why(key)}")
+            phases[key.step] = result.phase
+        return phases
 
     async def _why(self, key: StepKey) -> str:
         ends = await self.ledger.attempts_of.ends(key)
@@ -179,7 +184,7 @@ class Worker(Struct, frozen=True):
 
     async def still_waits(self, key: StepKey) -> Attempt | None:
         """Its attempt that waits for people who have not decided yet: to look again is no other attempt."""
-        ends = await self.ledger.attempts_of.ends(key)
+        ends = self.ledger.attempts_of.seen(key)
         last = ends[-1].attempt if ends else None
         return last if last is not None and await is_open(self.ledger, last) else None
 
@@ -194,7 +199,7 @@ class Worker(Struct, frozen=True):
 
     async def until_due(self, key: StepKey) -> None:
         """Waits for the rest of the time between two attempts: engines count it from other moments."""
-        ends = await self.ledger.attempts_of.ends(key)
+        ends = self.ledger.attempts_of.seen(key)
         last = ends[-1].attempt if ends else None
         if last is not None and last.retry_at is not None:
             start = last.ended_at or last.started_at

@@ -76,8 +76,11 @@ def test_a_step_that_fails_is_tried_again_where_retry_says_so_and_then_fails_for
 """
     )
     assert place.do("step", "odd")[0] == Exit.AGAIN
+    assert place.reason() == "attempt 1 is tried again: exit code 75 (try again)"
     assert place.do("step", "odd")[0] == Exit.FAILED
+    assert place.reason() == "exit code 75 (try again)"
     assert place.do("step", "after") == (Exit.OMITTED, "")
+    assert place.reason() == "step `odd` failed"
     assert place.do("end")[0] == Exit.FAILED
     view = place.view()
     assert (view.phase, view.failure.failure_class) == ("Failed", "transient")
@@ -101,6 +104,7 @@ def test_a_gate_opens_by_a_decision_and_by_nothing_else(place):
     assert place.answer("phase") == "Waiting"
     code, said = place.do("step", "after")
     assert (code, said) == (Exit.REFUSED, "error: step `gate` has not ended; it waits for bo (1): Go on?\n")
+    assert place.reason() == "step `gate` has not ended; it waits for bo (1): Go on?"
     place.decide("gate", "bo")
     assert place.do("step", "gate")[0] == Exit.DONE
     assert place.do("step", "after") == (Exit.DONE, "behind\n")

@@ -52,7 +52,8 @@ class Place:
         return ObjectLedger(self.bucket, contents, utc_now)
 
     def start(self, *words: object, run: str = "", stdin: int | None = None) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "somagent.workflows.engines.remote.program", "--answers", self.answers()]
+        program = [sys.executable, "-m", "somagent.workflows.engines.remote.program"]
+        command = [*program, "--answers", self.answers(), "--reason", self.folder / "reason"]
         environment = {
             **os.environ,
             "SOMAGENT_RUNS": self.address,
@@ -75,6 +76,10 @@ class Place:
 
     def answer(self, name: str) -> str:
         return (self.answers() / name).read_text()
+
+    def reason(self) -> str:
+        """Why it ended otherwise than well."""
+        return (self.folder / "reason").read_text()
 
     def do(self, *words: object, run: str = "") -> tuple[int, str]:
         """The exit code, and what it printed; of a step of `run`, when it is one inside."""

@@ -12,6 +12,7 @@ from typing import Any
 from somagent.operators.runner.records import StepKey
 from somagent.workflows.engines.objects.driver import Look
 from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.remote.exits import Exit
 
 _AT_WORK = {"Pending", "Running", ""}
 _ENDED = {"Succeeded", "Failed", "Error"}
@@ -43,7 +44,7 @@ def look_at(workflow: Mapping[str, Any]) -> Look:
         return Look()
     at_work = any(node["type"] in {"Pod", "Retry"} and _is_at_work(node) for node in nodes.values())
     waits = any(_waits(node) for node in nodes.values())
-    return Look(parked=waits and not at_work, troubles=_of_workflow(workflow))
+    return Look(parked=waits and not at_work, troubles={**_of_workflow(workflow), **_of_lost_pods(nodes)})
 
 
 def waiting(nodes: Mapping[str, Any], run_id: str) -> dict[str, StepKey]:
@@ -118,3 +119,18 @@ def _pod_name(workflow: str, node: Mapping[str, Any]) -> str:
 def _of_workflow(workflow: Mapping[str, Any]) -> dict[str, str]:
     message = (workflow.get("status") or {}).get("message", "")
     return {"": message[:_MOST_TROUBLE]} if message else {}
+
+
+def _of_lost_pods(nodes: Mapping[str, Any]) -> dict[str, str]:
+    """By step: why its last pod ended, where that says nothing of the step; another one follows."""
+    found = {}
+    for retry in nodes.values():
+        if retry["type"] != "Retry" or not _is_at_work(retry) or not retry.get("children"):
+            continue
+        pod = nodes.get(retry["children"][-1], {})
+        exit_code = (pod.get("outputs") or {}).get("exitCode", "")
+        if pod.get("phase") == "Error" or (pod.get("phase") == "Failed" and exit_code == f"{Exit.UNREACHABLE:d}"):
+            key = _key_of(retry, "")
+            message = pod.get("message") or "its pod is gone"
+            found[key.step if key else retry["displayName"]] = message[:_MOST_TROUBLE]
+    return found

@@ -22,24 +22,26 @@ def asked_of(asked: Waiting) -> str:
 
 
 class Answers:
-    """Writes into a folder, or nowhere when there is none."""
+    """Writes into a folder, and why something did not go well into a file; nowhere when there is none."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, reason: Path | None = None) -> None:
+        self._folder, self._reason = folder, reason
 
     def result(self, result: StepResult) -> Phase:
         """How a step ended."""
-        said = f": {result.failure.message}" if result.failure is not None else ""
-        self._write(phase=result.phase, summary=f"{result.phase}{said}", items="[]")
+        said = result.failure.message if result.failure is not None else ""
+        self._write(phase=result.phase, summary=f"{result.phase}: {said}" if said else result.phase, items="[]")
+        self.why(said)
         return result.phase
 
     def results(self, results: Sequence[StepResult]) -> Phase:
         """How several steps ended; the worst of it is the phase."""
         said = [f"{one.key.step} {one.phase}" for one in results]
-        said += [f"{one.key.step}: {one.failure.message}" for one in results if one.failure is not None]
+        failed = [f"{one.key.step}: {one.failure.message}" for one in results if one.failure is not None]
         phases = {one.phase for one in results}
         worst: Phase = next((phase for phase in _WORST if phase in phases), "Succeeded")
-        self._write(phase=worst, summary="; ".join(said))
+        self._write(phase=worst, summary="; ".join([*said, *failed]))
+        self.why("; ".join(failed))
         return worst
 
     def opened(self, items: int) -> Exit:
@@ -57,6 +59,7 @@ class Answers:
         if attempt.waiting is None:
             why = attempt.failure.message if attempt.failure is not None else ""
             self._write(phase="Pending", summary=f"attempt {attempt.number} failed and is tried again: {why}")
+            self.why(f"attempt {attempt.number} is tried again: {why}")
             return Exit.AGAIN
         asked = attempt.waiting
         left = (asked.due - now).total_seconds() if asked.due is not None else 0
@@ -74,12 +77,21 @@ class Answers:
         self._write(phase=phase, summary=f"the run ended: {phase}")
         return phase
 
+    def why(self, text: str) -> None:
+        """The reason; a few words, as it stands where people see the exit code."""
+        if self._reason is not None and text:
+            self._reason.write_bytes(_short(text))
+
     def _write(self, **answers: str) -> None:
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         for name, text in answers.items():
-            content = text.encode(errors="backslashreplace")
-            if name == "summary" and len(content) > _SUMMARY_BYTES:
-                content = content[: _SUMMARY_BYTES - 3].decode(errors="ignore").encode() + b"..."
-            (self._folder / name).write_bytes(content)
+            (self._folder / name).write_bytes(_short(text) if name == "summary" else text.encode())
+
+
+def _short(text: str) -> bytes:
+    content = text.encode(errors="backslashreplace")
+    if len(content) > _SUMMARY_BYTES:
+        content = content[: _SUMMARY_BYTES - 3].decode(errors="ignore").encode() + b"..."
+    return content

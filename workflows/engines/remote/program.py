@@ -3,6 +3,7 @@
 The engine that starts it says by arguments what is to be done, and the environment says where: `SOMAGENT_RUNS` is the
 address of the store, `SOMAGENT_RUN` the id of the run. Whatever it has to tell that engine, it writes into the folder
 `--answers`: `phase`, for a fan-out `items` (its indices), for a step that waits `seconds`, and `summary` for people.
+Why it ended otherwise than well is also in the file `--reason`, which an engine may show where it shows the exit code.
 An engine whose own process may be killed beside it keeps the standard input open, and says so with `--bound`.
 """
 
@@ -61,17 +62,18 @@ _CAPSULES: Mapping[str, Callable[[Worker, StepKey], Awaitable[StepResult | Attem
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = _parser().parse_args(argv)
+    answers = Answers(arguments.answers, arguments.reason)
     try:
-        return asyncio.run(_stoppable(arguments))
+        return asyncio.run(_stoppable(arguments, answers))
     except StoreUnreachable as error:
-        return _say(str(error), Exit.UNREACHABLE)
+        return _say(str(error), Exit.UNREACHABLE, answers)
     except (EngineError, NotEnded) as error:
-        return _say(str(error), Exit.REFUSED)
+        return _say(str(error), Exit.REFUSED, answers)
     except asyncio.CancelledError:
-        return _say("stopped; what had begun is begun anew when the run goes on", Exit.CANCELLED)
+        return _say("stopped; what had begun is begun anew when the run goes on", Exit.CANCELLED, answers)
 
 
-async def _stoppable(arguments: argparse.Namespace) -> Exit:
+async def _stoppable(arguments: argparse.Namespace, answers: Answers) -> Exit:
     """SIGTERM ends the step with all that it started, and leaves its attempt to whoever goes on."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
@@ -80,7 +82,7 @@ async def _stoppable(arguments: argparse.Namespace) -> Exit:
     if arguments.bound:
         loop.add_reader(sys.stdin.fileno(), _left_alone, task)
     with tempfile.TemporaryDirectory(prefix="somagent-", dir=arguments.work) as folder:
-        return await _run(arguments, Path(folder))
+        return await _run(arguments, Path(folder), answers)
 
 
 def _left_alone(task: asyncio.Task[Exit]) -> None:
@@ -90,7 +92,7 @@ def _left_alone(task: asyncio.Task[Exit]) -> None:
         task.cancel()
 
 
-async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
+async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) -> Exit:
     bucket = Bucket(_variable("SOMAGENT_RUNS"))
     contents = Contents(folder / "contents", origin=BucketContents(bucket))
     lease_s = float(os.environ.get("SOMAGENT_LEASE_SECONDS", LENGTH_S))
@@ -99,7 +101,7 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
         from somagent.workflows.engines.remote.begin import begin  # noqa: PLC0415 - 15 ms, for this command only
 
         begun = await begin(ledger, _variable("SOMAGENT_RUN"), arguments.plan, os.environ)
-        return Answers(arguments.answers).begun(begun.id)
+        return answers.begun(begun.id)
     run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
     written: dict[tuple[StepKey, int], Path] = {}
 
@@ -117,7 +119,6 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> Exit:
             now=utc_now,
         )
     )
-    answers = Answers(arguments.answers)
     if arguments.command == "end":
         await end_inside(worker)
         return _EXITS[answers.ended(await end(worker))]
@@ -161,6 +162,7 @@ async def _keep_logs(ledger: ObjectLedger, written: Mapping[tuple[StepKey, int],
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="somagent-step", description=__doc__.partition("\n")[0])
     parser.add_argument("--answers", type=Path, help="folder for what the engine is told")
+    parser.add_argument("--reason", type=Path, help="file for why it ended otherwise than well")
     parser.add_argument("--bound", action="store_true", help="stop when standard input ends: who started it is gone")
     parser.add_argument("--work", type=Path, help="folder for what steps work on (default: the system's)")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -184,7 +186,8 @@ def _variable(name: str) -> str:
     return value
 
 
-def _say(text: str, exit_code: Exit) -> Exit:
+def _say(text: str, exit_code: Exit, answers: Answers) -> Exit:
+    answers.why(text)
     print(f"error: {text}", file=sys.stderr)
     return exit_code
 

@@ -22,6 +22,7 @@ from somagent.workflows.engines.argo.emit.rights import EXECUTOR
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.exits import Exit
 
+_REASON = "/dev/termination-log"  # Kubernetes keeps it, and Argo shows it behind the exit code
 _WORK, _ANSWERS, _BESIDE, _PLAN = "/somagent", "/somagent/answers", "/somagent/beside", "/somagent-plan"
 _LABEL = "somagent.io/"
 _WORDS = {
@@ -193,7 +194,7 @@ def _runner(place: Place, words: Sequence[str], *, run: str) -> m.Container:
         image=place.image,
         image_pull_policy="IfNotPresent",
         command=["somagent-step"],
-        args=["--answers", _ANSWERS, "--work", _WORK, *words],
+        args=["--answers", _ANSWERS, "--reason", _REASON, "--work", _WORK, *words],
         env=[m.EnvVar(name="SOMAGENT_RUNS", value=place.runs), m.EnvVar(name="SOMAGENT_RUN", value=run)],
         env_from=[m.EnvFromSource(secret_ref=m.SecretEnvSource(name=place.runs_secret))] if place.runs_secret else None,
         security_context=_restricted(),

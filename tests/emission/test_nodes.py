@@ -1,0 +1,38 @@
+"""What is read from the nodes of a Workflow; these are as Argo 4.0.7 wrote them, without what is not looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from somagent.workflows.engines.argo.nodes import look_at
+
+_A = {"parameters": [{"name": "step", "value": "a"}]}
+_UNREACHABLE = "main: Error (exit code 74): s3://runs has not answered for 60 s"
+
+
+def _workflow(*pods: dict[str, Any], retry: str = "Running", inputs: Any = _A) -> dict[str, Any]:
+    names = [f"r-1-{number}" for number in range(len(pods))]
+    nodes = {name: {"id": name, "type": "Pod", **pod} for name, pod in zip(names, pods, strict=True)}
+    tried = {"id": "r-1-r", "type": "Retry", "displayName": "a", "phase": retry, "children": names, "inputs": inputs}
+    return {"metadata": {"name": "r-1"}, "status": {"phase": "Running", "nodes": {"r-1-r": tried, **nodes}}}
+
+
+def _failed(exit_code: str, message: str) -> dict[str, Any]:
+    return {"phase": "Failed", "outputs": {"exitCode": exit_code}, "message": message}
+
+
+def test_a_pod_that_was_lost_is_a_trouble_until_another_one_follows() -> None:
+    gone = {"phase": "Error", "message": "pod deleted"}
+    assert look_at(_workflow(gone)).troubles == {"a": "pod deleted"}
+    assert look_at(_workflow(_failed("74", _UNREACHABLE))).troubles == {"a": _UNREACHABLE}
+    assert look_at(_workflow(gone, {"phase": "Running"})).troubles == {}
+    assert look_at(_workflow(gone, retry="Failed")).troubles == {}
+
+
+def test_several_steps_in_one_pod_are_called_by_their_node() -> None:
+    steps = {"parameters": [{"name": "steps", "value": "a b"}]}
+    assert look_at(_workflow(_failed("74", _UNREACHABLE), inputs=steps)).troubles == {"a": _UNREACHABLE}
+
+
+def test_an_attempt_that_failed_by_itself_is_told_by_the_ledger_and_is_no_trouble() -> None:
+    assert look_at(_workflow(_failed("75", "main: Error (exit code 75): try again"))).troubles == {}

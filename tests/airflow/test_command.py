@@ -46,8 +46,9 @@ def test_a_run_is_begun_watched_decided_and_looked_at(somagent: Shell, airflow: 
     assert found is not None
     site.runs.append(found[0])
     assert "Greet them?" in said
-    assert do("approve", "last", "agree", "--by", "eve")[0] != 0
-    code, said = do("approve", "last", "agree", "--by", "bo")
+    code, said = do("approve", "last", "agree", "--as", "eve")
+    assert (code, "eve is not among the reviewers: bo" in said) == (2, True), said
+    code, said = do("approve", "last", "agree", "--as", "bo")
     assert code == 0, said
     code, said = do("resume", "last")
     assert code == 0, said

@@ -63,7 +63,7 @@ def test_a_pool_whose_slots_are_all_taken_is_said_while_nothing_begins(site: Sit
         run = await site.submit(spec, engine=engine)
         async with asyncio.timeout(60):
             async for event in engine.watch(run):
-                if event.kind == "retry":
+                if event.kind == "trouble":
                     assert event.message == f"no free slots in pool `{pool}`: all 1 are taken"
                     break
 
@@ -88,13 +88,15 @@ def test_a_dag_that_is_paused_is_said_while_nothing_begins(site: Site) -> None:
         first = await site.run(SPEC)
         dag_id = (await site.dag_run(first.run.id))["dag_id"]
         await site.rest.patch("dags", dag_id, body={"is_paused": True})
-        run = await site.submit(SPEC)
-        async with asyncio.timeout(60):
-            async for event in site.engine.watch(run):
-                if event.kind == "retry":
-                    assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
-                    break
-        await site.rest.patch("dags", dag_id, body={"is_paused": False})
+        try:
+            run = await site.submit(SPEC)
+            async with asyncio.timeout(60):
+                async for event in site.engine.watch(run):
+                    if event.kind == "trouble":
+                        assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
+                        break
+        finally:
+            await site.rest.patch("dags", dag_id, body={"is_paused": False})
         assert (await site.ended(run)).phase == "Succeeded"
 
     asyncio.run(main())
@@ -107,7 +109,7 @@ def test_a_scheduler_that_is_gone_is_said_while_nothing_begins(site: Site) -> No
             run = await site.submit(SPEC)
             async with asyncio.timeout(60):
                 async for event in site.engine.watch(run):
-                    if event.kind == "retry":
+                    if event.kind == "trouble":
                         assert event.message == "Airflow's scheduler gives no sign of life; start it: airflow scheduler"
                         break
         finally:

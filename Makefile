@@ -47,8 +47,8 @@ test-kubernetes: .venv/dev.ready ## pass the tests that need an API server (KUBE
 test-argo: .venv/dev.ready ## pass the tests that need Argo: its CRDs (ARGO_CRDS), its command (RIG_BIN), a cluster (KUBECONFIG)
 	@.venv/bin/pytest -n 4 --dist worksteal tests/argo $(PYTEST_ARGS)  # they wait for pods most of the time
 
-conformance: .venv/dev.ready ## pass the cases of conformance on ENGINE (argo: see tests/support/argo_site.py); CASES="single chain" are some graphs
-	@CONFORMANCE=$(ENGINE) .venv/bin/pytest -n 10 --dist worksteal --no-header tests/conformance \
+conformance: .venv/dev.ready ## pass the cases of conformance on ENGINE (argo: see tests/support/argo_site.py; airflow: after make airflow); CASES="single chain" are some graphs
+	@CONFORMANCE=$(ENGINE) .venv/bin/pytest -n $(if $(filter airflow,$(ENGINE)),1,10) --dist worksteal --no-header tests/conformance \
 		-k "$(ENGINE) $(if $(CASES),and ($(subst $(SPACE), or ,$(strip $(CASES)))))" $(PYTEST_ARGS)
 
 test-containers: .venv/dev.ready ## pass the tests that need podman or docker

@@ -28,7 +28,7 @@ from somagent.workflows.inputs import accept_inputs
 HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: NAME }\nspec:\n  description: DESCRIPTION\n"
 STEP_RUNNER = Path(sys.executable).with_name("somagent-step")
 LEASE_S = "3"
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0  # of a busy machine, on which an API server alone can take minutes to start
 
 
 class Site:
@@ -39,7 +39,7 @@ class Site:
         self.bucket = f"file://{folder}/bucket"
         self.runs: list[str] = []
         self.engine = self.engine_of()
-        self.rest = Rest(self.settings())
+        self.rest = self.rest_of("sam")
 
     def settings(self, user: str = "sam", **environment: str) -> Settings:
         """As a user of Airflow sets them."""
@@ -54,11 +54,12 @@ class Site:
 
     def rest_of(self, user: str) -> Rest:
         """The API as that user has it."""
-        return Rest(self.settings(user))
+        return Rest(self.settings(user), patience_s=PATIENCE_S)
 
     def engine_of(self, settings: Settings | None = None) -> ObjectEngine:
         operators = this_installation().operators
-        driver = AirflowDriver(settings or self.settings())
+        settings = settings or self.settings()
+        driver = AirflowDriver(settings, Rest(settings, patience_s=PATIENCE_S))
         return ObjectEngine(self.bucket, self.folder / "data", operators, driver=driver)
 
     async def submit(self, spec: str, *, engine: ObjectEngine | None = None, name: str = "demo", **inputs: Any) -> str:
@@ -162,22 +163,22 @@ class Site:
         self.engine.close()
 
 
-def step_runners(airflow: Airflow) -> list[int]:
-    """Processes of the step runner that this Airflow has started."""
-    return [pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in _ancestors(pid)]
+def step_runners(airflow: Airflow, run_id: str = "") -> list[int]:
+    """Processes of the step runner that this Airflow has started; with `run_id` those of the run only."""
+    own = f"SOMAGENT_RUN={run_id}".encode() if run_id else b""
+    found = [pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in _ancestors(pid)]
+    return [pid for pid in found if not own or own in _variables(pid)]
 
 
 def scripts(run_id: str, step: str = "") -> list[int]:
     """Processes that steps of the run, or one of them, have started."""
     key = f"SOMAGENT_IDEMPOTENCY_KEY={run_id}".encode()
     ends = (b"/" + step.encode(),) if step else (b"/", b".")
-    found = []
-    for pid in _pids():
-        with suppress(OSError):
-            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if any(one.startswith(key) and one.removeprefix(key).startswith(ends) for one in variables):
-                found.append(pid)
-    return found
+
+    def is_of(variable: bytes) -> bool:
+        return variable.startswith(key) and variable.removeprefix(key).startswith(ends)
+
+    return [pid for pid in _pids() if any(map(is_of, _variables(pid)))]
 
 
 def _pids() -> list[int]:
@@ -185,8 +186,16 @@ def _pids() -> list[int]:
 
 
 def _words(pid: int) -> list[bytes]:
+    return _parts(pid, "cmdline")
+
+
+def _variables(pid: int) -> list[bytes]:
+    return _parts(pid, "environ")
+
+
+def _parts(pid: int, name: str) -> list[bytes]:
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/{name}").read_bytes().split(b"\0")
     return []
 
 

@@ -23,5 +23,11 @@ def _argo() -> Provider:
     return ArgoProvider()
 
 
-ENGINES: Mapping[str, Callable[[], Provider]] = {"local": _local, "argo": _argo}
+def _airflow() -> Provider:
+    from .airflow import AirflowProvider
+
+    return AirflowProvider()
+
+
+ENGINES: Mapping[str, Callable[[], Provider]] = {"local": _local, "argo": _argo, "airflow": _airflow}
 COLUMNS = tuple(os.environ.get("CONFORMANCE", "local").split())

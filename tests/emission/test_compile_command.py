@@ -103,6 +103,34 @@ def test_small_steps_share_a_pod_unless_it_is_switched_off(somagent):
     assert tasks("--no-fuse") == ["s0", "s1", "s2"]
 
 
+def test_pods_are_found_by_run_step_and_what_the_constitution_says_of_it(somagent):
+    steps = """\
+    ask: { review: { title: "Go on?", reviewers: { users: [bob] } } }
+    own_: { needs: [ask], script: { run: "true", resources: { memory: 64Mi } } }
+    each: { forEach: "${{ [1, 2] }}", script: { run: "true" } }
+    one: { script: { run: "true" } }
+    two: { needs: [one], script: { run: "true" } }
+"""
+    capsule = somagent.capsule("labelled", f"  steps:\n{steps}")
+    template = list(yaml.safe_load_all(somagent("compile", capsule, *PLACE).out))[-1]
+    found = {
+        one["name"]: {key.removeprefix("somagent.io/"): text for key, text in one["metadata"]["labels"].items()}
+        for one in template["spec"]["templates"]
+        if "labels" in one.get("metadata", {})
+    }
+    run, step = {"run": "{{workflow.name}}"}, {"step": "{{=sprig.trimAll('_', inputs.parameters.step)}}"}
+    (sized,) = [name for name in found if name.startswith("step-sized-audit-")]
+    assert found == {
+        "step": run | step | {"verdict": "allow"},
+        sized: run | step | {"verdict": "audit"},
+        "step-audit": run | step | {"verdict": "audit"},
+        "open-audit": run | step | {"verdict": "audit"},
+        "close-audit": run | step | {"verdict": "audit"},
+        "group-audit": run | {"verdict": "audit"},
+        "end": run,
+    }
+
+
 def test_a_capsule_that_is_too_large_for_argo_is_refused_and_one_that_is_near_is_warned_of(somagent):
     def of(count: int) -> str:
         sizes = "".join(

@@ -11,7 +11,7 @@ from somagent.capsule_compiler.plan import Node, Plan
 from somagent.workflows.engines.argo.emit.fuse import Unit, Wants, alone, fused
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
 from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
-from somagent.workflows.engines.argo.emit.pods import Shape, shape_of
+from somagent.workflows.engines.argo.emit.pods import Shape, shape_of, shape_of_group, told_apart
 from somagent.workflows.engines.argo.emit.templates import Templates
 from somagent.workflows.engines.rules import may_ask
 
@@ -92,7 +92,9 @@ class Graph:
         if len(unit.nodes) == 1:
             (node,) = unit.nodes
             return task(name, self._template_of(node), after, of_step(self._plan, node, inner=inner))
-        return task(name, self._templates.pod(Shape("group")), after, of_steps(self._plan, unit.nodes, inner=inner))
+        return task(
+            name, self._templates.pod(shape_of_group(unit.nodes)), after, of_steps(self._plan, unit.nodes, inner=inner)
+        )
 
     def _template_of(self, node: Node) -> str:
         return self._one(node) if node.fan_out is None else self._fan_out(node)
@@ -142,7 +144,8 @@ class Graph:
         child = self._root.capsules[node.capsule]
         base = f"capsule-{child.capsule.name[:40].rstrip('-')}-{node.capsule.removeprefix('sha256:')[:8]}"
         asks, again = may_ask(self._plan, node), node.retry.attempts > 1
-        name = base + ("-asking" if asks else "") + ("-again" if again else "")
+        more = [*told_apart(node.verdict), *(["asking"] if asks else []), *(["again"] if again else [])]
+        name = "-".join([base, *more])
         if self._templates.has(name):
             return name
         run = m.WorkflowStep(
@@ -163,7 +166,7 @@ class Graph:
             m.WorkflowStep(name=part, template=template, arguments=child_run, continue_on=_WHATEVER)
             for part, template in parts.items()
         ]
-        rounds.append(self._own_step("close", self._templates.pod(Shape("close-run"))))
+        rounds.append(self._own_step("close", self._templates.pod(Shape("close-run", verdict=node.verdict))))
         if again:
             rounds.append(self._own_step("again", name, says("close", "Pending")))
         self._templates.add(m.Template(name=f"{name}-run", inputs=inputs(*_OWN, "child"), steps=in_turn(rounds)))
@@ -188,7 +191,11 @@ class Graph:
                 dag=m.DAGTemplate(
                     fail_fast=False,
                     tasks=[
-                        m.DAGTask(name="open", template=self._templates.pod(Shape("open")), arguments=whole),
+                        m.DAGTask(
+                            name="open",
+                            template=self._templates.pod(Shape("open", verdict=node.verdict)),
+                            arguments=whole,
+                        ),
                         m.DAGTask(
                             name="item",
                             depends="open",
@@ -199,7 +206,7 @@ class Graph:
                         m.DAGTask(
                             name="close",
                             depends=f"open && {ended('item')}",
-                            template=self._templates.pod(Shape("close")),
+                            template=self._templates.pod(Shape("close", verdict=node.verdict)),
                             arguments=whole,
                         ),
                     ],

@@ -13,6 +13,7 @@ from hera.workflows import models as m
 
 from somagent.capsule_compiler.model.quantities import millicores, show_duration, size_bytes
 from somagent.capsule_compiler.plan import Node, Plan
+from somagent.governance.verdict import STRENGTH
 from somagent.operators.runner.records import Secret
 from somagent.operators.runner.secrets import variable_of
 from somagent.operators.script.beside import LAUNCHER
@@ -34,6 +35,7 @@ _WORDS = {
     "close-run": ("step", "item"),
 }
 _ANSWERED = {"open": ("items",), "step": ("seconds",), "open-run": ("seconds", "run")}
+_STRENGTH: dict[str, int] = {**STRENGTH, "depends": len(STRENGTH)}
 _INFRASTRUCTURE_TRIES = 5  # pods that were evicted or lost, over what the step's own `retry` allows
 
 
@@ -48,6 +50,7 @@ class Shape(NamedTuple):
     memory: int = 0  # bytes that a script may use; 0: not said
     millicores: int = 0
     secrets: tuple[tuple[str, str], ...] = ()  # secret and key
+    verdict: str = ""  # the constitution's, as far as it is known before a run; empty: nothing is judged
 
     @property
     def name(self) -> str:
@@ -63,14 +66,25 @@ def _name(shape: Shape) -> str:
         parts.append(f"{shape.attempts}x{'-'.join(waits)}")
     parts += [word for word, said in (("image", shape.image), ("secrets", shape.secrets)) if said]
     parts += ["sized"] if shape.memory or shape.millicores else []
-    own = shape[4:]
+    parts += told_apart(shape.verdict)
+    own = shape[4:-1]
     parts += [sha256(repr(own).encode()).hexdigest()[:8]] if any(own) else []
     return re.sub("[^-a-z0-9]", "", "-".join(parts).replace(".", "-"))
 
 
+def told_apart(verdict: str) -> list[str]:
+    """What a verdict adds to the name of a template."""
+    return [] if verdict in {"", "allow"} else [verdict.replace("_", "-")]
+
+
+def shape_of_group(nodes: Sequence[Node]) -> Shape:
+    """The shape of the pod that works on several steps: what runs decide counts as the strongest verdict."""
+    return Shape("group", verdict=max((node.verdict for node in nodes), key=_STRENGTH.__getitem__))
+
+
 def shape_of(plan: Plan, node: Node, command: str = "step") -> Shape:
     """The shape of the pods that work on a step."""
-    shape = Shape(command)
+    shape = Shape(command, verdict=node.verdict)
     if node.retry.attempts > 1:
         retry = node.retry
         shape = shape._replace(
@@ -105,7 +119,7 @@ def pod(shape: Shape, place: Place) -> m.Template:
         name=shape.name,
         inputs=inputs(*words, "run", *of_step),
         outputs=m.Outputs(parameters=[_answer(name) for name in _answers(shape.command)]),
-        metadata=_metadata(words),
+        metadata=_metadata(words, shape.verdict),
         retry_strategy=_retry(shape),
         container=container,
         sidecars=[_beside(shape)] if shape.image else None,
@@ -158,11 +172,16 @@ def _secret(use: tuple[str, str]) -> m.EnvVar:
     )
 
 
-def _metadata(words: Sequence[str]) -> m.Metadata:
-    """What people find on the pod."""
+def _metadata(words: Sequence[str], verdict: str) -> m.Metadata:
+    """What people find on the pod, and by labels find it by. A label holds one step, and no underscore at its end."""
+    labels = {"run": "{{workflow.name}}", "verdict": verdict}
+    labels |= {"step": "{{=sprig.trimAll('_', inputs.parameters.step)}}"} if "step" in words else {}
     said = {f"{_LABEL}run": "run", f"{_LABEL}source": "at"} if words else {f"{_LABEL}run": "run"}
     said |= {f"{_LABEL}{word}": word for word in words}
-    return m.Metadata(annotations={key: f"{{{{inputs.parameters.{name}}}}}" for key, name in said.items()})
+    return m.Metadata(
+        annotations={key: f"{{{{inputs.parameters.{name}}}}}" for key, name in said.items()},
+        labels={f"{_LABEL}{key}": value for key, value in labels.items() if value},
+    )
 
 
 def begin_pod(place: Place, kept: Sequence[str]) -> m.Template:

@@ -86,6 +86,7 @@ def _follow(engine: OpenEngine, view: RunView, arguments: Namespace) -> int:
 
     async def main() -> None:
         with engine.following(view.run.id) as events:
+            events.written()  # asks for all of it, before anything is looked at
             over = asyncio.create_task(_drained(events))
             while True:
                 last = over.done()
@@ -94,6 +95,7 @@ def _follow(engine: OpenEngine, view: RunView, arguments: Namespace) -> int:
                 if last:
                     break
                 await asyncio.wait([over], timeout=_LOOK_S)
+            await over
 
     try:
         asyncio.run(main())
@@ -106,8 +108,11 @@ def _follow(engine: OpenEngine, view: RunView, arguments: Namespace) -> int:
 
 
 async def _drained(events: Followed) -> None:
-    async for _ in events:
-        pass
+    """Says what keeps the run, or its lines, from being followed."""
+    async for event in events:
+        if event.kind == "trouble":
+            of = f"{event.key.step}: " if event.key.step else ""
+            sys.stderr.write(f"note: {visible(of + event.message)}\n")
 
 
 def _may_have(view: RunView, name: str) -> bool:

@@ -27,7 +27,10 @@ from somagent.workflows.engines.argo.emit.workflow import workflow_template
 from .cases import Case, all_cases, compiled
 
 PLACE = Place(image="registry.example/somagent:1", runs="s3://bucket/runs", runs_secret="somagent-runs")
-OURS = re.compile(r"\{\{(=sprig\.trimAll\('_', inputs\.parameters\.step\)|inputs\.parameters\.|tasks\.open\.|steps\.(ask|open|close)\.|workflow\.name|item)[a-z.]*\}\}")
+OURS = re.compile(
+    r"\{\{(=sprig\.trimAll\('_', inputs\.parameters\.step\)"
+    r"|(inputs\.parameters\.|tasks\.open\.|steps\.(ask|open|close)\.|workflow\.name|item)[a-z.]*)\}\}"
+)
 
 
 SHOWN = [

@@ -15,7 +15,7 @@ from somagent.workflows.engines.airflow.pools import check_pool
 from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.airflow.settings import Settings
 from somagent.workflows.engines.airflow.troubles import Troubles
-from somagent.workflows.engines.objects.driver import Address, Look
+from somagent.workflows.engines.objects.driver import Address, Look, Output
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.run_names import path_below
 
@@ -78,6 +78,12 @@ class AirflowDriver:
         """What is at work is told to end; Airflow runs the teardown tasks, and with the last one the run ends."""
         dag_id = await self._dag_of(run_id)
         await self._rest.patch("dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
+
+    async def outputs(self, run_id: str) -> AsyncIterator[Output]:  # noqa: ARG002 - of the protocol
+        """Nothing: Airflow's own pages show what tasks write."""
+        nothing: tuple[Output, ...] = ()
+        for output in nothing:
+            yield output
 
     async def looks(self, run_id: str) -> AsyncIterator[Look]:
         """Airflow tells nobody of changes, so it is asked."""

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from somagent.workflows.engines.protocol import EngineError, EngineUnreachable
 
@@ -15,6 +15,9 @@ GROUP, VERSION = "argoproj.io", "v1alpha1"
 _ANSWER_S = 15  # one request
 _GONE_S = 0.5  # until it is asked again whether something is gone
 _WATCH_S = 300  # then the watch is asked for again
+_LOG_S = 24 * 3600  # for which a step may print nothing
+
+T = TypeVar("T")
 _BEGINNING = "before all known HTTP paths have been installed"  # said, as a refusal, by a server that has just begun
 
 
@@ -96,6 +99,11 @@ class Cluster:
         """The pods of a Workflow by name, in the same way."""
         return self._follow(self._core("pods"), {"labelSelector": f"workflows.argoproj.io/workflow={workflow}"})
 
+    def log(self, pod: str, container: str) -> AsyncIterator[bytes]:
+        """What a container prints, from its beginning until it ends, in pieces of any size."""
+        query = {"container": container, "follow": "true"}
+        return self._streamed(self._core(f"pods/{pod}/log"), query, _LOG_S, lambda response: response.stream(amt=None))
+
     async def _follow(self, path: str, selector: Mapping[str, str]) -> AsyncIterator[dict[str, dict[str, Any]]]:
         """Lists the objects, then watches; a version that is forgotten already is listed anew.
 
@@ -123,37 +131,41 @@ class Cluster:
         self, path: str, selector: Mapping[str, str], version: str
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Changes after `version`, until the server ends the watch; raises `Gone`."""
-        loop = asyncio.get_running_loop()
-        told: asyncio.Queue[tuple[str, dict[str, Any]] | Exception | None] = asyncio.Queue()
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(_WATCH_S),
         }
-        response = await asyncio.to_thread(
-            self._call, "GET", path, None, {**selector, **query}, _WATCH_S + _ANSWER_S, raw=True
-        )
+        async for line in self._streamed(path, {**selector, **query}, _WATCH_S + _ANSWER_S, _lines):
+            yield line["type"], line["object"]
 
-        def read() -> None:
+    async def _streamed(
+        self, path: str, query: Mapping[str, str], silence_s: float, read: Callable[[Any], Iterator[T]]
+    ) -> AsyncIterator[T]:
+        """What `read` makes of an answer that goes on, in a thread of its own; it is hung up on when this is left."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Queue[T | Exception | None] = asyncio.Queue()
+        response = await asyncio.to_thread(self._call, "GET", path, None, query, silence_s, raw=True)
+
+        def listen() -> None:
             end: Exception | None = None
             try:
-                for line in _lines(response):
-                    loop.call_soon_threadsafe(told.put_nowait, (line["type"], line["object"]))
+                for one in read(response):
+                    loop.call_soon_threadsafe(told.put_nowait, one)
             except EngineError as error:
                 end = error
             except Exception as error:
-                end = ClusterUnreachable(f"the watch at {self.host} was cut off: {_reason(error)}")
+                end = ClusterUnreachable(f"the answer of {self.host} was cut off: {_reason(error)}")
             with contextlib.suppress(RuntimeError):  # the loop is closed, nobody listens any more
                 loop.call_soon_threadsafe(told.put_nowait, end)
 
-        reader = threading.Thread(target=read, name="somagent-watch", daemon=True)
-        reader.start()
+        threading.Thread(target=listen, name="somagent-stream", daemon=True).start()
         try:
-            while (event := await told.get()) is not None:
-                if isinstance(event, Exception):
-                    raise event
-                yield event
+            while (one := await told.get()) is not None:
+                if isinstance(one, Exception):
+                    raise one
+                yield one
         finally:
             _hang_up(response)
 

@@ -14,9 +14,10 @@ from somagent.operators.runner.records import RunRecord, StepKey
 from somagent.workflows.engines.argo.cluster import Cluster, ClusterUnreachable, Conflict, NotThere
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.nodes import Offloaded, asking, has_gone_on, look_at, nodes_of, opened, waiting
+from somagent.workflows.engines.argo.outputs import outputs
 from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
-from somagent.workflows.engines.objects.driver import Address, Look
+from somagent.workflows.engines.objects.driver import Address, Look, Output
 from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
 _PATIENCE_S = 180  # until Argo has come to the step that was answered
@@ -134,6 +135,11 @@ class ArgoDriver:
     async def stop(self, run_id: str) -> None:
         """Argo's `Stop`: what is at work ends, and the exit handler runs."""
         await self._cluster.patch("workflows", run_id, {"spec": {"shutdown": "Stop"}})
+
+    async def outputs(self, run_id: str) -> AsyncIterator[Output]:
+        """What the pods of single steps print; needs the right to `get` `pods/log`."""
+        async for output in outputs(self._cluster, run_id):
+            yield output
 
     async def looks(self, run_id: str) -> AsyncIterator[Look]:
         """Whenever the Workflow or one of its pods has changed; that a cluster does not answer is told as a trouble."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -23,6 +24,8 @@ PATIENCE_S = 60.0  # how long a store that does not answer is waited for
 _ANSWER_S = 10  # one request
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
+# Of listings and deletions; other requests have errors of their own. 409 is that of two who write at once.
+_REFUSAL = re.compile(r"status code: 4(?!08|09|29)\d\d|\(code: AccessDenied\)")
 _KEEPER = "169.254.169.254"  # asked for credentials when the environment has none
 _NO_KEY = "; no credentials are set (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), and this machine is given none"
 
@@ -204,7 +207,8 @@ class Bucket:
         import obstore  # noqa: PLC0415
 
         where = f"{self.address}/{name}"
-        if isinstance(error, obstore.exceptions.GenericError) or type(error) is OSError:
+        generic = isinstance(error, obstore.exceptions.GenericError) and not _REFUSAL.search(str(error))
+        if generic or type(error) is OSError:
             if not wait_s:
                 raise StoreUnreachable(
                     f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Set
+from datetime import datetime
 from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
@@ -26,6 +27,14 @@ class Look(Struct, frozen=True):
     troubles: Annotated[Mapping[str, str], Meta(description="By step: why it does not begin, for people")] = {}
 
 
+class Output(Struct, frozen=True):
+    """What a step at work wrote."""
+
+    key: StepKey
+    began: Annotated[datetime, Meta(description="When what works on the step began, by the clock of the attempt")]
+    content: bytes
+
+
 class Driver(Protocol):
     """One engine's works. Every call may be made again, and finds what the one before it did.
 
@@ -46,6 +55,13 @@ class Driver(Protocol):
 
     async def stop(self, run_id: str) -> None:
         """Stops what is at work; `finally` runs, and then the end of the run is written down."""
+        ...
+
+    def outputs(self, run_id: str) -> AsyncIterator[Output]:
+        """What steps write while they are at work, each in order, as far as it can be seen there; until cancelled.
+
+        Raises `EngineError` that says what right is missing.
+        """
         ...
 
     def looks(self, run_id: str) -> AsyncIterator[Look]:

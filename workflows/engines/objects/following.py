@@ -14,12 +14,13 @@ from contextlib import suppress
 from somagent.operators.runner.records import Phase, StepKey
 from somagent.workflows.engines import events
 from somagent.workflows.engines.clock import utc_now
-from somagent.workflows.engines.objects import listing, names
+from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.attempts import attempts_in
 from somagent.workflows.engines.objects.deeds import cancelled_by, decisions_in
 from somagent.workflows.engines.objects.driver import Driver, Look
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import phase_now
+from somagent.workflows.engines.objects.written import Written
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
 
 _REST_S = 0.3  # between two looks at the bucket, however much happens; and at least as long as a look took
@@ -45,16 +46,19 @@ class Following:
         self._ledger, self._run, self._driver, self._answers = ledger, run_id, driver, answers
         self._seen: set[tuple[object, ...]] = set()
         self._known: frozenset[str] = frozenset()  # names that were there at the last look
-        self._written: set[tuple[StepKey, int]] = set()
+        self._written = Written(ledger, run_id)
+        self._shows_written = False
+        self._notes: list[str] = []
         self._troubles: dict[str, str] = {}
         self.phase: Phase | None = None
 
     def written(self) -> Iterator[LogChunk]:
-        """What the attempts wrote since this was last asked, from the beginning of the run."""
-        for chunk in asyncio.run(listing.logs(self._ledger, self._run, None)):
-            if (chunk.key, chunk.attempt) not in self._written:
-                self._written.add((chunk.key, chunk.attempt))
-                yield chunk
+        """What the attempts wrote since this was last asked, from the beginning of the run.
+
+        It is looked for from the first time on that somebody asks.
+        """
+        self._shows_written = True
+        return self._written.taken()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         await self._news()  # what was before
@@ -63,12 +67,15 @@ class Following:
                 yield event
             for event in self._in_trouble(look):
                 yield event
+            while self._notes:
+                yield self._trouble("", self._notes.pop(0))
             is_over = look.over or names.ended(self._run) in self._known
             closed = await self._ledger.closed(self._run) if is_over else None
             if closed is not None:
                 self.phase = closed.phase
                 failure = closed.outcome.failure
                 key = StepKey(self._run, "")
+                await self._read_written()
                 yield Event(
                     at=closed.at, key=key, kind="run", phase=closed.phase, message=failure.message if failure else ""
                 )
@@ -86,8 +93,14 @@ class Following:
                     yield self._trouble("", str(late))
             elif look.parked and await self._waits_only():
                 self.phase = "Waiting"
+                await self._read_written()
                 yield Event(at=utc_now(), key=StepKey(self._run, ""), kind="run", phase="Waiting")
                 return
+
+    async def _read_written(self) -> None:
+        """What was recorded since the last look."""
+        if self._shows_written:
+            await self._written.read(await self._ledger.bucket.names(names.top_folder(self._run)))
 
     async def _waits_only(self) -> bool:
         """Whether nothing but people is waited for; a run that was told to stop is about to."""
@@ -106,7 +119,16 @@ class Following:
             except Exception as error:
                 newest.put_nowait(error)
 
+        async def write() -> None:
+            """A right that is missing is told of; the records have it all."""
+            try:
+                async for output in self._driver.outputs(self._run):
+                    await self._written.add(output)
+            except EngineError as error:
+                self._notes.append(f"{error}; what a step writes is shown when its attempt is over")
+
         listener = asyncio.create_task(listen())
+        writer = asyncio.create_task(write() if self._shows_written else asyncio.sleep(0))
         look: Look | BaseException = Look(parked=True)
         try:
             while True:
@@ -121,12 +143,15 @@ class Following:
                 yield look
                 await asyncio.sleep(max(_REST_S, clock() - start))
         finally:
-            listener.cancel()
-            await asyncio.wait([listener])
+            for one in (listener, writer):
+                one.cancel()
+            await asyncio.wait([listener, writer])
 
     async def _news(self) -> list[Event]:
         ledger, told = self._ledger, []
         listed = await ledger.bucket.names(names.top_folder(self._run))
+        if self._shows_written:
+            await self._written.read(listed)
         new = [name for name in listed if name not in self._known]
         self._known = frozenset(listed)
         for run_id in sorted({name.split("/")[2] for name in new}):

@@ -35,7 +35,7 @@ _WORDS = {
     "close-run": ("step", "item"),
 }
 _ANSWERED = {"open": ("items",), "step": ("seconds",), "open-run": ("seconds", "run")}
-_STRENGTH: dict[str, int] = {**STRENGTH, "depends": len(STRENGTH)}
+_STRENGTH = {str(effect): strength for effect, strength in STRENGTH.items()} | {"depends": len(STRENGTH)}
 _INFRASTRUCTURE_TRIES = 5  # pods that were evicted or lost, over what the step's own `retry` allows
 
 

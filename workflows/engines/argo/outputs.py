@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,8 @@ from somagent.workflows.engines.objects.driver import Output
 from somagent.workflows.engines.protocol import EngineError
 
 _MAIN = "main"  # the container of the runner; a script in an image of its own prints through it
+_OF_ARGO = re.compile(rb'time=\S+ level=[A-Z]+ msg=(?:"(?:[^"\\\n]|\\.)*"|\S+) argo=true[^\n]*\n')
+_EXIT = re.compile(rb"Error: exit status \d+\n\Z")
 _AGAIN_S = 2.0  # until a cluster that does not answer is asked again
 
 
@@ -60,13 +63,29 @@ async def _watch(
 async def _read(
     cluster: Cluster, pod: str, key: StepKey, began: datetime, told: asyncio.Queue[Output | EngineError]
 ) -> None:
+    printed = Printed()
     try:
         async for content in cluster.log(pod, _MAIN):
-            told.put_nowait(Output(key, began, content))
+            told.put_nowait(Output(key, began, printed.of_step(content)))
     except (ClusterUnreachable, NotThere):
         return
     except EngineError as error:
         told.put_nowait(error)
+
+
+class Printed:
+    """What a container prints, without what Argo's own program in it adds: its log, and how the runner exited."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def of_step(self, content: bytes) -> bytes:
+        """Whole lines, but for one that Argo's follow on; the last line may be Argo's, until another one comes."""
+        lines, newline, self._rest = (self._rest + content).rpartition(b"\n")
+        text = _OF_ARGO.sub(b"", lines + newline)
+        if said := _EXIT.search(text):
+            text, self._rest = text[: said.start()], said[0] + self._rest
+        return text
 
 
 def _began(pod: Mapping[str, Any]) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from bucket_place import Place
@@ -97,3 +98,50 @@ def test_what_is_inside_ends_with_a_run_that_ends_early(place):
     part, after = place.view().steps
     assert (part.phase, after.phase) == ("Cancelled", "Omitted")
     assert (part.inner.phase, [one.phase for one in part.inner.steps]) == ("Cancelled", ["Succeeded", "Cancelled"])
+
+
+def test_at_the_steps_deadline_what_is_inside_is_cut_off_and_only_its_finally_runs(place):
+    place.submit(
+        "    part: { timeout: 700ms, capsule: { use: part } }\n  uses: { capsules: { part: ./part.capsule.yaml } }\n",
+        part="""\
+  steps:
+    quick: { script: { run: sleep 0.2 } }
+    slow: { needs: [quick], script: { run: sleep 30 } }
+    late: { script: { run: echo too late } }
+    after: { needs: [slow], script: { run: echo never } }
+  finally: { tidy: { script: { run: echo tidied } } }
+""",
+    )
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    inside = place.answer("run")
+    assert place.do("step", "quick", run=inside)[0] == Exit.DONE
+    assert place.do("step", "slow", run=inside) == (Exit.FAILED, "")
+    assert place.reason() == "cut off after 0.7 s"
+    assert place.do("step", "late", run=inside) == (Exit.FAILED, "")
+    assert place.do("step", "after", run=inside)[0] == Exit.OMITTED
+    assert place.do("step", "tidy", run=inside) == (Exit.DONE, "tidied\n")
+    assert place.do("end", run=inside)[0] == Exit.FAILED
+    assert place.do("close-run", "part")[0] == Exit.FAILED
+    (part,) = place.view().steps
+    assert part.failure.failure_class == "timeout"
+    assert [step.phase for step in part.inner.steps] == ["Succeeded", "Failed", "Failed", "Omitted", "Succeeded"]
+
+
+def test_while_people_are_asked_inside_no_deadline_runs(place):
+    place.submit(
+        "    part: { timeout: 2s, capsule: { use: part } }\n  uses: { capsules: { part: ./part.capsule.yaml } }\n",
+        part="""\
+  steps:
+    agree: { review: { title: Go on?, reviewers: { users: [bo] } } }
+    after: { needs: [agree], script: { run: echo behind } }
+""",
+    )
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    inside = place.answer("run")
+    assert place.do("step", "agree", run=inside)[0] == Exit.DONE
+    time.sleep(2.5)  # longer than the step's timeout
+    place.decide("agree", "bo", run=inside)
+    assert place.do("step", "agree", run=inside)[0] == Exit.DONE
+    assert place.do("step", "after", run=inside) == (Exit.DONE, "behind\n")
+    assert place.do("end", run=inside)[0] == Exit.DONE
+    assert place.do("close-run", "part")[0] == Exit.DONE

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
+from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
 from somagent.workflows.engines.run_names import top_of
 
 LAST_WORDS_S = 5.0  # who stops a process does not wait for long
@@ -63,7 +64,8 @@ class Worker(Struct, frozen=True):
             if still is not None:
                 return still
             await self.until_due(key)
-            limit = asyncio.timeout(await self._time_left(key))
+            deadline = await self._deadline(key)
+            limit = asyncio.timeout(None if deadline is None else max(deadline.left.total_seconds(), 0))
             try:
                 async with limit:
                     return await run_step(
@@ -77,9 +79,9 @@ class Worker(Struct, frozen=True):
                         now=self.now,
                     )
             except TimeoutError:
-                if not limit.expired():
+                if deadline is None or not limit.expired():
                     raise
-                return await self._out_of_time(key)
+                return await self._out_of_time(key, deadline.why)
             except AttemptHeld:  # somebody else was quicker
                 await self.ledger.leave(key)
             except asyncio.CancelledError:
@@ -90,19 +92,22 @@ class Worker(Struct, frozen=True):
                     raise
                 _uncancelled()  # this attempt was given up by others, who are at work on the next one
 
-    async def _time_left(self, key: StepKey) -> float | None:
-        """For how many seconds the run may still be worked on; None when nothing bounds it, or this is `finally`."""
-        budget = self.plan.budget
-        if budget is None or budget.wall_clock_ms is None or any(key.step == node.id for node in self.plan.finals):
+    async def _deadline(self, key: StepKey) -> Deadline | None:
+        """When the step is cut off, whatever its own time is; None when nothing bounds it, or this is `finally`."""
+        if any(key.step == node.id for node in self.plan.finals):
             return None
+        around = await of_capsules_around(self.ledger, self.run, self.now())
+        if self.plan.budget is None or self.plan.budget.wall_clock_ms is None:
+            return around
         left = rules.wall_clock_left(self.plan, await self.ledger.attempts(self.run.id), self.now())
-        return None if left is None else left.total_seconds()
+        if left is None or (around is not None and around.left < left):
+            return around
+        return Deadline(left, rules.overtime(self.plan))
 
-    async def _out_of_time(self, key: StepKey) -> StepResult:
-        """Records that the run's time was used up before the step ended, with the attempt that is at work here."""
+    async def _out_of_time(self, key: StepKey, why: Failure) -> StepResult:
+        """Records that the time was used up before the step ended, with the attempt that is at work here."""
         own, attempts = self.ledger.at_work(key), await self.ledger.attempts(key.run, key.step, key.item)
-        ended = rules.given_up(key, attempts, rules.overtime(self.plan), self.now())
-        return await self.ledger.record(own, ended)
+        return await self.ledger.record(own, rules.given_up(key, attempts, why, self.now()))
 
     async def open(self, key: StepKey) -> StepResult | int:
         """How many items the fan-out has; or its result, when it is skipped, fails or is kept from running."""
@@ -214,7 +219,11 @@ class Worker(Struct, frozen=True):
 
     async def _stopped_for(self) -> Failure | None:
         by = cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))
-        return rules.cancellation(by) if by else self.stopped()
+        why = rules.cancellation(by) if by else self.stopped()
+        if why is not None or self.run.parent is None:
+            return why
+        around = await of_capsules_around(self.ledger, self.run, self.now())
+        return around.why if around is not None and around.left <= timedelta() else None
 
 
 class NotEnded(Exception):

@@ -14,6 +14,7 @@ from somagent.workflows.engines.protocol import (
     EngineError,
     EngineUnreachable,
     JournalDamaged,
+    NotTakenUp,
     StorageFull,
     StorageRefused,
     StoreUnreachable,
@@ -29,6 +30,8 @@ _ELSEWHERE = "`--data-dir DIR` names another data directory"
 def user_error(error: Exception, arguments: Any = None) -> UserError | None:
     """What the user is told, or None when the error is a fault of ours; `arguments` are those of the command."""
     if isinstance(error, _STORAGE):
+        return UserError(str(error), Exit.STORAGE)
+    if isinstance(error, NotTakenUp) and isinstance(error.__cause__, EngineUnreachable):
         return UserError(str(error), Exit.STORAGE)
     if isinstance(error, StorageRefused):
         return UserError(f"{error}; {_ELSEWHERE}", Exit.STORAGE)

@@ -80,7 +80,7 @@ class AirflowAdapter:
             yield
         finally:
             await self._pause(run_id, is_paused=True)  # so that the next try waits for the next `work`
-            for pid in [*step_runners(self._airflow, run_id), *scripts(run_id)]:
+            for pid in [*step_runners(self._airflow), *scripts(run_id)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 

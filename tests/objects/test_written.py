@@ -36,14 +36,13 @@ def test_what_was_cut_off_anywhere_is_told_by_the_record(pieces: list[bytes], cu
 def test_a_record_without_its_middle_goes_on_behind_what_was_shown(tmp_path):
     lines = [b"line %d\n" % number for number in range(200_000)]
     log = StepLog(tmp_path / "log")
-    for line in lines:
-        log.write(line)
+    log.write(b"".join(lines))
     log.close()
     record = (tmp_path / "log").read_bytes()
     for count in (10, 100_000, 199_990, 200_000):
         shown = Shown()
-        for line in lines[:count]:
-            shown.more(line)
+        shown.more(b"".join(lines[: count // 2]))
+        shown.more(b"".join(lines[count // 2 : count]))
         left = shown.left_of(record)
         if count == 100_000:  # of what is left out
             cut = record.index(b"\n[")

@@ -25,6 +25,7 @@ from somagent.workflows.engines.remote.exits import Exit
 
 _REASON = "/dev/termination-log"  # Kubernetes keeps it, and Argo shows it behind the exit code
 _WORK, _ANSWERS, _BESIDE, _PLAN = "/somagent", "/somagent/answers", "/somagent/beside", "/somagent-plan"
+_FAULTS = (1, 2)  # exit codes of a runner that is not what it should be: Python's, and that of unknown arguments
 _LABEL = "somagent.io/"
 _WORDS = {
     "step": ("step", "item"),
@@ -267,8 +268,12 @@ def _answer(name: str) -> m.Parameter:
 
 
 def _retry(shape: Shape) -> m.RetryStrategy:
-    """The runner decides whether there is another attempt, and says so by its exit code; lost pods are replaced."""
-    again = f"lastRetry.exitCode in ['{Exit.AGAIN:d}', '{Exit.UNREACHABLE:d}'] || lastRetry.status == 'Error'"
+    """The runner decides whether there is another attempt, and says so by its exit code.
+
+    Whatever else ends a pod, before the runner began or beside it, is none of the step's: it is replaced.
+    """
+    ends = ", ".join(f"'{code}'" for code in (*_FAULTS, *sorted({*Exit} - {Exit.DONE, Exit.AGAIN, Exit.UNREACHABLE})))
+    again = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{ends}])"
     backoff = None
     if shape.backoff_ms:
         backoff = m.Backoff(

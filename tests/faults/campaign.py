@@ -36,19 +36,22 @@ from somagent.workflows.engines.protocol import EngineError
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 from argo_site import Site
 
-_WEIGHTS = {
-    "pod deleted at work": 30,
-    "pod deleted after its record": 22,
-    "controller killed": 15,
+_OF_RUNS = {  # how often, against each other
+    "pod deleted at work": 40,
+    "pod deleted after its record": 30,
     "Workflow deleted": 8,
     "follower killed": 8,
-    "kubelet stopped for 20 s": 4,
+}
+_OF_THE_CLUSTER = {  # one at a time, and no longer than half a minute each
+    "controller killed": 15,
     "API server and etcd killed": 5,
+    "kubelet stopped for 20 s": 4,
     "store away for 30 s": 4,
     "store silent for 30 s": 3,
     "no room for logs for 20 s": 3,
 }
-_PAUSE_S = 6  # at most, between two
+_KINDS = {**_OF_RUNS, **_OF_THE_CLUSTER}
+_PAUSE_S = 12  # at most, between two
 
 
 @dataclass
@@ -135,16 +138,25 @@ class Campaign:
             print(f"{self.keep / folder.name}: {kind}: {what[:1500]}", flush=True)
 
     def harm(self, faults: int, only: list[str]) -> None:
-        """Harms the cluster so many times."""
-        draw = self.cluster.draw
-        weights = {kind: weight for kind, weight in _WEIGHTS.items() if not only or kind in only}
-        while len(self.cluster.harms) < faults:
+        """Harms the cluster so many times: runs one by one, while something is wrong with all of it."""
+        sides = [
+            {kind: side[kind] for kind in side if not only or kind in only} for side in (_OF_RUNS, _OF_THE_CLUSTER)
+        ]
+        harming = [threading.Thread(target=self._harm, args=(faults, side), daemon=True) for side in sides if side]
+        for side in harming:
+            side.start()
+        for side in harming:
+            side.join()
+
+    def _harm(self, faults: int, weights: dict[str, int]) -> None:
+        draw = random.Random(f"{self.seed} {sorted(weights)}")
+        while len(self.cluster.harms) < faults and not self.stopping.is_set():
             time.sleep(draw.uniform(0, _PAUSE_S))
             (kind,) = draw.choices(list(weights), list(weights.values()))
             if kind == "follower killed":
                 self._kill_a_follower(draw)
             elif self.cluster.do(kind):
-                print(f"{len(self.cluster.harms)} of {faults}: {self.cluster.harms[-1].kind}", flush=True)
+                print(f"{len(self.cluster.harms)} of {faults}: {kind}", flush=True)
 
     def _kill_a_follower(self, draw: random.Random) -> None:
         following = [one.following for one in self.at_work.values() if one.following and one.following.poll() is None]
@@ -170,7 +182,7 @@ def tell(campaign: Campaign, took_s: float) -> int:
     told = campaign.told
     by_kind = Counter(one.kind for one in campaign.cluster.harms)
     found = Counter(fault.kind for _, faults in told.faulty for fault in faults)
-    rows: list[tuple[str, float]] = [(kind, by_kind[kind]) for kind in _WEIGHTS]
+    rows: list[tuple[str, float]] = [(kind, by_kind[kind]) for kind in _KINDS]
     rows += [("harms", len(campaign.cluster.harms)), ("runs, all ended", told.runs), ("steps and items", told.steps)]
     rows += [("followed by two at once", told.doubled), ("unrecorded attempts repeated", told.repeats)]
     rows += [(kind, found[kind]) for kind in FAULTS]
@@ -185,7 +197,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--runs", type=int, default=4, help="at work at once")
-    parser.add_argument("--only", action="append", default=[], choices=list(_WEIGHTS), help="kinds of harm")
+    parser.add_argument("--only", action="append", default=[], choices=list(_KINDS), help="kinds of harm")
     arguments = parser.parse_args()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

@@ -108,7 +108,10 @@ class Cluster:
         subprocess.run([*self._signal, f"-{signal}", "-f", process], check=True)
 
     def _start(self) -> None:
-        subprocess.run(self._up, stdout=subprocess.DEVNULL, check=True)
+        """Starts again what died; a busy machine may take several tries."""
+        for left in reversed(range(5)):
+            if subprocess.run(self._up, capture_output=True, check=not left).returncode == 0:
+                return
 
     def _controller(self) -> str:
         self._send("KILL", _CONTROLLER)

@@ -17,7 +17,7 @@ from verdict import Agreed
 
 COMMAND = Path(sys.executable).with_name("somagent")
 _MOST_COMMANDS = 60
-_PATIENCE_S = 900
+_PATIENCE_S = 1800
 _DECIDED = re.compile(r"has decided on step .* already|does not wait any more|is not waiting|has ended")
 
 

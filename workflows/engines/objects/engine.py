@@ -36,6 +36,7 @@ from somagent.workflows.engines.objects.upkeep import Pruned
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
+    EngineUnreachable,
     Event,
     LogChunk,
     NotTakenUp,
@@ -277,7 +278,8 @@ class ObjectEngine:
             await self._driver.start(run, plan, _kept(plan, results))
         except EngineError as error:
             resume = self._way_on("resume", run.id)
-            raise EngineError(f"{run.id} is stored and has not begun: {error}; begin with: {resume}") from error
+            kind = EngineUnreachable if isinstance(error, EngineUnreachable) else EngineError
+            raise kind(f"{run.id} is stored and has not begun: {error}; begin with: {resume}") from error
         return run.id
 
     async def _taken_over(

@@ -17,7 +17,7 @@ _VARYING = (
     (re.compile(r"\b(\d+m )?\d+(\.\d+)?s\b"), "<duration>"),
     (re.compile(r"release-plan-[0-9a-f]{12}"), "release-plan-<digest>"),
     (re.compile(r" {2,}"), "  "),
-    (re.compile(r"^ *<duration> +[^\w\s] .*\n", re.MULTILINE), ""),  # `approve` waits: what came before is not told again
+    (re.compile(r"^ *<duration> +[^\w\s] .*\n", re.MULTILINE), ""),  # told only if watched
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from argo_site import Site
+from no_cluster import ADDRESS, kubeconfig_of_no_cluster
 
 GATE = """\
   steps:
@@ -226,16 +227,7 @@ def test_who_has_no_rights_is_told_the_verb_and_the_resource(site):
 
 
 def test_a_cluster_that_does_not_answer_is_named(site):
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "c", "user": {}}],
-    }
-    (site.folder / "kubeconfig").write_text(json.dumps(config))
     capsule = site.write("  steps: { a: { script: { run: 'true' } } }\n")
-    done = site.somagent("run", str(capsule), env={"KUBECONFIG": str(site.folder / "kubeconfig")})
+    done = site.somagent("run", str(capsule), env={"KUBECONFIG": str(kubeconfig_of_no_cluster(site.folder))})
     assert done.returncode == 5
-    assert "the cluster at http://127.0.0.1:9 does not answer" in done.stderr
+    assert f"the cluster at {ADDRESS} does not answer" in done.stderr

@@ -25,6 +25,8 @@ def test_a_pod_that_was_lost_is_a_trouble_until_another_one_follows() -> None:
     gone = {"phase": "Error", "message": "pod deleted"}
     assert look_at(_workflow(gone)).troubles == {"a": "pod deleted"}
     assert look_at(_workflow(_failed("74", _UNREACHABLE))).troubles == {"a": _UNREACHABLE}
+    not_begun = "main: StartError (exit code 128): failed to create containerd task"
+    assert look_at(_workflow(_failed("128", not_begun))).troubles == {"a": not_begun}
     assert look_at(_workflow(gone, {"phase": "Running"})).troubles == {}
     assert look_at(_workflow(gone, retry="Failed")).troubles == {}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bucket_place import Place
+from no_cluster import ADDRESS, kubeconfig_of_no_cluster
 from somagent_shell import Shell
 
 from somagent.workflows.engines.objects import names
@@ -23,16 +24,8 @@ def test_a_decision_and_a_cancellation_are_kept_and_said_to_be(tmp_path: Path, s
     assert place.do("step", "agree")[0] == 0
     address = json.dumps({"engine": "argo", "where": f"somagent/{place.run}"}).encode()
     asyncio.run(place.bucket.claim(names.engine(place.run), address))
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "c", "user": {}}],
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    there = {"SOMAGENT_ENGINE": "argo", "SOMAGENT_RUNS": place.address, "KUBECONFIG": str(tmp_path / "kubeconfig")}
+    config = str(kubeconfig_of_no_cluster(tmp_path))
+    there = {"SOMAGENT_ENGINE": "argo", "SOMAGENT_RUNS": place.address, "KUBECONFIG": config}
     there |= {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
     if place.address.startswith("file:"):
         refused = somagent("approve", place.run, "agree", "--as", "bob", **there)
@@ -40,7 +33,7 @@ def test_a_decision_and_a_cancellation_are_kept_and_said_to_be(tmp_path: Path, s
         return
     approved = somagent("approve", place.run, "agree", "--as", "bob", **there)
     assert (approved.code, approved.out) == (0, "approved agree as bob\n")
-    assert "warning: the cluster at http://127.0.0.1:9 does not answer" in approved.err
+    assert f"warning: the cluster at {ADDRESS} does not answer" in approved.err
     assert f"it is written down and counts, and the run goes on with: somagent resume {place.run}" in approved.err
     assert [one.by for one in place.view().decisions] == ["bob"]
     cancelled = somagent("cancel", place.run, "--as", "bob", **there)

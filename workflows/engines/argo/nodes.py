@@ -12,11 +12,12 @@ from typing import Any
 from somagent.operators.runner.records import StepKey
 from somagent.workflows.engines.objects.driver import Look
 from somagent.workflows.engines.protocol import EngineError
-from somagent.workflows.engines.remote.exits import Exit
+from somagent.workflows.engines.remote.exits import FOR_GOOD, Exit
 
 _AT_WORK = {"Pending", "Running", ""}
 _ENDED = {"Succeeded", "Failed", "Error"}
 _MOST_TROUBLE = 300  # characters of a message
+_SAID = {f"{code:d}" for code in (*FOR_GOOD, Exit.AGAIN)}  # by the runner, of its step; the ledger has why
 
 
 class Offloaded(EngineError):
@@ -128,8 +129,8 @@ def _of_lost_pods(nodes: Mapping[str, Any]) -> dict[str, str]:
         if retry["type"] != "Retry" or not _is_at_work(retry) or not retry.get("children"):
             continue
         pod = nodes.get(retry["children"][-1], {})
-        exit_code = (pod.get("outputs") or {}).get("exitCode", "")
-        if pod.get("phase") == "Error" or (pod.get("phase") == "Failed" and exit_code == f"{Exit.UNREACHABLE:d}"):
+        said = (pod.get("outputs") or {}).get("exitCode", "") in _SAID
+        if pod.get("phase") == "Error" or (pod.get("phase") == "Failed" and not said):
             key = _key_of(retry, "")
             message = pod.get("message") or "its pod is gone"
             found[key.step if key else retry["displayName"]] = message[:_MOST_TROUBLE]

@@ -15,3 +15,8 @@ class Exit(IntEnum):
     CANCELLED = 72  # the run was stopped
     UNREACHABLE = 74  # the store does not answer (EX_IOERR); another try may find it
     AGAIN = 75  # it failed, and is to be tried again (EX_TEMPFAIL)
+
+
+# The program says by these that there is nothing more to be tried; 1 and 2 are Python's, of a program that is not what
+# it should be. Whatever else ends its process, before it began or beside it, says nothing of the step.
+FOR_GOOD = (1, 2, Exit.REFUSED, Exit.FAILED, Exit.OMITTED, Exit.CANCELLED)

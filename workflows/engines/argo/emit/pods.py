@@ -21,11 +21,10 @@ from somagent.workflows.engines.argo.emit.passing import as_json, inputs
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR
 from somagent.workflows.engines.protocol import EngineError
-from somagent.workflows.engines.remote.exits import Exit
+from somagent.workflows.engines.remote.exits import FOR_GOOD
 
 _REASON = "/dev/termination-log"  # Kubernetes keeps it, and Argo shows it behind the exit code
 _WORK, _ANSWERS, _BESIDE, _PLAN = "/somagent", "/somagent/answers", "/somagent/beside", "/somagent-plan"
-_FAULTS = (1, 2)  # exit codes of a runner that is not what it should be: Python's, and that of unknown arguments
 _LABEL = "somagent.io/"
 _WORDS = {
     "step": ("step", "item"),
@@ -268,12 +267,9 @@ def _answer(name: str) -> m.Parameter:
 
 
 def _retry(shape: Shape) -> m.RetryStrategy:
-    """The runner decides whether there is another attempt, and says so by its exit code.
-
-    Whatever else ends a pod, before the runner began or beside it, is none of the step's: it is replaced.
-    """
-    ends = ", ".join(f"'{code}'" for code in (*_FAULTS, *sorted({*Exit} - {Exit.DONE, Exit.AGAIN, Exit.UNREACHABLE})))
-    again = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{ends}])"
+    """The runner decides whether there is another attempt, and says so by its exit code; lost pods are replaced."""
+    for_good = ", ".join(f"'{code:d}'" for code in FOR_GOOD)
+    again = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{for_good}])"
     backoff = None
     if shape.backoff_ms:
         backoff = m.Backoff(

@@ -219,7 +219,7 @@ async def start(namespace: Namespace, size: Size) -> None:
         name: image["sizeBytes"]
         for node in json.loads(namespace.kubectl("get", "nodes", "-o", "json"))["items"]
         for image in node["status"]["images"]
-        for name in image["names"]
+        for name in image.get("names") or ()  # one that lost its name has none
     }
     place = namespace.place()
     print(f"{'image, MB':<28}{images[place.image] / 1e6 if place.image in images else float('nan'):>10.1f}")

@@ -153,13 +153,12 @@ def compiled(name: str, steps: Steps) -> Compilation:
     return done
 
 
-def written_with_hera(steps: Steps, place: Place, parallelism: int | None = None) -> hera.Workflow:
+def written_with_hera(steps: Steps, place: Place) -> hera.Workflow:
     """The same image, command, resources and rights as the pods of a capsule have; one DAG, one shared template."""
     with hera.Workflow(
         generate_name="by-hand-",
         api_version="argoproj.io/v1alpha1",
         entrypoint="main",
-        parallelism=parallelism,
         service_account_name=place.service_account,
         automount_service_account_token=False,
         executor=hera.models.ExecutorConfig(service_account_name="somagent-executor"),

@@ -1,7 +1,8 @@
 """Splits a graph so that no DAG has more tasks than Argo takes: groups of steps that only ever wait for earlier groups.
 
-Steps that belong together stay together: a group is a stretch of an order in which every step stands as close behind
-what it needs as it can. So two chains of 150 steps are two groups that run side by side.
+Steps that belong together stay together: what no need connects is not cut where it fits into a group, and what is
+larger is cut in an order in which every step stands as close behind what it needs as it can. So ten chains of 100 steps
+are ten groups that run side by side.
 """
 
 from __future__ import annotations
@@ -41,13 +42,42 @@ def grouped(nodes: Sequence[T], most: int = MOST_TASKS - _ROOM) -> list[Group[T]
     """
     if len(nodes) <= most:
         return [Group(nodes, frozenset())]
-    ordered = list(_depth_first(nodes))
-    parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
+    parts = _packed(list(_apart(nodes)), most)
     home = {node.id: number for number, part in enumerate(parts) for node in part}
     return [
         Group(part, frozenset(home[edge.step] for node in part for edge in node.needs if edge.step in home) - {number})
         for number, part in enumerate(parts)
     ]
+
+
+def _packed(pieces: Sequence[Sequence[T]], most: int) -> list[Sequence[T]]:
+    """Pieces that have nothing to do with each other, whole where they fit: a group waits for all of another one."""
+    parts: list[list[T]] = []
+    for piece in pieces:
+        if parts and len(parts[-1]) + len(piece) <= most:
+            parts[-1] += piece
+        else:
+            parts += [list(piece[start : start + most]) for start in range(0, len(piece), most)]
+    return list(parts)
+
+
+def _apart(nodes: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Steps that no need connects, each piece in its own order."""
+    whole: dict[str, str] = {node.id: node.id for node in nodes}
+
+    def root(step: str) -> str:
+        while whole[step] != step:
+            whole[step] = step = whole[whole[step]]
+        return step
+
+    for node in nodes:
+        for edge in node.needs:
+            if edge.step in whole:
+                whole[root(edge.step)] = root(node.id)
+    pieces: dict[str, list[T]] = {}
+    for node in _depth_first(nodes):
+        pieces.setdefault(root(node.id), []).append(node)
+    yield from pieces.values()
 
 
 def _depth_first(nodes: Sequence[T]) -> Iterator[T]:

@@ -65,6 +65,38 @@ def test_a_failed_step_stops_what_needs_it_and_the_dag_run_fails_although_its_la
     asyncio.run(main())
 
 
+def test_what_is_at_work_beside_a_failed_step_ends_before_the_run_does(site: Site) -> None:
+    spec = """\
+  steps:
+    wrong: { script: { run: exit 3 } }
+    slow: { script: { run: sleep 5 } }
+    ask: { review: { title: Go on? } }
+    join: { needs: [wrong, slow, ask], script: { run: echo never } }
+  finally:
+    tidy:
+      forEach: "${{ [1, 0] }}"
+      as: one
+      script: { run: 'echo "m=$((10 / BY))" >> "$SOMAGENT_OUTPUT"', env: { BY: "${{ one }}" } }
+      outputs: { m: { type: integer } }
+    last: { script: { run: 'echo "it $HOW"', env: { HOW: "${{ steps.slow.status }}" } } }
+"""
+
+    async def main() -> None:
+        view = await site.run(spec)
+        run = view.run.id
+        assert view.phase == "Waiting"
+        assert (await site.states(run))["join"] == "upstream_failed"
+        await site.decide(run, "ask", "bo")
+        view = await site.ended(run)
+        assert view.phase == "Failed"
+        phases = ["Failed", "Succeeded", "Succeeded", "Omitted", "Failed", "Succeeded"]
+        assert [step.phase for step in view.steps] == phases
+        assert [item.phase for item in view.steps[4].items] == ["Succeeded", "Failed"]
+        assert "it Succeeded" in await site.log(run, "last")
+
+    asyncio.run(main())
+
+
 def test_a_class_of_failure_that_may_pass_is_tried_again(site: Site) -> None:
     spec = """\
   steps:

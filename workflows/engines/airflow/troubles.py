@@ -9,6 +9,7 @@ from typing import Any
 from somagent.workflows.engines.airflow.rest import Rest
 
 _PATIENCE_S = 5.0  # a task that is ready begins sooner
+_GUESS_S = 35.0  # Airflow takes 30 to find out that a scheduler is gone; before, nothing else is guessed
 _REST_S = 5.0  # between two questions to the rest of Airflow
 
 
@@ -28,15 +29,19 @@ class Troubles:
         if run["state"] == "queued" or not tasks:
             ready.add(("", -1))
         self._since = {key: self._since.get(key, now) for key in ready}
-        late = [key for key in ready if now - self._since[key] >= _PATIENCE_S]
+        waits = {key: now - since for key, since in self._since.items()}
+        late = [key for key, wait in waits.items() if wait >= _PATIENCE_S]
         if not late:
             self._why = ""
             return {}
         if now - self._asked >= _REST_S:
-            self._asked, self._why = now, await self._reason(dag_id)
+            guess = "Airflow has it ready and has not begun it; its executor has no free place, or no worker"
+            known = await self._reason(dag_id)
+            self._asked, self._why = now, known or (guess if max(waits.values()) >= _GUESS_S else "")
         return {name.partition(".")[0]: self._why for name, _ in sorted(late)} if self._why else {}
 
     async def _reason(self, dag_id: str) -> str:
+        """What Airflow knows of; empty when that explains nothing."""
         health = await self._rest.get("monitor", "health")
         if (health.get("scheduler") or {}).get("status") != "healthy":
             return "Airflow's scheduler gives no sign of life; start it: airflow scheduler"
@@ -48,4 +53,4 @@ class Troubles:
         pool = await self._rest.get("pools", self._pool)
         if pool["open_slots"] <= 0:
             return f"no free slots in pool `{self._pool}`: all {pool['slots']} are taken"
-        return "Airflow has it ready and has not begun it; its executor has no free place, or no worker"
+        return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from somagent.cli.exits import UserError
+from somagent.cli.printing import visible
 from somagent.cli.way_on import way_on
 from somagent.operators.operator import Operator
 from somagent.workflows import directories
@@ -52,6 +54,7 @@ def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> O
         driver=_driver(arguments, name, namespace, runs) if operators else None,
         drivers=driver,
         way_on=lambda *words: way_on(arguments, *words),
+        says=lambda text: sys.stderr.write(f"note: {visible(text)}\n"),
     )
 
 

@@ -32,7 +32,7 @@ from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.local.engine import LocalEngine
 from somagent.workflows.engines.local.journal import Journal
-from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects import names, people
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
@@ -85,8 +85,13 @@ class Stage:
             return len(journal.execute("SELECT * FROM accounts").fetchall())
 
     def content(self, digest: str) -> list[Path]:
-        """Where content is kept."""
+        """Where content is kept on this machine."""
         return [path for path in self.folder.rglob("*") if path.is_file() and digest[-40:] in path.name]
+
+    async def lose(self, digest: str) -> None:
+        """Content is gone, wherever it was kept."""
+        for path in self.content(digest):
+            path.unlink()
 
     def stop(self) -> None:
         self.engine.close()
@@ -178,6 +183,10 @@ class ObjectStage(Stage):
 
     async def accounts(self) -> int:
         return len(await self.ledger.bucket.names(f"runs/{self.run.id}/{self.run.id}/budget"))
+
+    async def lose(self, digest: str) -> None:
+        await super().lose(digest)
+        await self.ledger.bucket.delete([names.content(digest)])
 
     def stop(self) -> None:
         self.engine.close()

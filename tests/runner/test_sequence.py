@@ -261,9 +261,7 @@ def test_an_artifact_whose_content_is_lost_is_a_failure_that_says_so(stage, go, 
         made = node("a", arguments={"run": "echo 1 > f"}, outputs={"f": {"type": "artifact", "path": "f"}})
         reader = node("b", operator, arguments=arguments, holes=[(at, {"cel": "steps.a.f"})])
         await stage.start(plan(made, reader))
-        digest = (await stage.step("a")).outputs["f"]["artifact"]
-        for path in stage.content(digest):
-            path.unlink()
+        await stage.lose((await stage.step("a")).outputs["f"]["artifact"])
         failure = (await stage.step("b")).failure
         assert failure.failure_class == "error"
         assert "is missing from" in failure.message

@@ -23,6 +23,7 @@ T = TypeVar("T")
 PATIENCE_S = 60.0  # how long a store that does not answer is waited for
 _ANSWER_S = 10  # one request
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+_TOLD_S = 0.8  # a wait so long comes after one to two seconds
 
 # Of listings and deletions; other requests have errors of their own. 409 is that of two who write at once.
 _REFUSAL = re.compile(r"status code: 4(?!08|09|29)\d\d|\(code: AccessDenied\)")
@@ -42,14 +43,17 @@ class Bucket:
     """The objects below an address: a folder (`file:///srv/runs`), or `s3://`, `gs://` or `az://` with a prefix.
 
     Credentials and endpoints are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...). Raises
-    `StoreUnreachable` when the store has not answered for `patience_s`, and `EngineError` when it refuses.
+    `StoreUnreachable` when the store has not answered for `patience_s`, and `EngineError` when it refuses. `says` is
+    told, once, that a store which has never answered yet is waited for.
     """
 
-    def __init__(self, address: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, address: str, *, patience_s: float = PATIENCE_S, says: Callable[[str], object] | None = None
+    ) -> None:
         self.address = address.rstrip("/")
         self._folder = _folder_of(self.address)
         self._store = _open(self.address, self._folder)
-        self._patience_s = patience_s
+        self._patience_s, self._says = patience_s, says
         self._lasting: set[Path] = set()  # folders that are on the disk themselves
 
     async def claim(self, name: str, content: bytes) -> bytes:
@@ -153,6 +157,7 @@ class Bucket:
                 self._check(name, error, wait_s)
                 time.sleep(wait_s)
             else:
+                self._says = None
                 return True
         raise AssertionError
 
@@ -170,6 +175,7 @@ class Bucket:
                 self._check(name, error, wait_s)
                 time.sleep(wait_s)
             else:
+                self._says = None
                 return
 
     def _has(self, name: str) -> bool:
@@ -186,11 +192,15 @@ class Bucket:
 
         for wait_s in self._waits():
             try:
-                return await ask()
+                answer = await ask()
             except (FileNotFoundError, obstore.exceptions.AlreadyExistsError):
+                self._says = None
                 raise
             except Exception as error:
                 self._check(name, error, wait_s)
+            else:
+                self._says = None
+                return answer
             await asyncio.sleep(wait_s)
         raise AssertionError
 
@@ -214,6 +224,10 @@ class Bucket:
                     f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"
                     + _NO_KEY * (_KEEPER in str(error))
                 ) from error
+            if self._says is not None and wait_s >= _TOLD_S:
+                why, most = _said(error), f"{self._patience_s:.0f} s at most"
+                self._says(f"{self.address} does not answer ({why}); waiting, {most}")
+                self._says = None
         elif isinstance(error, obstore.exceptions.BaseError | OSError):
             raise EngineError(f"{where} was refused: {_said(error)}") from error
         else:

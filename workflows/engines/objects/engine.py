@@ -55,7 +55,8 @@ class ObjectEngine:
     """Runs at the bucket `address`; an `Engine` (see `protocol`). Nothing is worked on in this process.
 
     `directory` has copies of contents, and says who is to be believed. `drivers` gives the driver for a run's address;
-    new runs are given to `driver`. Without them runs can be read, and nothing else.
+    new runs are given to `driver`. Without them runs can be read, and nothing else. `says` is told of a store that is
+    waited for.
     """
 
     limits = NO_LIMITS
@@ -72,10 +73,11 @@ class ObjectEngine:
         now: Callable[[], datetime] = utc_now,
         token: Callable[[], str] = lambda: os.urandom(3).hex(),
         way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+        says: Callable[[str], object] | None = None,
     ) -> None:
         self.address, self._directory = address, directory.absolute()
         self._operators, self._driver, self._drivers = operators, driver, drivers
-        self._now, self._token, self._way_on = now, token, way_on
+        self._now, self._token, self._way_on, self._says = now, token, way_on, says
         self._ledger, self._reader = self._opened(), self._opened()
 
     async def __aenter__(self) -> ObjectEngine:
@@ -348,7 +350,7 @@ class ObjectEngine:
         return [result for result in ended if result is not None]
 
     def _opened(self) -> ObjectLedger:
-        bucket = Bucket(self.address)
+        bucket = Bucket(self.address, says=self._says)
         contents = Contents(self._directory / "contents", origin=BucketContents(bucket))
         return ObjectLedger(bucket, contents, self._now)
 

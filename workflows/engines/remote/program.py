@@ -93,7 +93,7 @@ def _left_alone(task: asyncio.Task[Exit]) -> None:
 
 
 async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) -> Exit:
-    bucket = Bucket(_variable("SOMAGENT_RUNS"))
+    bucket = Bucket(_variable("SOMAGENT_RUNS"), says=lambda text: print(f"note: {text}", file=sys.stderr, flush=True))
     contents = Contents(folder / "contents", origin=BucketContents(bucket))
     lease_s = float(os.environ.get("SOMAGENT_LEASE_SECONDS", LENGTH_S))
     ledger = ObjectLedger(bucket, contents, utc_now, lease_s=lease_s)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from somagent.workflows.engines.protocol import EngineError, EngineUnreachable
@@ -49,15 +51,14 @@ class Cluster:
             ) from error
         configuration = client.Configuration()
         try:
-            config.load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            named = _load(config, configuration)
         except Exception as error:
-            raise EngineError(
-                f"no cluster is named: {error}; set KUBECONFIG, or give the file ~/.kube/config"
-            ) from error
+            why = str(error).rstrip(".")
+            raise EngineError(f"no cluster is named: {why}; set KUBECONFIG, or give the file ~/.kube/config") from error
         configuration.retries = False
         self._api = client.ApiClient(configuration)
         self.host: str = configuration.host
-        self.namespace = namespace or _namespace_of(config) or "default"
+        self.namespace = namespace or named or "default"
 
     async def get(self, plural: str, name: str) -> dict[str, Any]:
         """An object of Argo's; raises `NotThere`."""
@@ -249,11 +250,17 @@ def _hang_up(response: Any) -> None:
         response.shutdown()
 
 
-def _namespace_of(config: Any) -> str:
-    try:
-        _, active = config.list_kube_config_contexts()
-    except config.ConfigException:  # there is none in a pod
+def _load(config: Any, configuration: Any) -> str:
+    """Takes the cluster that kubectl would take, and gives the namespace that is named with it.
+
+    `config.load_config` prints to stdout, and knows no list of files in `$KUBECONFIG`.
+    """
+    files = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if files == "~/.kube/config" and not Path(files).expanduser().exists():
+        config.load_incluster_config(client_configuration=configuration)
         return ""
+    config.load_kube_config(config_file=files, client_configuration=configuration)
+    _, active = config.list_kube_config_contexts(config_file=files)
     return str(active["context"].get("namespace", ""))
 
 

@@ -37,6 +37,14 @@ class Adapter(Protocol):
         """Whether steps run on this machine, with its secrets and files."""
         ...
 
+    @property
+    def leaves_capsules_open(self) -> bool:
+        """Whether the attempt at a step that is a capsule stays open while nothing inside is at work.
+
+        Elsewhere it ends, `waiting` or `cut_off`, and another one goes on with what is inside.
+        """
+        ...
+
     async def work(self, run_id: str) -> None:
         """Lets the engine go on with the run; returns when it has ended or only waits for people.
 

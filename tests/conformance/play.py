@@ -72,7 +72,7 @@ class _Game:
             await self.actions[what](**how)
 
     def look(self, expected: dict[str, Any]) -> None:
-        judge(expected, self.engine, self.run, self.runs, self.folder)
+        judge(expected, self.adapter, self.run, self.runs, self.folder)
 
     def _now_on(self, run: str) -> None:
         assert run not in self.runs

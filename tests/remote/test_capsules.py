@@ -10,7 +10,9 @@ from bucket_place import Place
 
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.protocol import DecisionRefused
 from somagent.workflows.engines.remote.exits import Exit
+from somagent.workflows.named_steps import waiting_steps
 
 PART = """\
   inputs: { start: { type: integer } }
@@ -145,3 +147,25 @@ def test_while_people_are_asked_inside_no_deadline_runs(place):
     assert place.do("step", "after", run=inside) == (Exit.DONE, "behind\n")
     assert place.do("end", run=inside)[0] == Exit.DONE
     assert place.do("close-run", "part")[0] == Exit.DONE
+
+
+def test_a_step_waits_while_people_are_asked_inside_its_capsule(place):
+    agree = "  steps: { agree: { review: { title: 'Go on?' } } }\n"
+    place.submit(
+        "    part: { capsule: { use: part } }\n  uses: { capsules: { part: ./part.capsule.yaml } }\n", part=agree
+    )
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    inside = place.answer("run")
+    assert place.do("step", "agree", run=inside)[0] == Exit.DONE
+    view = place.view()
+    (part,) = view.steps
+    assert (view.phase, part.phase, part.attempts) == ("Waiting", "Waiting", 1)
+    assert (part.waiting.title, part.waiting.child) == ("part/agree: Go on?", inside)
+    assert [one.name for one in waiting_steps(view)] == ["part/agree"]
+    with pytest.raises(DecisionRefused, match=r"waits for a step inside its capsule: part/agree: Go on\?"):
+        place.decide("part", "bob")
+    place.decide("agree", "bob", run=inside)
+    for words, run in ((["step", "agree"], inside), (["end"], inside), (["close-run", "part"], ""), (["end"], "")):
+        assert place.do(*words, run=run)[0] == Exit.DONE
+    (part,) = place.view().steps
+    assert (part.phase, part.attempts, part.waiting) == ("Succeeded", 1, None)

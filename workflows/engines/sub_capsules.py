@@ -17,7 +17,7 @@ from somagent.operators.capsule import OPERATOR
 from somagent.operators.operator import Operator, Park, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts, with_artifacts
 from somagent.operators.runner.ready import ready
-from somagent.operators.runner.records import Failure, Phase, RunRecord, Secret, StepResult, Waiting
+from somagent.operators.runner.records import Failure, Phase, RunRecord, Secret, StepKey, StepResult, Waiting
 from somagent.workflows.engines.run_names import path_below
 
 NAME = "capsule"
@@ -107,12 +107,17 @@ def failure(run: RunRecord, why: Failure | None, spent: Amounts) -> StepFailure:
 
 def parked(step: Step, run: RunRecord, questions: Iterable[Question]) -> Park:
     """The step waits while people are asked inside its capsule."""
+    return Park(asked_inside(step.key, run, questions))
+
+
+def asked_inside(key: StepKey, run: RunRecord, questions: Iterable[Question]) -> Waiting:
+    """What the step of that key waits for, whose capsule has this run."""
     asked = list(questions)
-    own = path_below(step.run.id, step.key)
+    own = path_below(key.run, key)
     first = f"{own}/{asked[0].path}: {asked[0].waiting.title}" if asked else f"capsule `{run.capsule}` waits"
     more = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
     dues = [one.waiting.due for one in asked if one.waiting.due is not None]
-    return Park(Waiting(title=f"{first}{more}", child=run.id, due=min(dues, default=None)))
+    return Waiting(title=f"{first}{more}", child=run.id, due=min(dues, default=None))
 
 
 def nodes_below(plan: Plan, nodes: Iterable[Node]) -> Iterator[Node]:

@@ -12,6 +12,7 @@ from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey, StepResult
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.sub_capsules import Question, asked_inside
 
 
 def step_views(
@@ -27,7 +28,8 @@ def step_views(
     """Every step in the order of the plan, finals last.
 
     `fan_outs` gives the number of items of each fan-out that was opened; without a process `at_work`, what looks as if
-    it ran is only pending. `inside` has the run of each step's capsule.
+    it ran is only pending. `inside` has the run of each step's capsule; a step whose attempt is open while people are
+    asked in there waits with it.
     """
     by_key = {result.key: result for result in results}
     history: dict[StepKey, list[Attempt]] = {}
@@ -38,6 +40,10 @@ def step_views(
         key = StepKey(run_id, node.id, item)
         tried = history.get(key, [])
         warnings = [warning for attempt in tried for warning in attempt.warnings]
+        inner = (inside or {}).get(key)
+        if inner is not None and inner.phase == "Waiting" and tried and tried[-1].ended_at is None:
+            asked = tried[-1].waiting or asked_inside(key, inner.run, _questions(inner))
+            tried = [*tried[:-1], replace(tried[-1], waiting=asked)]
         seen = StepView(
             id=node.id,
             operator=node.operator,
@@ -45,7 +51,7 @@ def step_views(
             phase="Pending",
             history=tried,
             warnings=warnings,
-            inner=(inside or {}).get(key),
+            inner=inner,
         )
         return _ended(seen, by_key[key]) if key in by_key else _tried(seen, at_work=at_work) if tried else seen
 
@@ -75,6 +81,17 @@ def inner_runs(view: RunView, above: str = "") -> Iterator[Inner]:
                 name = f"{above}{one.id}" if one.item == NO_ITEM else f"{above}{one.id}/{one.item}"
                 yield Inner(name, one.inner)
                 yield from inner_runs(one.inner, f"{name}/")
+
+
+def _questions(view: RunView, above: str = "") -> Iterator[Question]:
+    """What people are asked in the run and in those inside it."""
+    for step in view.steps:
+        for one in (step, *step.items):
+            name = f"{above}{one.id}" if one.item == NO_ITEM else f"{above}{one.id}/{one.item}"
+            if one.inner is not None:
+                yield from _questions(one.inner, f"{name}/")
+            elif one.phase == "Waiting" and one.waiting is not None:
+                yield Question(name, one.waiting)
 
 
 def items_words(ended: Iterable[Phase], total: int) -> str:

@@ -42,6 +42,7 @@ class AirflowAdapter:
     """An `Adapter` on a bucket of its own; Airflow works on what is submitted from then on."""
 
     is_here = False  # secrets and files are those of Airflow's workers
+    leaves_capsules_open = False
     patience_s = 300.0
 
     def __init__(self, airflow: Airflow, packages: Path, folder: Path) -> None:

@@ -31,6 +31,7 @@ class ArgoAdapter:
     """An `Adapter` on a prefix of the bucket; Argo works on what is submitted from then on."""
 
     is_here = False
+    leaves_capsules_open = True
     patience_s = 1200.0
 
     def __init__(self, cluster: Cluster, place: Place, folder: Path) -> None:

@@ -29,6 +29,7 @@ class LocalAdapter:
     """An `Adapter` on a data directory; its clock is the machine's, ahead by the time that was passed."""
 
     is_here = True
+    leaves_capsules_open = False
     patience_s = 120.0
 
     def __init__(self, directory: Path, provider: LocalProvider) -> None:

@@ -8,13 +8,14 @@ import msgspec
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan, encode_plan
-from somagent.operators.runner.records import Decision, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Attempt, Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.deeds import Deed, Overdue, cancelled_by, decisions_on
 from somagent.workflows.engines.objects.driver import Address
 from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.reading import run_view
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.weighing import weighed
@@ -59,7 +60,7 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
     run = await ledger.deeds.run(run_id)
     stopped_by = cancelled_by(await ledger.deeds.all(top_of(run_id)))
     ends, begun = (await ledger.attempts_of.of([key]))[0]
-    last = begun.attempt if begun is not None else ends[-1].attempt if ends else None
+    last = await _seen(ledger, begun.attempt) if begun is not None else ends[-1].attempt if ends else None
     result = ends[-1].result if ends else None
 
     def write(deeds: Sequence[Deed]) -> Deed:
@@ -77,6 +78,16 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
         return Deed(decision=taken)
 
     await ledger.deeds.append(run_id, write)
+
+
+async def _seen(ledger: ObjectLedger, attempt: Attempt) -> Attempt:
+    """The open attempt as people see it: with what it waits for, where they are asked inside the step's capsule."""
+    run, step = attempt.key.run, attempt.key.step
+    if attempt.asked is not None or not (await ledger.plan(run)).node(step).capsule:
+        return attempt
+    steps = (await run_view(ledger, run)).steps
+    tried = [seen.history[-1] for step in steps for seen in (step, *step.items) if seen.history]
+    return next(one for one in tried if one.key == attempt.key)
 
 
 async def cancel(ledger: ObjectLedger, run_id: str, by: str, at: str) -> None:

@@ -11,7 +11,7 @@ A case writes what is not ordinary; what is ordinary is filled in here, so that 
 - a text of more than 10,000 characters is shown by their number;
 - an artifact is shown as its kind, name and size; its content is compared under `artifacts`;
 - of an attempt at a step that is a capsule, an engine that leaves it open (`Adapter`) need not say `waiting`, `cut_off`
-  or `cancelled`: that is said of the steps inside;
+  or `cancelled`, nor the verdict before it has ended: the first are said of the steps inside;
 - runs are called `RUN`, and when one goes on from another, `RUN1`, `RUN2`; a time in a text is `TIME`.
 """
 
@@ -195,6 +195,8 @@ def _with_capsules_left_open(run: dict[str, Any]) -> None:
         items = step["items"] if isinstance(step.get("items"), list) else []
         for one in (step, *items):
             if "inside" in one:
+                if one["phase"] == "Waiting":
+                    one.pop("verdict", None)
                 one["attempts"] = [end for end in one["attempts"] if end not in {"waiting", "cut_off", "cancelled"}]
                 _with_capsules_left_open(one["inside"])
         if any("inside" in one for one in items):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from somagent.capsule_compiler.plan import Edge, Node, Plan
 from somagent.governance.constitution import default_constitution
 from somagent.workflows.capsules import compile_file, find_capsule, library, this_installation
+from somagent.workflows.engines.argo.emit.granted import handed_in
 from somagent.workflows.engines.argo.emit.groups import grouped
 from somagent.workflows.engines.argo.emit.passing import as_json
 from somagent.workflows.engines.argo.emit.place import Place
@@ -101,6 +102,44 @@ def test_a_pod_asks_for_what_its_script_may_use_and_has_the_secrets_of_its_step_
     selector = {"name": "git-writer", "key": "token", "optional": True}
     named = {"name": "SOMAGENT_SECRET_GIT_WRITER__TOKEN", "valueFrom": {"secretKeyRef": selector}}
     assert secrets == {"plain": [], "small": [named], "other": []}
+
+
+def test_secrets_that_are_handed_in_go_to_the_steps_inside_that_are_granted_them_alone(tmp_path: Path) -> None:
+    row = {
+        "inputs": {"token": {"type": "secret", "grantTo": ["push"]}},
+        "steps": {
+            "push": {"script": {"run": "true", "env": {"TOKEN": "${{ inputs.token }}"}}},
+            "beside": {"forEach": "${{ [1] }}", "script": {"run": "true"}},
+        },
+    }
+    spec = {
+        "uses": {
+            "capsules": {"row": "./row.capsule.yaml"},
+            "secrets": {name: {"secret": "git", "key": name, "grantTo": ["row"]} for name in ("read", "write")},
+        },
+        "inputs": {"admin": {"type": "secret", "grantTo": ["row"]}},
+        "steps": {
+            name: {"capsule": {"use": "row", "with": {"token": f"${{{{ {source}.{name} }}}}"}}}
+            for name, source in (("read", "secrets"), ("write", "secrets"), ("admin", "inputs"))
+        },
+    }
+    plan = compiled(Case(title="", spec=spec, files={"row.capsule.yaml": {"spec": row}}, expect={}), tmp_path).plan
+    assert plan is not None
+    emitted = workflow_template(plan, PLACE, handed=handed_in(plan, {"admin": "root/token"}))
+    templates = {one["name"]: one for one in emitted["spec"]["templates"]}
+
+    def secrets_of(name: str) -> set[str]:
+        """Of all pods that a template comes to."""
+        template = templates[name]
+        env = template.get("container", {}).get("env", [])
+        own = {one["name"].removeprefix("SOMAGENT_SECRET_") for one in env if "valueFrom" in one}
+        return own.union(*(secrets_of(task["template"]) for task in _tasks(template)))
+
+    whole = {task["name"]: secrets_of(task["template"]) for task in _tasks(templates["main"])}
+    assert whole == {"read": {"GIT__READ"}, "write": {"GIT__WRITE"}, "admin": {"ROOT__TOKEN"}}
+    inside = [one for name, one in templates.items() if name.startswith("capsule-row") and name.endswith("-main")]
+    for task in (task for one in inside for task in _tasks(one)):
+        assert len(secrets_of(task["template"])) == (task["name"] == "push")
 
 
 def check(plan: Plan) -> None:

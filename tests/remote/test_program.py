@@ -264,3 +264,22 @@ def test_a_run_whose_time_is_used_up_is_cut_off_but_for_its_finally(place):
     view = place.view()
     assert [(step.phase, step.attempts) for step in view.steps] == [("Failed", 1), ("Omitted", 0), ("Succeeded", 1)]
     assert view.failure.message == "step `slow`: the run's budget of wallClock 1s is used up"
+
+
+def test_the_last_step_ends_the_run_and_fails_where_the_run_does(place):
+    place.submit(
+        """\
+    make: { script: { run: 'echo "zero=0" >> "$SOMAGENT_OUTPUT"' }, outputs: { zero: { type: integer } } }
+    beside: { script: { run: "true" } }
+  outputs: { ratio: "${{ 10 / steps.make.zero }}" }
+"""
+    )
+    assert place.do("step", "beside")[0] == Exit.DONE
+    assert place.view().ended_at is None
+    assert place.do("step", "make") == (Exit.FAILED, "")
+    assert (
+        place.reason() == "output `ratio`: `10 / steps.make.zero` has no value: division by zero; steps.make.zero is 0"
+    )
+    view = place.view()
+    assert (view.phase, [step.phase for step in view.steps]) == ("Failed", ["Succeeded", "Succeeded"])
+    assert place.do("end")[0] == Exit.FAILED

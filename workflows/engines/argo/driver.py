@@ -60,11 +60,12 @@ class ArgoDriver:
 
     async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:
         """Submits the Workflow, unless it is there and has not ended."""
-        from somagent.workflows.engines.argo.emit.workflow import workflow_template  # noqa: PLC0415 - Hera takes 0.5 s
+        from somagent.workflows.engines.argo.emit.granted import handed_in  # noqa: PLC0415 - Hera takes 0.5 s
+        from somagent.workflows.engines.argo.emit.workflow import workflow_template  # noqa: PLC0415
 
         await self._check_prepared()
         left = replace(plan, nodes=[node for node in plan.nodes if node.id not in kept]) if kept else plan
-        template = workflow_template(left, self._place)
+        template = workflow_template(left, self._place, handed=handed_in(plan, run.inputs))
         name = _named_for(template)
         spec = template["spec"] if left.nodes else _of_finally(template["spec"])
         if not kept:

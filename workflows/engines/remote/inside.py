@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.plan import Node
 from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.operator import Answer, Park, Step
-from somagent.operators.runner.records import Attempt, Failure, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.remote.asked import questions
-from somagent.workflows.engines.remote.capsules import asked_for, end, last_run, made, spent_now
+from somagent.workflows.engines.remote.capsules import asked_for, close_run, end, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.sub_capsules import NAME, Question, capsule_operator, failure, parked
@@ -45,6 +45,20 @@ def with_capsules(worker: Worker) -> Worker:
 
     able: Worker = replace(worker, operators={**worker.operators, NAME: capsule_operator(run)})
     return able
+
+
+async def end_all(worker: Worker) -> Phase:
+    """Ends the run, and before it what is inside and nothing will go on with. Returns its phase."""
+    await end_inside(worker)
+    return await end(worker)
+
+
+async def end_capsule(worker: Worker, key: StepKey) -> StepResult | Attempt:
+    """As `close_run`, after it has ended the run of the step's capsule, in which nothing is at work any more."""
+    last = await last_run(worker, key)
+    if last is not None and await worker.ledger.closed(last.id) is None:
+        await end_all(await _worker_of(worker, last))
+    return await close_run(worker, key)
 
 
 async def end_inside(worker: Worker) -> None:

@@ -30,10 +30,10 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.answers import Answers
-from somagent.workflows.engines.remote.capsules import close_run, end, open_run
+from somagent.workflows.engines.remote.capsules import open_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
-from somagent.workflows.engines.remote.inside import end_inside, with_capsules
+from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, with_capsules
 from somagent.workflows.engines.remote.log import EchoedLog
 from somagent.workflows.engines.remote.work import LAST_WORDS_S, NotEnded, Worker
 
@@ -51,11 +51,11 @@ _COMMANDS = {
     "open": "begin a fan-out",
     "close": "end a fan-out",
     "open-run": "begin a step that is a capsule: its run",
-    "close-run": "end it, when that run has ended",
+    "close-run": "end it, and before it that run",
 }
 _CAPSULES: Mapping[str, Callable[[Worker, StepKey], Awaitable[StepResult | Attempt | RunRecord]]] = {
     "open-run": open_run,
-    "close-run": close_run,
+    "close-run": end_capsule,
 }
 
 
@@ -120,18 +120,19 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         )
     )
     if arguments.command == "end":
-        await end_inside(worker)
-        return _EXITS[answers.ended(await end(worker))]
+        return _EXITS[answers.ended(await end_all(worker))]
     if arguments.command == "group":
         await ledger.start(run.id, utc_now())
         ends = await together(worker, arguments.steps.split())
         await _keep_logs(ledger, written)
-        return _EXITS[answers.results(ends)]
+        return await _ended(worker, [one.key.step for one in ends], _EXITS[answers.results(ends)], answers)
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
     if arguments.command == "open":
         opened = await worker.open(key)
-        return _EXITS[answers.result(opened)] if isinstance(opened, StepResult) else answers.opened(opened)
+        if isinstance(opened, StepResult):
+            return await _ended(worker, [key.step], _EXITS[answers.result(opened)], answers)
+        return answers.opened(opened)
     if any(key.step == node.id for node in worker.plan.finals):
         await end_inside(worker)
     try:
@@ -148,9 +149,26 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
     if isinstance(came, RunRecord):
         return answers.opened_run(came)
     if isinstance(came, StepResult):
-        return _EXITS[answers.result(came)]
+        ended = [key.step] if key.item == NO_ITEM else []
+        return await _ended(worker, ended, _EXITS[answers.result(came)], answers)
     left = answers.left(came, utc_now())
     return Exit.DONE if arguments.command == "close-run" else left  # another round begins with `open-run`
+
+
+async def _ended(worker: Worker, steps: Sequence[str], exit_code: Exit, answers: Answers) -> Exit:
+    """How the program ends after these steps have; where they were the run's last ones, it ends the run before that.
+
+    A run that fails although its steps went well (an output has no value) fails here.
+    """
+    if not await worker.has_ended(steps):
+        return exit_code
+    phase = await end_all(worker)
+    if exit_code is not Exit.DONE or _EXITS[phase] is Exit.DONE:
+        return exit_code
+    closed = await worker.ledger.closed(worker.run.id)
+    if closed is not None and closed.outcome.failure is not None:
+        answers.why(closed.outcome.failure.message)
+    return _EXITS[phase]
 
 
 async def _keep_logs(ledger: ObjectLedger, written: Mapping[tuple[StepKey, int], Path]) -> None:

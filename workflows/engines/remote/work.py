@@ -7,7 +7,7 @@ one recorded, or waits until it is through or gives no sign of life any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -143,6 +143,17 @@ class Worker(Struct, frozen=True):
         phase = rules.phase_of(self.plan, phases)
         phase, outcome = await rules.outcome_of(self.plan, self.run, self.ledger, phase)
         return (await self.ledger.close(self.run.id, phase, outcome, self.now())).phase
+
+    async def has_ended(self, steps: Iterable[str]) -> bool:
+        """Whether nothing is left to do for the run, now that these steps have ended."""
+        needed = {edge.step for node in self.plan.nodes for edge in node.needs}
+        if self.plan.finals or self.run.parent is not None or needed.issuperset(steps):
+            return False
+        tried = {key.step for key in await self.ledger.attempts_of.keys(self.run.id) if key.item == NO_ITEM}
+        if not tried.issuperset(node.id for node in self.plan.nodes):
+            return False
+        keys = [StepKey(self.run.id, node.id) for node in self.plan.nodes]
+        return None not in await at_once([self.ledger.result(key) for key in keys])
 
     async def _settle(self, nodes: Sequence[Node]) -> None:
         """Records the steps that no engine came to; those that have ended are asked for at once, and are known then."""

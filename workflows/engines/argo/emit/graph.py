@@ -8,6 +8,7 @@ from typing import Any
 from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Node, Plan
+from somagent.workflows.engines.argo.emit import granted
 from somagent.workflows.engines.argo.emit.fuse import Unit, Wants, alone, fused
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
 from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
@@ -23,10 +24,15 @@ _WHATEVER = m.ContinueOn(failed=True, error=True)
 
 
 class Graph:
-    """The templates of the steps of a plan; `inside` begins their names when it is a capsule's in another one."""
+    """The templates of the steps of a plan; `inside` begins their names when it is a capsule's in another one.
 
-    def __init__(self, plan: Plan, root: Plan, templates: Templates, inside: str = "") -> None:
-        self._plan, self._root, self._templates, self._inside = plan, root, templates, inside
+    `handed` are the secrets that the run is given as inputs.
+    """
+
+    def __init__(
+        self, plan: Plan, root: Plan, templates: Templates, inside: str = "", handed: granted.Handed = granted.NOTHING
+    ) -> None:
+        self._plan, self._root, self._templates, self._inside, self._handed = plan, root, templates, inside, handed
         self._wants = Wants(root, may_ask)
         self._names: dict[str, str] = {}
 
@@ -49,8 +55,26 @@ class Graph:
         return self._dag(MAIN, tasks)
 
     def at_the_end(self) -> str:
-        """`finally`, one step after the other whatever becomes of each; then how the run ended is written down."""
-        steps = [
+        """`finally`, one step after the other whatever becomes of each; then how the run ended is written down.
+
+        The last of its steps has done that where all went well and there is no `finally`.
+        """
+        is_written = not self._plan.finals and self._plan.nodes
+        end = m.WorkflowStep(
+            name="End",  # no step is called so
+            template=self._templates.pod(Shape("end")),
+            when="'{{workflow.status}}' != 'Succeeded'" if is_written else None,
+        )
+        return self._add(m.Template(name="at-the-end", steps=in_turn([*self._finals(), end])))
+
+    def finals(self) -> str:
+        """`finally` of a capsule that is a step; empty when it has none. Whoever closes that step ends the run."""
+        if not self._plan.finals:
+            return ""
+        return self._add(m.Template(name="finally", steps=in_turn(self._finals())))
+
+    def _finals(self) -> list[m.WorkflowStep]:
+        return [
             m.WorkflowStep(
                 name=task_name(node.id),
                 template=self._template_of(node),
@@ -59,12 +83,6 @@ class Graph:
             )
             for node in self._plan.finals
         ]
-        end = m.WorkflowStep(
-            name="End",  # no step is called so
-            template=self._templates.pod(Shape("end")),
-            arguments=handed_on("run") if self._inside else None,
-        )
-        return self._add(m.Template(name="at-the-end", steps=in_turn([*steps, end])))
 
     def _add(self, template: m.Template) -> str:
         if self._inside:
@@ -103,7 +121,7 @@ class Graph:
         """One step or item: a pod, or where people may be asked, pods with waits between them that cost nothing."""
         if node.capsule and not (self._templates.fuse and self._wants.nothing_inside(node)):
             return self._capsule(node)
-        step = self._templates.pod(shape_of(self._plan, node))
+        step = self._templates.pod(shape_of(self._plan, node, handed=self._handed))
         return self._asking(step) if may_ask(self._plan, node) else step
 
     def _asking(self, step: str) -> str:
@@ -142,7 +160,9 @@ class Graph:
         Another attempt, and the answer of people, is another round: the whole template once more.
         """
         child = self._root.capsules[node.capsule]
-        base = f"capsule-{child.capsule.name[:40].rstrip('-')}-{node.capsule.removeprefix('sha256:')[:8]}"
+        handed = granted.handed_on(self._plan, node, child, self._handed)
+        own = [child.capsule.name[:40].rstrip("-"), node.capsule.removeprefix("sha256:")[:8]]
+        base = "-".join(["capsule", *own, *granted.told_apart(handed)])
         asks, again = may_ask(self._plan, node), node.retry.attempts > 1
         more = [*told_apart(node.verdict), *(["asking"] if asks else []), *(["again"] if again else [])]
         name = "-".join([base, *more])
@@ -159,12 +179,13 @@ class Graph:
             [[run, self._people("open")], self._own_step("answer", name, says("open", "Waiting"))] if asks else [run]
         )
         self._templates.add(m.Template(name=name, inputs=inputs(*_OWN), steps=in_turn([open_, *answer])))
-        graph = Graph(child, self._root, self._templates, base)
+        graph = Graph(child, self._root, self._templates, base, handed)
         child_run = handed_on(run="{{inputs.parameters.child}}")
-        parts = {"steps": graph.main(), "finally": graph.at_the_end()}
+        parts = {"steps": graph.main(), "finally": graph.finals()}
         rounds = [
             m.WorkflowStep(name=part, template=template, arguments=child_run, continue_on=_WHATEVER)
             for part, template in parts.items()
+            if template
         ]
         rounds.append(self._own_step("close", self._templates.pod(Shape("close-run", verdict=node.verdict))))
         if again:

@@ -17,6 +17,7 @@ from somagent.governance.verdict import STRENGTH
 from somagent.operators.runner.records import Secret
 from somagent.operators.runner.secrets import variable_of
 from somagent.operators.script.beside import LAUNCHER
+from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed, granted
 from somagent.workflows.engines.argo.emit.passing import as_json, inputs
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR
@@ -82,8 +83,8 @@ def shape_of_group(nodes: Sequence[Node]) -> Shape:
     return Shape("group", verdict=max((node.verdict for node in nodes), key=_STRENGTH.__getitem__))
 
 
-def shape_of(plan: Plan, node: Node, command: str = "step") -> Shape:
-    """The shape of the pods that work on a step."""
+def shape_of(plan: Plan, node: Node, command: str = "step", handed: Handed = NOTHING) -> Shape:
+    """The shape of the pods that work on a step; `handed` are secrets that the run is given as inputs."""
     shape = Shape(command, verdict=node.verdict)
     if node.retry.attempts > 1:
         retry = node.retry
@@ -98,8 +99,7 @@ def shape_of(plan: Plan, node: Node, command: str = "step") -> Shape:
             memory=size_bytes(limits["memory"]) if "memory" in limits else 0,
             millicores=millicores(limits["cpu"]) if "cpu" in limits else 0,
         )
-    granted = (plan.secrets.get(name.removeprefix("secrets.")) for name in node.secrets if name.startswith("secrets."))
-    return shape._replace(secrets=tuple(sorted({(use.secret, use.key) for use in granted if use is not None})))
+    return shape._replace(secrets=tuple(sorted(granted(plan, node, handed))))
 
 
 def pod(shape: Shape, place: Place) -> m.Template:

@@ -9,6 +9,7 @@ from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Plan, digest_of, plan_digest
 from somagent.workflows.engines.argo.arguments import parameters_of, plain
+from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed
 from somagent.workflows.engines.argo.emit.graph import MAIN, Graph
 from somagent.workflows.engines.argo.emit.passing import as_json, in_turn
 from somagent.workflows.engines.argo.emit.place import Place
@@ -21,17 +22,23 @@ _LONGEST_NAME = 57  # Argo adds a hyphen and five characters; a Workflow's name 
 
 
 def workflow_template(
-    plan: Plan, place: Place, *, name: str = "", kept: Sequence[str] = (), digest: str = ""
+    plan: Plan,
+    place: Place,
+    *,
+    name: str = "",
+    kept: Sequence[str] = (),
+    digest: str = "",
+    handed: Handed = NOTHING,
 ) -> dict[str, Any]:
     """As JSON; the same plan and place give the same object.
 
     `kept` names the ConfigMaps in which the plan is. With them the template can be submitted by whoever knows Argo,
     and asks for the capsule's inputs; without, it is for runs that are in the ledger already. `digest` is the plan's,
-    where it is known.
+    where it is known, and `handed` the secrets that a run is given as inputs.
     """
     digest = digest or plan_digest(plan)
     templates = Templates(place)
-    graph = Graph(plan, plan, templates)
+    graph = Graph(plan, plan, templates, handed=handed)
     entry, exit_handler = graph.main(), graph.at_the_end()
     if kept:
         entry = _begin_and_run(templates, place, kept)

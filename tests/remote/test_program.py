@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 from bucket_place import Place
@@ -283,3 +284,23 @@ def test_the_last_step_ends_the_run_and_fails_where_the_run_does(place):
     view = place.view()
     assert (view.phase, [step.phase for step in view.steps]) == ("Failed", ["Succeeded", "Succeeded"])
     assert place.do("end")[0] == Exit.FAILED
+
+
+def test_what_a_step_at_work_writes_is_kept_and_outlives_its_process(place):
+    place.submit("    slow: { script: { run: 'echo begun; sleep 60' } }\n")
+    process = place.start("step", "slow")
+    until = time.monotonic() + 20
+    while not (said := place.logs()) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert said == ["begun\n"]
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert place.logs() == ["begun\n"]
+
+
+def test_the_log_is_whole_and_there_once_when_the_attempt_has_ended(place):
+    place.submit("    slow: { script: { run: 'echo begun; sleep 6; echo done' } }\n")
+    assert place.do("step", "slow")[0] == Exit.DONE
+    assert place.logs() == ["begun\ndone\n"]
+    kept = asyncio.run(place.bucket.names("runs"))
+    assert [name.rpartition("/")[2] for name in kept if "/log." in name or "/said." in name] == ["log.1"]

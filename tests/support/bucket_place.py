@@ -14,7 +14,7 @@ from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, RunRecord
 from somagent.workflows.capsules import compile_content, this_installation
 from somagent.workflows.engines.clock import utc_now
-from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects import listing, people
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
@@ -90,6 +90,10 @@ class Place:
 
     def view(self) -> RunView:
         return asyncio.run(run_view(self.ledger(), self.run))
+
+    def logs(self) -> list[str]:
+        """What each attempt wrote."""
+        return [chunk.text for chunk in asyncio.run(listing.logs(self.ledger(), self.run, None))]
 
     def decide(self, step: str, by: str, run: str = "") -> None:
         decision = Decision(step=step, by=by, approve=True, at=utc_now())

@@ -239,7 +239,7 @@ class ObjectEngine:
         yield from self._read(upkeep.examine(self._opened(), whole=whole))
 
     def logs(self, run_id: str, step: str | None = None) -> Iterator[LogChunk]:
-        """What the attempts wrote, in the order of their starts; that of one at work comes when it ends."""
+        """What the attempts wrote, in the order of their starts; of one at work, all but the last seconds of it."""
         return iter(self._read(listing.logs(self._reader, run_id, step)))
 
     def artifacts(self, run_id: str) -> Mapping[str, Artifact]:

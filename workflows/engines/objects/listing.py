@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from somagent.operators.runner.records import RunRecord
+from somagent.operators.runner.records import Attempt, RunRecord
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.attempts import at_once, attempts_in
 from somagent.workflows.engines.objects.ledger import ObjectLedger
@@ -32,13 +32,24 @@ async def _summary(ledger: ObjectLedger, run: RunRecord) -> RunSummary:
 
 
 async def logs(ledger: ObjectLedger, run_id: str, step: str | None) -> list[LogChunk]:
-    """What the attempts of a run, or of one of its steps, wrote; one that wrote nothing is left out."""
+    """What the attempts of a run, or of one of its steps, wrote; one that wrote nothing is left out.
+
+    Of those at work, and of those that were killed at it, it is what was kept last.
+    """
     await ledger.deeds.run(run_id)
     keys = await ledger.attempts_of.keys(run_id, step or "")
     attempts = attempts_in(await ledger.attempts_of.of(keys))
-    written = await at_once([ledger.bucket.read(names.log(one.key, one.number)) for one in attempts])
+    written = await at_once([_written(ledger, one) for one in attempts])
     return [
         LogChunk(key=attempt.key, attempt=attempt.number, text=content.decode(errors="replace"))
         for attempt, content in zip(attempts, written, strict=True)
         if content
     ]
+
+
+async def _written(ledger: ObjectLedger, attempt: Attempt) -> bytes | None:
+    for name in (names.log, names.said, names.log):  # one takes the place of the other at any moment
+        content = await ledger.bucket.read(name(attempt.key, attempt.number))
+        if content is not None:
+            return content
+    return None

@@ -13,6 +13,7 @@
     runs/TOP/RUN/opened/STEP         how many items a fan-out has
     runs/TOP/RUN/steps/STEP/begun.1  an attempt and who is at work on it; of an item STEP/7/begun.1
     runs/TOP/RUN/steps/STEP/alive.1  its sign of life
+    runs/TOP/RUN/steps/STEP/said.1   what it has written so far, while it is at work; gone when its log is there
     runs/TOP/RUN/steps/STEP/log.1    what it wrote
     runs/TOP/RUN/steps/STEP/end.1    how it ended; the first end with a result is the last
 
@@ -25,7 +26,7 @@ from somagent.operators.runner.records import NO_ITEM, StepKey
 from somagent.workflows.engines.run_names import top_of
 
 RUNS, CONTENTS, ASIDE, ASIDE_LISTS = "runs", "contents", "aside/contents", "aside/lists"
-_SIGNS = ("alive", "log")  # of an attempt: no step reads them
+_SIGNS = ("alive", "said", "log")  # of an attempt: no step reads them
 
 
 def content(digest: str) -> str:
@@ -117,6 +118,11 @@ def end(key: StepKey, number: int) -> str:
 def log(key: StepKey, number: int) -> str:
     """What an attempt wrote."""
     return f"{_key_folder(key)}/log.{number}"
+
+
+def said(key: StepKey, number: int) -> str:
+    """What an attempt that is at work has written so far."""
+    return f"{_key_folder(key)}/said.{number}"
 
 
 def number_in(name: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """What steps of a run at a bucket write, while they write it and from their records, each line once.
 
-An attempt's log is in the bucket when the attempt is over. Until then, what starts the steps may show what they write;
-then the record tells what of it was not shown.
+An attempt's log is whole in the bucket when the attempt is over. Until then, what starts the steps may show what they
+write; then the record tells what of it was not shown.
 """
 
 from __future__ import annotations

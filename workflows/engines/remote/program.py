@@ -16,7 +16,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,8 +33,8 @@ from somagent.workflows.engines.remote.capsules import open_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
 from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, with_capsules
-from somagent.workflows.engines.remote.log import EchoedLog
-from somagent.workflows.engines.remote.work import LAST_WORDS_S, NotEnded, Worker
+from somagent.workflows.engines.remote.log import Logs
+from somagent.workflows.engines.remote.work import NotEnded, Worker
 
 _EXITS: dict[Phase, Exit] = {
     "Succeeded": Exit.DONE,
@@ -103,11 +102,7 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         begun = await begin(ledger, _variable("SOMAGENT_RUN"), arguments.plan, os.environ)
         return answers.begun(begun.id)
     run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
-    written: dict[tuple[StepKey, int], Path] = {}
-
-    def log(key: StepKey, number: int) -> EchoedLog:
-        return EchoedLog(written.setdefault((key, number), folder / "logs" / str(len(written))))
-
+    logs = Logs(ledger, folder / "logs")
     worker = with_capsules(
         Worker(
             ledger=ledger,
@@ -115,16 +110,18 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
             plan=await ledger.plan(run.id),
             operators=load_operators().operators,
             workspace=folder / "work",
-            log=log,
+            log=logs.of,
             now=utc_now,
         )
     )
     if arguments.command == "end":
-        return _EXITS[answers.ended(await end_all(worker))]
+        async with logs.kept():
+            phase = await end_all(worker)
+        return _EXITS[answers.ended(phase)]
     if arguments.command == "group":
         await ledger.start(run.id, utc_now())
-        ends = await together(worker, arguments.steps.split())
-        await _keep_logs(ledger, written)
+        async with logs.kept():
+            ends = await together(worker, arguments.steps.split())
         return await _ended(worker, [one.key.step for one in ends], _EXITS[answers.results(ends)], answers)
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
@@ -135,17 +132,11 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         return answers.opened(opened)
     if any(key.step == node.id for node in worker.plan.finals):
         await end_inside(worker)
-    try:
+    async with logs.kept():
         if arguments.command in _CAPSULES:
             came = await _CAPSULES[arguments.command](worker, key)
         else:
             came = await (worker.close(key) if arguments.command == "close" else worker.step(key))
-    except asyncio.CancelledError:
-        with suppress(TimeoutError, EngineError):
-            async with asyncio.timeout(LAST_WORDS_S):
-                await _keep_logs(ledger, written)
-        raise
-    await _keep_logs(ledger, written)
     if isinstance(came, RunRecord):
         return answers.opened_run(came)
     if isinstance(came, StepResult):
@@ -169,12 +160,6 @@ async def _ended(worker: Worker, steps: Sequence[str], exit_code: Exit, answers:
     if closed is not None and closed.outcome.failure is not None:
         answers.why(closed.outcome.failure.message)
     return _EXITS[phase]
-
-
-async def _keep_logs(ledger: ObjectLedger, written: Mapping[tuple[StepKey, int], Path]) -> None:
-    for (key, number), path in written.items():
-        if path.exists():
-            await ledger.keep_log(key, number, path.read_bytes())
 
 
 def _parser() -> argparse.ArgumentParser:

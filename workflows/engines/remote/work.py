@@ -31,9 +31,8 @@ from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
 from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
+from somagent.workflows.engines.remote.log import LAST_WORDS_S
 from somagent.workflows.engines.run_names import top_of
-
-LAST_WORDS_S = 5.0  # who stops a process does not wait for long
 
 
 class Worker(Struct, frozen=True):

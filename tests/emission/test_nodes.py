@@ -38,3 +38,11 @@ def test_several_steps_in_one_pod_are_called_by_their_node() -> None:
 
 def test_an_attempt_that_failed_by_itself_is_told_by_the_ledger_and_is_no_trouble() -> None:
     assert look_at(_workflow(_failed("75", "main: Error (exit code 75): try again"))).troubles == {}
+
+
+def test_an_image_of_another_version_is_named_also_when_all_is_over() -> None:
+    workflow = _workflow(_failed("2", "main: Error (exit code 2)"), retry="Failed")
+    told = {"a": "main: Error (exit code 2); is the image of this version of somagent?"}
+    assert look_at(workflow).troubles == told
+    workflow["status"]["phase"] = "Failed"
+    assert (look_at(workflow).over, look_at(workflow).troubles) == (True, told)

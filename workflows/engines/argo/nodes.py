@@ -17,6 +17,7 @@ from somagent.workflows.engines.remote.exits import FOR_GOOD, Exit
 _AT_WORK = {"Pending", "Running", ""}
 _ENDED = {"Succeeded", "Failed", "Error"}
 _MOST_TROUBLE = 300  # characters of a message
+_NOT_OURS = {"1", "2"}  # Python's own exit codes
 _SAID = {f"{code:d}" for code in (*FOR_GOOD, Exit.AGAIN)}  # by the runner, of its step; the ledger has why
 
 
@@ -36,16 +37,20 @@ def nodes_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
 
 def look_at(workflow: Mapping[str, Any]) -> Look:
     """How the run stands there."""
-    phase = (workflow.get("status") or {}).get("phase", "")
-    if phase in _ENDED:
-        return Look(over=True, troubles=_of_workflow(workflow))
+    is_over = (workflow.get("status") or {}).get("phase", "") in _ENDED
     try:
         nodes = nodes_of(workflow)
     except Offloaded:
-        return Look()
+        return Look(over=is_over, troubles=_of_workflow(workflow) if is_over else {})
+    troubles = {**_of_workflow(workflow), **_of_other_programs(nodes)}
+    if is_over:
+        return Look(over=True, troubles=troubles)
     at_work = any(node["type"] in {"Pod", "Retry"} and _is_at_work(node) for node in nodes.values())
     waits = any(_waits(node) for node in nodes.values())
-    return Look(parked=waits and not at_work, troubles={**_of_workflow(workflow), **_of_lost_pods(nodes)})
+    return Look(
+        parked=waits and not at_work,
+        troubles={**_of_workflow(workflow), **_of_lost_pods(nodes), **_of_other_programs(nodes)},
+    )
 
 
 def waiting(nodes: Mapping[str, Any], run_id: str) -> dict[str, StepKey]:
@@ -134,4 +139,16 @@ def _of_lost_pods(nodes: Mapping[str, Any]) -> dict[str, str]:
             key = _key_of(retry, "")
             message = pod.get("message") or "its pod is gone"
             found[key.step if key else retry["displayName"]] = message[:_MOST_TROUBLE]
+    return found
+
+
+def _of_other_programs(nodes: Mapping[str, Any]) -> dict[str, str]:
+    """By step: where the image has no runner that understands what it is told. Nothing of it is in the ledger."""
+    found = {}
+    for retry in nodes.values():
+        pod = nodes.get(retry["children"][-1], {}) if retry["type"] == "Retry" and retry.get("children") else {}
+        if pod.get("phase") == "Failed" and (pod.get("outputs") or {}).get("exitCode", "") in _NOT_OURS:
+            key = _key_of(retry, "")
+            said = pod.get("message", "")[:_MOST_TROUBLE]
+            found[key.step if key else retry["displayName"]] = f"{said}; is the image of this version of somagent?"
     return found

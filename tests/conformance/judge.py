@@ -10,8 +10,8 @@ A case writes what is not ordinary; what is ordinary is filled in here, so that 
 - `failure: CLASS` leaves the words open, `failure: {class, message}` does not;
 - a text of more than 10,000 characters is shown by their number;
 - an artifact is shown as its kind, name and size; its content is compared under `artifacts`;
-- of an attempt at a step that is a capsule, an engine that leaves it open (`Adapter`) need not say `waiting`, `cut_off`
-  or `cancelled`, nor the verdict before it has ended: the first are said of the steps inside;
+- of an attempt at a step that is a capsule, an engine that leaves it open (`Adapter`) need not say `waiting` or
+  `cut_off`, which is said of the steps inside, nor the verdict before it has ended;
 - runs are called `RUN`, and when one goes on from another, `RUN1`, `RUN2`; a time in a text is `TIME`.
 """
 
@@ -59,7 +59,7 @@ def judge(expected: Mapping[str, Any], adapter: Adapter, run: str, runs: Sequenc
     _without_unasked(found, wanted)
     if adapter.leaves_capsules_open:
         _with_capsules_left_open(found)
-        _with_capsules_left_open(wanted)
+        _with_capsules_left_open(wanted, wanted=True)
     if found != wanted:
         raise AssertionError("\n" + _difference(wanted, found))
 
@@ -189,16 +189,18 @@ def _without_unasked(found: Any, wanted: Any) -> None:
             _without_unasked(one, other)
 
 
-def _with_capsules_left_open(run: dict[str, Any]) -> None:
-    """Leaves out attempts at steps that are capsules in which there was only what went on inside."""
+def _with_capsules_left_open(run: dict[str, Any], *, wanted: bool = False) -> None:
+    """Leaves out attempts at steps that are capsules that ended without a result: they are one with the next one."""
     for step in run["steps"].values():
         items = step["items"] if isinstance(step.get("items"), list) else []
         for one in (step, *items):
             if "inside" in one:
                 if one["phase"] == "Waiting":
                     one.pop("verdict", None)
-                one["attempts"] = [end for end in one["attempts"] if end not in {"waiting", "cut_off", "cancelled"}]
-                _with_capsules_left_open(one["inside"])
+                ends = [end for end in one["attempts"] if end not in {"waiting", "cut_off"}]
+                left_open = wanted and one["phase"] == "Cancelled" and one["attempts"] and not ends
+                one["attempts"] = ["cancelled"] if left_open else ends
+                _with_capsules_left_open(one["inside"], wanted=wanted)
         if any("inside" in one for one in items):
             step["attempts"] = sum(len(one["attempts"]) for one in items)
 

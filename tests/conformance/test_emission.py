@@ -24,6 +24,7 @@ from somagent.workflows.engines.argo.emit.groups import grouped
 from somagent.workflows.engines.argo.emit.passing import as_json
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.workflow import workflow_template
+from somagent.workflows.engines.protocol import EngineError
 
 from .cases import Case, all_cases, compiled
 
@@ -140,6 +141,63 @@ def test_secrets_that_are_handed_in_go_to_the_steps_inside_that_are_granted_them
     inside = [one for name, one in templates.items() if name.startswith("capsule-row") and name.endswith("-main")]
     for task in (task for one in inside for task in _tasks(one)):
         assert len(secrets_of(task["template"])) == (task["name"] == "push")
+
+
+def _end_of(steps: dict[str, object], folder: Path, **more: object) -> str | None:
+    """On what condition the pod `End` comes; None: always."""
+    plan = compiled(Case(title="", spec={"steps": steps, **more}, expect={}), folder).plan
+    assert plan is not None
+    templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
+    ends_run = [one["name"] for one in templates.values() if "--ends-run" in one.get("container", {}).get("args", [])]
+    end = templates["at-the-end"]["steps"][-1][0]
+    assert (end["name"], "when" in end) == ("End", bool(ends_run))
+    return end.get("when")
+
+
+def test_the_last_step_ends_the_run_only_where_argo_calls_the_whole_failed_when_a_step_is(tmp_path: Path) -> None:
+    do = {"timeout": "30s", "script": {"run": "true"}}
+    own = {"script": {"run": "true", "resources": {"memory": "64Mi"}}}  # a pod of its own
+    not_well = "'{{workflow.status}}' != 'Succeeded'"
+    assert _end_of({"a": do, "b": do, "c": {**do, "needs": ["b"]}}, tmp_path) == not_well
+    assert _end_of({"a": own, "b": {**own, "needs": ["a"]}}, tmp_path) == not_well
+    assert _end_of({"a": own}, tmp_path, **{"finally": {"z": do}}) is None
+    shared = {"a": do, "b": {**do, "needs": ["a"]}, "c": {**do, "needs": ["a"]}, "d": {**own, "needs": ["b"]}}
+    assert _end_of(shared, tmp_path) is None  # where c fails with a and b in its pod, d goes on
+    lanes = [(f"a{n}", f"b{n}") for n in range(120)]
+    wide = {a: {**own, "needs": ["root"]} for a, _ in lanes} | {b: {**own, "needs": [a]} for a, b in lanes}
+    assert _end_of({"root": own, **wide}, tmp_path) is None  # nested DAGs that go on whatever became of those before
+
+
+def test_inside_a_capsule_people_are_asked_for_budgets_around_it(tmp_path: Path) -> None:
+    row = {"steps": {"work": {"script": {"run": "true", "resources": {"memory": "64Mi"}}}}}
+    spec = {
+        "uses": {"capsules": {"row": "./row.capsule.yaml"}},
+        "budget": {"tokens": "10", "onExceed": "ask"},
+        "steps": {"row": {"capsule": {"use": "row"}}},
+    }
+    plan = compiled(Case(title="", spec=spec, files={"row.capsule.yaml": {"spec": row}}, expect={}), tmp_path).plan
+    assert plan is not None
+    templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
+    (inside,) = [one for name, one in templates.items() if name.startswith("capsule-row") and name.endswith("-main")]
+    assert [task["template"].endswith("-asking") for task in _tasks(inside)] == [True]
+
+
+def test_no_step_has_what_runs_steps_and_no_two_secrets_have_one_variable(tmp_path: Path) -> None:
+    def emitted(*secrets: str) -> None:
+        names = [f"s{number}" for number in range(len(secrets))]
+        uses = {n: {"secret": one, "key": "token", "grantTo": ["a"]} for n, one in zip(names, secrets, strict=True)}
+        env = {name.upper(): f"${{{{ secrets.{name} }}}}" for name in names}
+        spec = {"uses": {"secrets": uses}, "steps": {"a": {"script": {"run": "true", "env": env}}}}
+        plan = compiled(Case(title="", spec=spec, expect={}), tmp_path).plan
+        assert plan is not None
+        workflow_template(plan, PLACE)
+
+    emitted("git-x", "git-y")
+    with pytest.raises(EngineError, match=r"`git-x/token` and `git\.x/token` of one step cannot be told apart"):
+        emitted("git-x", "git.x")
+    for own in ("somagent-runs", "somagent-executor.service-account-token"):
+        with pytest.raises(EngineError, match="and for no step"):
+            emitted(own)
 
 
 def check(plan: Plan) -> None:

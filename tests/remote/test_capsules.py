@@ -51,11 +51,12 @@ def test_the_run_inside_is_made_once_and_gives_the_step_its_outputs(place):
     for words in (["step", "add"], ["step", "check"]):
         assert place.do(*words, run=inside)[0] == Exit.DONE
     for _ in range(2):
-        assert place.do("close-run", "part")[0] == Exit.DONE
+        assert place.do("close-run", "part", inside)[0] == Exit.DONE
         assert place.answer("phase") == "Succeeded"
+    assert place.do("--ends-run", "close-run", "part", inside)[0] == Exit.DONE
     assert place.view().ended_at is None
     for _ in range(2):
-        assert place.do("step", "after")[0] == Exit.DONE  # the last one, which ends the run
+        assert place.do("--ends-run", "step", "after")[0] == Exit.DONE
         assert place.view().phase == "Succeeded"
     assert place.do("end")[0] == Exit.DONE
     part, _ = place.view().steps
@@ -72,9 +73,9 @@ def test_after_a_failure_another_run_takes_over_what_succeeded(place):
         assert place.do("step", "add", run=run)[0] == Exit.DONE
         assert place.do("step", "check", run=run)[0] == Exit.FAILED
         assert place.do("end", run=run)[0] == Exit.FAILED
-        code, _ = place.do("close-run", "part")
+        code, _ = place.do("close-run", "part", run)
         assert (code, place.answer("phase")) == [(Exit.DONE, "Pending"), (Exit.FAILED, "Failed")][number - 1]
-        assert place.do("close-run", "part")[0] == code
+        assert place.do("close-run", "part", run)[0] == code
     assert place.do("end")[0] == Exit.FAILED
     part, after = place.view().steps
     assert [one.failure.failure_class for one in part.history] == ["error", "error"]
@@ -88,7 +89,8 @@ def test_a_step_that_is_skipped_makes_no_run(place):
     place.submit(steps(1, "1 > 2"), part=PART)
     assert place.do("open-run", "part")[0] == Exit.DONE
     assert place.answer("phase") == "Skipped"
-    assert place.do("close-run", "part") == (Exit.REFUSED, "error: the capsule of step `part` has not ended\n")
+    code, said = place.do("close-run", "part", f"{place.run}.part")
+    assert (code, said) == (Exit.REFUSED, f"error: there is no run {place.run}.part at {place.address}\n")
 
 
 def test_what_is_inside_ends_with_a_run_that_ends_early(place):
@@ -125,7 +127,7 @@ def test_at_the_steps_deadline_what_is_inside_is_cut_off_and_only_its_finally_ru
     assert place.do("step", "after", run=inside)[0] == Exit.OMITTED
     assert place.do("step", "tidy", run=inside) == (Exit.DONE, "tidied\n")
     assert place.do("end", run=inside)[0] == Exit.FAILED
-    assert place.do("close-run", "part")[0] == Exit.FAILED
+    assert place.do("close-run", "part", inside)[0] == Exit.FAILED
     (part,) = place.view().steps
     assert part.failure.failure_class == "timeout"
     assert [step.phase for step in part.inner.steps] == ["Succeeded", "Failed", "Failed", "Omitted", "Succeeded"]
@@ -148,7 +150,7 @@ def test_while_people_are_asked_inside_no_deadline_runs(place):
     assert place.do("step", "agree", run=inside)[0] == Exit.DONE
     assert place.do("step", "after", run=inside) == (Exit.DONE, "behind\n")
     assert place.do("end", run=inside)[0] == Exit.DONE
-    assert place.do("close-run", "part")[0] == Exit.DONE
+    assert place.do("close-run", "part", inside)[0] == Exit.DONE
 
 
 def test_a_step_waits_while_people_are_asked_inside_its_capsule(place):
@@ -167,7 +169,26 @@ def test_a_step_waits_while_people_are_asked_inside_its_capsule(place):
     with pytest.raises(DecisionRefused, match=r"waits for a step inside its capsule: part/agree: Go on\?"):
         place.decide("part", "bob")
     place.decide("agree", "bob", run=inside)
-    for words, run in ((["step", "agree"], inside), (["end"], inside), (["close-run", "part"], ""), (["end"], "")):
+    for words, run in (
+        (["step", "agree"], inside),
+        (["end"], inside),
+        (["close-run", "part", inside], ""),
+        (["end"], ""),
+    ):
         assert place.do(*words, run=run)[0] == Exit.DONE
     (part,) = place.view().steps
     assert (part.phase, part.attempts, part.waiting) == ("Succeeded", 1, None)
+
+
+def test_who_ends_a_run_inside_late_leaves_the_next_one_alone(place):
+    place.submit(steps(10), part=PART)
+    first, second = f"{place.run}.part", f"{place.run}.part-2"
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    assert place.do("step", "add", run=first)[0] == Exit.DONE
+    assert place.do("step", "check", run=first)[0] == Exit.FAILED
+    assert place.do("close-run", "part", first)[0] == Exit.DONE
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    assert place.answer("run") == second
+    late = place.do("close-run", "part", first)
+    assert late == (Exit.REFUSED, "error: the capsule of step `part` has not ended\n")
+    assert place.view().steps[0].inner.ended_at is None

@@ -63,9 +63,15 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
 
 def may_ask(plan: Plan, node: Node) -> bool:
     """Whether people may be asked before or in the step: by itself, by its rules, by the constitution, or a budget."""
+    return (
+        budgets_ask(plan, node) or node.operator == "review" or node.verdict in _MAY_BE_ASKED or _rules_ask(plan, node)
+    )
+
+
+def budgets_ask(plan: Plan, node: Node) -> bool:
+    """Whether people are asked when a budget of the step or the run is used up, also by what is inside the step."""
     budgets = (node.budget, node.total_budget, plan.budget)
-    asks = any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
-    return asks or node.operator == "review" or node.verdict in _MAY_BE_ASKED or _rules_ask(plan, node)
+    return any(budget is not None and budget.on_exceed == "ask" for budget in budgets)
 
 
 def _rules_ask(plan: Plan, node: Node) -> bool:

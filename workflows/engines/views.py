@@ -88,10 +88,10 @@ def _questions(view: RunView, above: str = "") -> Iterator[Question]:
     for step in view.steps:
         for one in (step, *step.items):
             name = f"{above}{one.id}" if one.item == NO_ITEM else f"{above}{one.id}/{one.item}"
-            if one.inner is not None:
-                yield from _questions(one.inner, f"{name}/")
-            elif one.phase == "Waiting" and one.waiting is not None:
+            if one.phase == "Waiting" and one.waiting is not None and not one.waiting.child:
                 yield Question(name, one.waiting)
+            elif one.inner is not None:
+                yield from _questions(one.inner, f"{name}/")
 
 
 def items_words(ended: Iterable[Phase], total: int) -> str:

@@ -20,6 +20,8 @@ _WATCH_S = 300  # then the watch is asked for again
 _LOG_S = 24 * 3600  # for which a step may print nothing
 
 T = TypeVar("T")
+_DEFAULT = "~/.kube/config"
+_OF_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _BEGINNING = "before all known HTTP paths have been installed"  # said, as a refusal, by a server that has just begun
 
 
@@ -54,7 +56,8 @@ class Cluster:
             named = _load(config, configuration)
         except Exception as error:
             why = str(error).rstrip(".")
-            raise EngineError(f"no cluster is named: {why}; set KUBECONFIG, or give the file ~/.kube/config") from error
+            what = "`$KUBECONFIG` names no cluster" if os.environ.get("KUBECONFIG") else "no cluster is named"
+            raise EngineError(f"{what}: {why}; set KUBECONFIG, or give the file {_DEFAULT}") from error
         configuration.retries = False
         self._api = client.ApiClient(configuration)
         self.host: str = configuration.host
@@ -255,13 +258,13 @@ def _load(config: Any, configuration: Any) -> str:
 
     `config.load_config` prints to stdout, and knows no list of files in `$KUBECONFIG`.
     """
-    files = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if files == "~/.kube/config" and not Path(files).expanduser().exists():
+    named = os.environ.get("KUBECONFIG")
+    if not named and not Path(_DEFAULT).expanduser().exists():
         config.load_incluster_config(client_configuration=configuration)
-        return ""
-    config.load_kube_config(config_file=files, client_configuration=configuration)
-    _, active = config.list_kube_config_contexts(config_file=files)
-    return str(active["context"].get("namespace", ""))
+        return _OF_POD.read_text(encoding="utf-8").strip() if _OF_POD.exists() else ""
+    config.load_kube_config(config_file=named or _DEFAULT, client_configuration=configuration)
+    _, active = config.list_kube_config_contexts(config_file=named or _DEFAULT)
+    return active["context"].get("namespace") or ""
 
 
 def _reason(error: BaseException) -> str:

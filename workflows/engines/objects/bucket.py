@@ -23,7 +23,7 @@ T = TypeVar("T")
 PATIENCE_S = 60.0  # how long a store that does not answer is waited for
 _ANSWER_S = 10  # one request
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
-_TOLD_S = 0.8  # a wait so long comes after one to two seconds
+_TOLD_S = 2.0  # for which nobody wonders why nothing is seen
 
 # Of listings and deletions; other requests have errors of their own. 409 is that of two who write at once.
 _REFUSAL = re.compile(r"status code: 4(?!08|09|29)\d\d|\(code: AccessDenied\)")
@@ -44,7 +44,7 @@ class Bucket:
 
     Credentials and endpoints are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...). Raises
     `StoreUnreachable` when the store has not answered for `patience_s`, and `EngineError` when it refuses. `says` is
-    told, once, that a store which has never answered yet is waited for.
+    told when the first answer does not come.
     """
 
     def __init__(
@@ -157,7 +157,6 @@ class Bucket:
                 self._check(name, error, wait_s)
                 time.sleep(wait_s)
             else:
-                self._says = None
                 return True
         raise AssertionError
 
@@ -175,7 +174,6 @@ class Bucket:
                 self._check(name, error, wait_s)
                 time.sleep(wait_s)
             else:
-                self._says = None
                 return
 
     def _has(self, name: str) -> bool:
@@ -188,19 +186,28 @@ class Bucket:
         return True
 
     async def _patiently(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+        if self._says is None:
+            return await self._asked(name, ask)
+        most = f"{self._patience_s:.0f} s at most"
+        telling = asyncio.get_running_loop().call_later(
+            _TOLD_S, self._says, f"{self.address} does not answer yet; it is waited for, {most}"
+        )
+        self._says = None
+        try:
+            return await self._asked(name, ask)
+        finally:
+            telling.cancel()
+
+    async def _asked(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
         import obstore  # noqa: PLC0415
 
         for wait_s in self._waits():
             try:
-                answer = await ask()
+                return await ask()
             except (FileNotFoundError, obstore.exceptions.AlreadyExistsError):
-                self._says = None
                 raise
             except Exception as error:
                 self._check(name, error, wait_s)
-            else:
-                self._says = None
-                return answer
             await asyncio.sleep(wait_s)
         raise AssertionError
 
@@ -224,10 +231,6 @@ class Bucket:
                     f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"
                     + _NO_KEY * (_KEEPER in str(error))
                 ) from error
-            if self._says is not None and wait_s >= _TOLD_S:
-                why, most = _said(error), f"{self._patience_s:.0f} s at most"
-                self._says(f"{self.address} does not answer ({why}); waiting, {most}")
-                self._says = None
         elif isinstance(error, obstore.exceptions.BaseError | OSError):
             raise EngineError(f"{where} was refused: {_said(error)}") from error
         else:

@@ -350,7 +350,8 @@ class ObjectEngine:
         return [result for result in ended if result is not None]
 
     def _opened(self) -> ObjectLedger:
-        bucket = Bucket(self.address, says=self._says)
+        says, self._says = self._says, None  # once
+        bucket = Bucket(self.address, says=says)
         contents = Contents(self._directory / "contents", origin=BucketContents(bucket))
         return ObjectLedger(bucket, contents, self._now)
 

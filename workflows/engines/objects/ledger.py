@@ -54,7 +54,6 @@ class ObjectLedger:
         self._own: dict[StepKey, _Own] = {}
         self._adopted: dict[StepKey, Attempt] = {}
         self._accounts: dict[str, Accounts] = {}
-        self._said: set[tuple[StepKey, int]] = set()  # attempts of which a part of the log is kept
 
     async def run(self, run_id: str) -> RunRecord:
         try:
@@ -159,10 +158,6 @@ class ObjectLedger:
     async def keep_log(self, key: StepKey, attempt: int, content: bytes, *, whole: bool = True) -> None:
         """Keeps what an attempt wrote, for people; or, before that is the `whole`, what it has written so far."""
         await self.bucket.overwrite((names.log if whole else names.said)(key, attempt), content)
-        if not whole:
-            self._said.add((key, attempt))
-        elif (key, attempt) in self._said:
-            await self.bucket.delete([names.said(key, attempt)])
 
     async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
         keys = [StepKey(run_id, step, item)] if item is not None else await self.attempts_of.keys(run_id, step)

@@ -48,8 +48,5 @@ async def logs(ledger: ObjectLedger, run_id: str, step: str | None) -> list[LogC
 
 
 async def _written(ledger: ObjectLedger, attempt: Attempt) -> bytes | None:
-    for name in (names.log, names.said, names.log):  # one takes the place of the other at any moment
-        content = await ledger.bucket.read(name(attempt.key, attempt.number))
-        if content is not None:
-            return content
-    return None
+    whole = await ledger.bucket.read(names.log(attempt.key, attempt.number))
+    return whole if whole is not None else await ledger.bucket.read(names.said(attempt.key, attempt.number))

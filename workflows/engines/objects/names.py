@@ -13,7 +13,7 @@
     runs/TOP/RUN/opened/STEP         how many items a fan-out has
     runs/TOP/RUN/steps/STEP/begun.1  an attempt and who is at work on it; of an item STEP/7/begun.1
     runs/TOP/RUN/steps/STEP/alive.1  its sign of life
-    runs/TOP/RUN/steps/STEP/said.1   what it has written so far, while it is at work; gone when its log is there
+    runs/TOP/RUN/steps/STEP/said.1   what it had written so far, as long as its log is not there
     runs/TOP/RUN/steps/STEP/log.1    what it wrote
     runs/TOP/RUN/steps/STEP/end.1    how it ended; the first end with a result is the last
 
@@ -121,7 +121,7 @@ def log(key: StepKey, number: int) -> str:
 
 
 def said(key: StepKey, number: int) -> str:
-    """What an attempt that is at work has written so far."""
+    """What an attempt has written so far; its log takes the place of it, and `prune` deletes both."""
     return f"{_key_folder(key)}/said.{number}"
 
 

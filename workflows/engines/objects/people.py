@@ -87,7 +87,7 @@ async def _seen(ledger: ObjectLedger, attempt: Attempt) -> Attempt:
         return attempt
     steps = (await run_view(ledger, run)).steps
     tried = [seen.history[-1] for step in steps for seen in (step, *step.items) if seen.history]
-    return next(one for one in tried if one.key == attempt.key)
+    return next((one for one in tried if one.key == attempt.key), attempt)
 
 
 async def cancel(ledger: ObjectLedger, run_id: str, by: str, at: str) -> None:

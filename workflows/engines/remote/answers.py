@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from somagent.operators.runner.records import Attempt, Phase, RunRecord, StepResult, Waiting
+from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepResult, Waiting
 from somagent.workflows.engines.remote.exits import Exit
 
 _SUMMARY_BYTES = 1024
@@ -76,6 +76,11 @@ class Answers:
         """How the run ended."""
         self._write(phase=phase, summary=f"the run ended: {phase}")
         return phase
+
+    def failed(self, failure: Failure) -> None:
+        """The step went well, and the run does not."""
+        self._write(phase="Failed", summary=f"the run failed: {failure.message}")
+        self.why(failure.message)
 
     def why(self, text: str) -> None:
         """The reason; a few words, as it stands where people see the exit code."""

@@ -50,14 +50,13 @@ def with_capsules(worker: Worker) -> Worker:
 async def end_all(worker: Worker) -> Phase:
     """Ends the run, and before it what is inside and nothing will go on with. Returns its phase."""
     await end_inside(worker)
-    return await end(worker)
+    return await worker.end()
 
 
-async def end_capsule(worker: Worker, key: StepKey) -> StepResult | Attempt:
-    """As `close_run`, after it has ended the run of the step's capsule, in which nothing is at work any more."""
-    last = await last_run(worker, key)
-    if last is not None and await worker.ledger.closed(last.id) is None:
-        await end_all(await _worker_of(worker, last))
+async def end_capsule(worker: Worker, key: StepKey, child: str) -> StepResult | Attempt:
+    """As `close_run`, after it has ended this run of the step's capsule, all of whose steps have had their turn."""
+    if await worker.ledger.closed(child) is None:
+        await end_all(await _worker_of(worker, await worker.ledger.deeds.run(child)))
     return await close_run(worker, key)
 
 

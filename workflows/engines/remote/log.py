@@ -12,8 +12,8 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import StepKey
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.remote.work import LAST_WORDS_S
 
-LAST_WORDS_S = 5.0  # who stops a process does not wait for long
 _EVERY_S = 5.0  # so much of a log is lost at the most when what works is killed
 
 
@@ -40,19 +40,16 @@ class Logs:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keeps at the bucket what is written inside: again and again while it is, and whole at the end."""
-        done = asyncio.Event()
-        keeping = asyncio.create_task(self._keep_so_far(done))
+        keeping = asyncio.create_task(self._keep_so_far())
         try:
             yield
         except asyncio.CancelledError:
-            done.set()
             with suppress(TimeoutError, EngineError):
                 async with asyncio.timeout(LAST_WORDS_S):
-                    await keeping
                     await self._keep()
             raise
         finally:
-            done.set()
+            keeping.cancel()
             await asyncio.wait([keeping])
         await self._keep()
 
@@ -61,16 +58,14 @@ class Logs:
             if path.exists():
                 await self._ledger.keep_log(key, attempt, path.read_bytes())
 
-    async def _keep_so_far(self, done: asyncio.Event) -> None:
-        """Until `done`; a store that does not answer is asked again, as this is for people only."""
+    async def _keep_so_far(self) -> None:
+        """What has grown; a store that does not take it is asked again, as this is for people only."""
         kept: dict[Path, int] = {}
-        while not done.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), _EVERY_S)
-                return
+        while True:
+            await asyncio.sleep(_EVERY_S)
             for (key, attempt), path in list(self._files.items()):
-                content = path.read_bytes() if path.exists() else b""
-                if len(content) > kept.get(path, 0):
-                    with suppress(EngineError):
+                with suppress(EngineError, OSError):
+                    if path.stat().st_size > kept.get(path, 0):
+                        content = path.read_bytes()
                         await self._ledger.keep_log(key, attempt, content, whole=False)
                         kept[path] = len(content)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,10 +51,6 @@ _COMMANDS = {
     "close": "end a fan-out",
     "open-run": "begin a step that is a capsule: its run",
     "close-run": "end it, and before it that run",
-}
-_CAPSULES: Mapping[str, Callable[[Worker, StepKey], Awaitable[StepResult | Attempt | RunRecord]]] = {
-    "open-run": open_run,
-    "close-run": end_capsule,
 }
 
 
@@ -114,6 +110,10 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
             now=utc_now,
         )
     )
+
+    async def ended(steps: Sequence[str], exit_code: Exit) -> Exit:
+        return await _end_run(worker, steps, exit_code, answers) if arguments.ends_run else exit_code
+
     if arguments.command == "end":
         async with logs.kept():
             phase = await end_all(worker)
@@ -122,43 +122,50 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         await ledger.start(run.id, utc_now())
         async with logs.kept():
             ends = await together(worker, arguments.steps.split())
-        return await _ended(worker, [one.key.step for one in ends], _EXITS[answers.results(ends)], answers)
+        exit_code = _EXITS[answers.results(ends)]
+        return await ended([one.key.step for one in ends], exit_code)
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
     if arguments.command == "open":
         opened = await worker.open(key)
         if isinstance(opened, StepResult):
-            return await _ended(worker, [key.step], _EXITS[answers.result(opened)], answers)
+            return await ended([key.step], _EXITS[answers.result(opened)])
         return answers.opened(opened)
     if any(key.step == node.id for node in worker.plan.finals):
         await end_inside(worker)
+    came: StepResult | Attempt | RunRecord
     async with logs.kept():
-        if arguments.command in _CAPSULES:
-            came = await _CAPSULES[arguments.command](worker, key)
-        else:
-            came = await (worker.close(key) if arguments.command == "close" else worker.step(key))
+        match arguments.command:
+            case "open-run":
+                came = await open_run(worker, key)
+            case "close-run":
+                came = await end_capsule(worker, key, arguments.child)
+            case "close":
+                came = await worker.close(key)
+            case _:
+                came = await worker.step(key)
     if isinstance(came, RunRecord):
         return answers.opened_run(came)
     if isinstance(came, StepResult):
-        ended = [key.step] if key.item == NO_ITEM else []
-        return await _ended(worker, ended, _EXITS[answers.result(came)], answers)
+        return await ended([key.step] if key.item == NO_ITEM else [], _EXITS[answers.result(came)])
     left = answers.left(came, utc_now())
     return Exit.DONE if arguments.command == "close-run" else left  # another round begins with `open-run`
 
 
-async def _ended(worker: Worker, steps: Sequence[str], exit_code: Exit, answers: Answers) -> Exit:
-    """How the program ends after these steps have; where they were the run's last ones, it ends the run before that.
+async def _end_run(worker: Worker, steps: Sequence[str], exit_code: Exit, answers: Answers) -> Exit:
+    """Ends the run when these steps were its last ones; how the program ends then.
 
-    A run that fails although its steps went well (an output has no value) fails here.
+    A run that fails although all of its steps went well (an output has no value) fails here.
     """
-    if not await worker.has_ended(steps):
+    if worker.run.parent is not None or worker.plan.finals or not await worker.were_last(steps):
         return exit_code
     phase = await end_all(worker)
-    if exit_code is not Exit.DONE or _EXITS[phase] is Exit.DONE:
+    phases = [await worker.ledger.result(StepKey(worker.run.id, node.id)) for node in worker.plan.nodes]
+    if phase == "Succeeded" or any(one is not None and one.phase not in {"Succeeded", "Skipped"} for one in phases):
         return exit_code
     closed = await worker.ledger.closed(worker.run.id)
     if closed is not None and closed.outcome.failure is not None:
-        answers.why(closed.outcome.failure.message)
+        answers.failed(closed.outcome.failure)
     return _EXITS[phase]
 
 
@@ -167,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--answers", type=Path, help="folder for what the engine is told")
     parser.add_argument("--reason", type=Path, help="file for why it ended otherwise than well")
     parser.add_argument("--bound", action="store_true", help="stop when standard input ends: who started it is gone")
+    parser.add_argument("--ends-run", action="store_true", help="end the run, too, when its last step has ended")
     parser.add_argument("--work", type=Path, help="folder for what steps work on (default: the system's)")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in _COMMANDS.items():
@@ -174,6 +182,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("step", metavar="STEP")
         if name not in {"open", "close"}:
             command.add_argument("item", metavar="ITEM", type=int, nargs="?", default=NO_ITEM)
+        if name == "close-run":
+            command.add_argument("child", metavar="RUN", help="the run that was begun for it")
     command = commands.add_parser("group", help="run several steps, each when those that it needs have ended")
     command.add_argument("steps", metavar="STEPS", help="their ids, with spaces between them")
     command = commands.add_parser("begin", help="store a run that was submitted with the engine's own tools")

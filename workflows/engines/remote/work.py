@@ -31,8 +31,9 @@ from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
 from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
-from somagent.workflows.engines.remote.log import LAST_WORDS_S
 from somagent.workflows.engines.run_names import top_of
+
+LAST_WORDS_S = 5.0  # who stops a process does not wait for long
 
 
 class Worker(Struct, frozen=True):
@@ -143,14 +144,15 @@ class Worker(Struct, frozen=True):
         phase, outcome = await rules.outcome_of(self.plan, self.run, self.ledger, phase)
         return (await self.ledger.close(self.run.id, phase, outcome, self.now())).phase
 
-    async def has_ended(self, steps: Iterable[str]) -> bool:
-        """Whether nothing is left to do for the run, now that these steps have ended."""
+    async def were_last(self, steps: Iterable[str]) -> bool:
+        """Whether all steps have ended with these ones."""
         needed = {edge.step for node in self.plan.nodes for edge in node.needs}
-        if self.plan.finals or self.run.parent is not None or needed.issuperset(steps):
+        if needed.issuperset(steps):
             return False
-        tried = {key.step for key in await self.ledger.attempts_of.keys(self.run.id) if key.item == NO_ITEM}
-        if not tried.issuperset(node.id for node in self.plan.nodes):
-            return False
+        # The last ones mostly end last, and nothing that needs others ends before them.
+        for node in reversed(self.plan.nodes):
+            if node.id not in needed and await self.ledger.result(StepKey(self.run.id, node.id)) is None:
+                return False
         keys = [StepKey(self.run.id, node.id) for node in self.plan.nodes]
         return None not in await at_once([self.ledger.result(key) for key in keys])
 

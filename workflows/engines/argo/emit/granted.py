@@ -28,7 +28,7 @@ def handed_in(plan: Plan, inputs: Mapping[str, Any]) -> Handed:
     return {name: frozenset({(one.secret, one.key)}) for name, one in named.items() if one is not None}
 
 
-def handed_on(plan: Plan, node: Node, child: Plan, handed: Handed) -> Handed:
+def handed_inside(plan: Plan, node: Node, child: Plan, handed: Handed) -> Handed:
     """What the run of a step's capsule is given: the secret that an input names, else any that the step is granted."""
     named = {
         str(hole.at[1]): hole.cel for hole in node.arguments.holes if hole.at[:1] == ["with"] and len(hole.at) == 2
@@ -41,7 +41,7 @@ def handed_on(plan: Plan, node: Node, child: Plan, handed: Handed) -> Handed:
     return found
 
 
-def told_apart(handed: Handed) -> list[str]:
+def part_of_name(handed: Handed) -> list[str]:
     """What secrets that are handed in add to the names of templates."""
     if not any(handed.values()):
         return []

@@ -8,13 +8,13 @@ from typing import Any
 from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.workflows.engines.argo.emit import granted
 from somagent.workflows.engines.argo.emit.fuse import Unit, Wants, alone, fused
+from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed, handed_inside, part_of_name
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
 from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
 from somagent.workflows.engines.argo.emit.pods import Shape, shape_of, shape_of_group, told_apart
 from somagent.workflows.engines.argo.emit.templates import Templates
-from somagent.workflows.engines.rules import may_ask
+from somagent.workflows.engines.rules import budgets_ask, may_ask
 
 MAIN = "main"  # the template that runs the steps of a run that is in the ledger already
 ENDED = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
@@ -26,13 +26,21 @@ _WHATEVER = m.ContinueOn(failed=True, error=True)
 class Graph:
     """The templates of the steps of a plan; `inside` begins their names when it is a capsule's in another one.
 
-    `handed` are the secrets that the run is given as inputs.
+    `handed` are the secrets that the run is given as inputs; with `asked`, a budget above it has people asked.
     """
 
     def __init__(
-        self, plan: Plan, root: Plan, templates: Templates, inside: str = "", handed: granted.Handed = granted.NOTHING
+        self,
+        plan: Plan,
+        root: Plan,
+        templates: Templates,
+        inside: str = "",
+        *,
+        handed: Handed = NOTHING,
+        asked: bool = False,
     ) -> None:
-        self._plan, self._root, self._templates, self._inside, self._handed = plan, root, templates, inside, handed
+        self._plan, self._root, self._templates, self._inside = plan, root, templates, inside
+        self._handed, self._asked = handed, asked
         self._wants = Wants(root, may_ask)
         self._names: dict[str, str] = {}
 
@@ -40,10 +48,14 @@ class Graph:
         """The name of the template that runs all steps but `finally`."""
         nodes = self._plan.nodes
         units = (
-            fused(nodes, lambda node: self._wants.nothing(self._plan, node)) if self._templates.fuse else alone(nodes)
+            fused(nodes, lambda node: self._wants.nothing(self._plan, node))
+            if self._templates.fuse and not self._asked
+            else alone(nodes)
         )
         self._names = _names(units)
         groups = grouped(units)
+        if not self._inside:
+            self._templates.ends_run = len(groups) == 1 and not self._plan.finals and _shows_failures(units)
         if len(groups) == 1:
             return self._dag(MAIN, self._steps_of(groups[0]))
         tasks = []
@@ -59,11 +71,10 @@ class Graph:
 
         The last of its steps has done that where all went well and there is no `finally`.
         """
-        is_written = not self._plan.finals and self._plan.nodes
         end = m.WorkflowStep(
             name="End",  # no step is called so
             template=self._templates.pod(Shape("end")),
-            when="'{{workflow.status}}' != 'Succeeded'" if is_written else None,
+            when="'{{workflow.status}}' != 'Succeeded'" if self._templates.ends_run else None,
         )
         return self._add(m.Template(name="at-the-end", steps=in_turn([*self._finals(), end])))
 
@@ -119,10 +130,10 @@ class Graph:
 
     def _one(self, node: Node) -> str:
         """One step or item: a pod, or where people may be asked, pods with waits between them that cost nothing."""
-        if node.capsule and not (self._templates.fuse and self._wants.nothing_inside(node)):
+        if node.capsule and not (self._templates.fuse and self._wants.nothing_inside(node) and not self._asked):
             return self._capsule(node)
         step = self._templates.pod(shape_of(self._plan, node, handed=self._handed))
-        return self._asking(step) if may_ask(self._plan, node) else step
+        return self._asking(step) if self._asked or may_ask(self._plan, node) else step
 
     def _asking(self, step: str) -> str:
         """Runs the step; while it waits, a node waits with it until it is told to go on, and the step runs again."""
@@ -160,10 +171,11 @@ class Graph:
         Another attempt, and the answer of people, is another round: the whole template once more.
         """
         child = self._root.capsules[node.capsule]
-        handed = granted.handed_on(self._plan, node, child, self._handed)
+        handed = handed_inside(self._plan, node, child, self._handed)
         own = [child.capsule.name[:40].rstrip("-"), node.capsule.removeprefix("sha256:")[:8]]
-        base = "-".join(["capsule", *own, *granted.told_apart(handed)])
-        asks, again = may_ask(self._plan, node), node.retry.attempts > 1
+        asked = self._asked or budgets_ask(self._plan, node)
+        base = "-".join(["capsule", *own, *part_of_name(handed), *(["asked"] if asked else [])])
+        asks, again = self._asked or may_ask(self._plan, node), node.retry.attempts > 1
         more = [*told_apart(node.verdict), *(["asking"] if asks else []), *(["again"] if again else [])]
         name = "-".join([base, *more])
         if self._templates.has(name):
@@ -179,7 +191,7 @@ class Graph:
             [[run, self._people("open")], self._own_step("answer", name, says("open", "Waiting"))] if asks else [run]
         )
         self._templates.add(m.Template(name=name, inputs=inputs(*_OWN), steps=in_turn([open_, *answer])))
-        graph = Graph(child, self._root, self._templates, base, handed)
+        graph = Graph(child, self._root, self._templates, base, handed=handed, asked=asked)
         child_run = handed_on(run="{{inputs.parameters.child}}")
         parts = {"steps": graph.main(), "finally": graph.finals()}
         rounds = [
@@ -187,7 +199,13 @@ class Graph:
             for part, template in parts.items()
             if template
         ]
-        rounds.append(self._own_step("close", self._templates.pod(Shape("close-run", verdict=node.verdict))))
+        rounds.append(
+            m.WorkflowStep(
+                name="close",
+                template=self._templates.pod(Shape("close-run", verdict=node.verdict)),
+                arguments=handed_on(*_OWN, "child"),
+            )
+        )
         if again:
             rounds.append(self._own_step("again", name, says("close", "Pending")))
         self._templates.add(m.Template(name=f"{name}-run", inputs=inputs(*_OWN, "child"), steps=in_turn(rounds)))
@@ -262,6 +280,12 @@ def ended(task: str) -> str:
 def says(step: str, phase: str) -> str:
     """A condition: the step's runner answered with this phase."""
     return f"'{{{{steps.{step}.outputs.parameters.phase}}}}' == '{phase}'"
+
+
+def _shows_failures(units: Sequence[Unit]) -> bool:
+    """Whether Argo calls the whole failed when a step is: not if others of its pod let what comes after go on."""
+    needed = {edge.step for unit in units for edge in unit.needs}
+    return bool(units) and all(len(unit.nodes) == 1 or unit.id not in needed for unit in units)
 
 
 def _names(units: Sequence[Unit]) -> dict[str, str]:

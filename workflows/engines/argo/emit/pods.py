@@ -17,10 +17,10 @@ from somagent.governance.verdict import STRENGTH
 from somagent.operators.runner.records import Secret
 from somagent.operators.runner.secrets import variable_of
 from somagent.operators.script.beside import LAUNCHER
-from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed, granted
+from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed, Use, granted
 from somagent.workflows.engines.argo.emit.passing import as_json, inputs
 from somagent.workflows.engines.argo.emit.place import Place
-from somagent.workflows.engines.argo.emit.rights import EXECUTOR
+from somagent.workflows.engines.argo.emit.rights import EXECUTOR, EXECUTOR_SECRET
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.exits import FOR_GOOD
 
@@ -33,7 +33,7 @@ _WORDS = {
     "open": ("step",),
     "close": ("step",),
     "open-run": ("step", "item"),
-    "close-run": ("step", "item"),
+    "close-run": ("step", "item", "child"),
 }
 _ANSWERED = {"open": ("items",), "step": ("seconds",), "open-run": ("seconds", "run")}
 _STRENGTH = {str(effect): strength for effect, strength in STRENGTH.items()} | {"depends": len(STRENGTH)}
@@ -99,20 +99,20 @@ def shape_of(plan: Plan, node: Node, command: str = "step", handed: Handed = NOT
             memory=size_bytes(limits["memory"]) if "memory" in limits else 0,
             millicores=millicores(limits["cpu"]) if "cpu" in limits else 0,
         )
+    if command != "step" or node.capsule:  # secrets are for steps that do something themselves
+        return shape
     return shape._replace(secrets=tuple(sorted(granted(plan, node, handed))))
 
 
-def pod(shape: Shape, place: Place) -> m.Template:
-    """The template; its words are those of the command."""
+def pod(shape: Shape, place: Place, *, ends_run: bool = False) -> m.Template:
+    """The template; its words are those of the command. With `ends_run` the run's last step ends the run, too."""
     words = _WORDS.get(shape.command, ())
     of_step = ("at",) if words else ()
-    container = _runner(
-        place,
-        [shape.command, *(f"{{{{inputs.parameters.{word}}}}}" for word in words)],
-        run="{{inputs.parameters.run}}",
-    )
+    said = [shape.command, *(f"{{{{inputs.parameters.{word}}}}}" for word in words)]
+    said = ["--ends-run", *said] if ends_run and words else said
+    container = _runner(place, said, run="{{inputs.parameters.run}}")
     container.resources = _resources(shape, place)
-    container.env = [*(container.env or []), *map(_secret, shape.secrets)]
+    container.env = [*(container.env or []), *_secrets(shape.secrets, place)]
     if shape.image:
         container.env.append(m.EnvVar(name="SOMAGENT_BESIDE", value=_BESIDE))
     return m.Template(
@@ -164,7 +164,22 @@ def _quantities(memory: int, cores: int) -> dict[str, Any]:
     return found | ({"cpu": f"{cores}m"} if cores else {})
 
 
-def _secret(use: tuple[str, str]) -> m.EnvVar:
+def _secrets(uses: Sequence[Use], place: Place) -> list[m.EnvVar]:
+    """Raises `EngineError` for those that no step may have, and where two would have the same variable."""
+    for secret, key in uses:
+        if secret in {place.runs_secret, EXECUTOR_SECRET}:
+            raise EngineError(
+                f"secret `{secret}/{key}` is what pods reach the store or the cluster by, and for no step"
+            )
+    found = [_secret(use) for use in uses]
+    names = [one.name for one in found]
+    if len(set(names)) < len(names):
+        both = " and ".join(f"`{secret}/{key}`" for secret, key in uses)
+        raise EngineError(f"secrets {both} of one step cannot be told apart in a pod: rename one")
+    return found
+
+
+def _secret(use: Use) -> m.EnvVar:
     """One that is not in the namespace fails the step with words; the pod would wait for it for ever."""
     selector = m.SecretKeySelector(name=use[0], key=use[1], optional=True)
     return m.EnvVar(

@@ -12,6 +12,7 @@ from typing import Any
 from somagent.workflows.engines.argo.emit.place import Place
 
 EXECUTOR = "somagent-executor"
+EXECUTOR_SECRET = f"{EXECUTOR}.service-account-token"
 _ARGO = "argoproj.io"
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -28,7 +29,7 @@ def rights(place: Place) -> Iterator[dict[str, Any]]:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            **_named(f"{EXECUTOR}.service-account-token", place),
+            **_named(EXECUTOR_SECRET, place),
             "annotations": {"kubernetes.io/service-account.name": EXECUTOR},
         },
         "type": "kubernetes.io/service-account-token",

@@ -17,6 +17,7 @@ class Templates:
 
     def __init__(self, place: Place) -> None:
         self._place, self.fuse = place, place.fuse
+        self.ends_run = False  # whether the last step of the run ends it
         self._made: dict[str, m.Template] = {}
         self._tasks: dict[str, list[dict[str, Any]]] = {}
 
@@ -51,5 +52,5 @@ class Templates:
     def pod(self, shape: Shape) -> str:
         """The name of the template of such pods."""
         if shape.name not in self._made:
-            self.add(pod(shape, self._place))
+            self.add(pod(shape, self._place, ends_run=self.ends_run))
         return shape.name

@@ -23,9 +23,8 @@ from pathlib import Path
 from bucket_place import Place
 
 place = Place(Path(sys.argv[1]))
-place.submit("    a: { script: { run: echo hello } }\\n")
-assert place.do("step", "a") == (0, "hello\\n")
-assert place.do("end")[0] == 0
+place.submit("    a: { script: { run: 'echo hello; sleep 6' } }\\n")  # what it writes is kept before it ends
+assert place.do("--ends-run", "step", "a") == (0, "hello\\n")
 print(place.address, place.run)
 sys.stdout.flush()
 os._exit(0)

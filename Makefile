@@ -1,6 +1,6 @@
 # Set-up lives in .venv of this checkout and is redone only when what it is made from has changed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres airflow test-airflow chaos failpoints faults power-loss simulate mutants check bench lock clean
+.PHONY: help run test test-campaigns test-docs test-library test-upgrade test-argo test-kubernetes test-containers test-collector test-objects test-postgres airflow test-airflow test-airflow-pods chaos failpoints faults power-loss simulate mutants check bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -69,7 +69,10 @@ test-postgres: .venv/dev.ready ## pass the tests of the engine on PostgreSQL (DA
 airflow: .venv/airflow.ready ## set up Airflow 3 in .venv/airflow, an environment that never holds SomaGent
 
 test-airflow: .venv/dev.ready .venv/airflow.ready ## pass the tests on a real Airflow (DATABASE_URL, default: one of its own)
-	@.venv/bin/pytest tests/airflow $(PYTEST_ARGS)
+	@.venv/bin/pytest tests/airflow --ignore=tests/airflow/test_pods.py $(PYTEST_ARGS)  # that has a command of its own
+
+test-airflow-pods: .venv/dev.ready .venv/airflow.ready ## pass the tests of steps in pods, on a real Airflow and the cluster of KUBECONFIG
+	@.venv/bin/pytest tests/airflow/test_pods.py $(PYTEST_ARGS)
 
 chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and judge it (SEED; STORE=postgres WORKERS=4)
 	@.venv/bin/python tests/chaos/kills.py --kills $(KILLS) --seed $(SEED) --store $(STORE) --workers $(WORKERS) $(CHAOS_ARGS)

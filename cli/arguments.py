@@ -134,9 +134,15 @@ def _compile(add: _Adder) -> None:
         "--name", default="", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
     )
     command.add_argument(
-        "--namespace", metavar="NAME", help="argo: of all objects (default: $SOMAGENT_NAMESPACE, else default)"
+        "--namespace",
+        metavar="NAME",
+        help="of all objects (default: $SOMAGENT_NAMESPACE, else default; airflow: that of its Kubernetes connection)",
     )
-    command.add_argument("--image", metavar="IMAGE", help="argo: of the step runner (default: $SOMAGENT_IMAGE)")
+    command.add_argument(
+        "--image",
+        metavar="IMAGE",
+        help="of the step runner in pods (default: $SOMAGENT_IMAGE); airflow: without one, steps are processes",
+    )
     command.add_argument(
         "--runs", metavar="URL", help="the object store of runs, as pods or workers reach it (default: $SOMAGENT_RUNS)"
     )
@@ -144,7 +150,7 @@ def _compile(add: _Adder) -> None:
         "--runs-secret",
         default="",
         metavar="NAME",
-        help="argo: the Secret with the store's credentials, as variables (default: $SOMAGENT_RUNS_SECRET)",
+        help="pods: the Secret with the store's credentials, as variables (default: $SOMAGENT_RUNS_SECRET)",
     )
     command.add_argument(
         "--sizes", action="store_true", help="argo: say on standard error how near it is to Argo's limits"
@@ -433,11 +439,11 @@ def _kept(parser: argparse.ArgumentParser) -> None:
 def _place(parser: argparse.ArgumentParser) -> None:
     """Where new runs begin in a cluster."""
     parser.add_argument(
-        "--namespace", metavar="NAME", help="argo: of the Workflow (default: $SOMAGENT_NAMESPACE, else your context's)"
+        "--namespace", metavar="NAME", help="of pods (default: $SOMAGENT_NAMESPACE, else argo: your context's)"
     )
-    parser.add_argument("--image", metavar="IMAGE", help="argo: of the step runner (default: $SOMAGENT_IMAGE)")
+    parser.add_argument("--image", metavar="IMAGE", help="of the step runner in pods (default: $SOMAGENT_IMAGE)")
     parser.add_argument(
-        "--runs-secret", metavar="NAME", help="argo: the Secret with the store's credentials ($SOMAGENT_RUNS_SECRET)"
+        "--runs-secret", metavar="NAME", help="pods: the Secret with the store's credentials ($SOMAGENT_RUNS_SECRET)"
     )
 
 

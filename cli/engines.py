@@ -38,12 +38,12 @@ def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> O
 
     name = engine_named(arguments)
     runs = runs_address(arguments, f"where runs of the engine `{name}` are kept")
-    if name == "argo" and operators:
+    if operators and (name == "argo" or (name == "airflow" and _in_pods(arguments))):
         check_pods_reach(runs, arguments)
 
     def driver(address: Address) -> Driver:
         if address.engine == "airflow":
-            return _airflow(runs, address.where)
+            return _airflow(arguments, runs, address.where)
         return _driver(arguments, address.engine, address.where.partition("/")[0], runs)
 
     namespace = getattr(arguments, "namespace", None) or os.environ.get("SOMAGENT_NAMESPACE", "")
@@ -95,7 +95,7 @@ def _said(runs: str, arguments: Namespace) -> str:
 
 def _driver(arguments: Namespace, engine: str, namespace: str, runs: str) -> Driver:
     if engine == "airflow":
-        return _airflow(runs)
+        return _airflow(arguments, runs)
     if engine != "argo":
         raise UserError(f"the run is worked on by the engine `{engine}`, which is not known here")
     from somagent.workflows.engines.argo.cluster import Cluster  # noqa: PLC0415  0.7 s, for this engine only
@@ -109,12 +109,37 @@ def _driver(arguments: Namespace, engine: str, namespace: str, runs: str) -> Dri
     return ArgoDriver(Cluster(namespace), Place(image=image, runs=runs, runs_secret=secret))
 
 
-def _airflow(runs: str, where: str = "") -> Driver:
+def airflow_environment(arguments: Namespace) -> Mapping[str, str]:
+    """The environment, with what options say instead; one that names an image or a command overrules the other."""
+    from somagent.workflows.engines.airflow import settings  # noqa: PLC0415  for this engine only
+
+    named = {
+        settings.IMAGE: "image",
+        settings.RUNS_SECRET: "runs_secret",
+        settings.NAMESPACE: "namespace",
+        settings.STEP_RUNNER: "step_runner",
+        settings.POOL: "pool",
+    }
+    said = {variable: getattr(arguments, name, None) for variable, name in named.items()}
+    ways = {settings.IMAGE, settings.STEP_RUNNER}
+    overruled = ways if any(said[way] for way in ways) else set()
+    kept = {name: text for name, text in os.environ.items() if name not in overruled}
+    return kept | {variable: text for variable, text in said.items() if text}
+
+
+def _in_pods(arguments: Namespace) -> bool:
+    """Whether Airflow is to begin steps in pods."""
+    from somagent.workflows.engines.airflow.settings import IMAGE  # noqa: PLC0415  for this engine only
+
+    return bool(airflow_environment(arguments).get(IMAGE))
+
+
+def _airflow(arguments: Namespace, runs: str, where: str = "") -> Driver:
     """The Airflow of the environment; `where` is the one that a run was given to."""
     from somagent.workflows.engines.airflow.driver import AirflowDriver  # noqa: PLC0415  for this engine only
     from somagent.workflows.engines.airflow.settings import URL, settings_of  # noqa: PLC0415
 
-    settings = settings_of(runs)
+    settings = settings_of(runs, airflow_environment(arguments))
     if where and where != settings.url:
         raise UserError(f"the run is worked on by Airflow at {where}, and {URL} names {settings.url}")
     return AirflowDriver(settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 from somagent.capsule_compiler.compile import Compilation
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed, planned
-from somagent.cli.engines import check_pods_reach, runs_address
+from somagent.cli.engines import airflow_environment, check_pods_reach, runs_address
 from somagent.cli.exits import UserError
 
 _NEAR = 0.8  # of a limit
@@ -61,12 +61,18 @@ def _airflow(plan: Plan, arguments: Namespace) -> int:
     """A DAG file and its plan, each in a file of its own: without a folder for them the first is shown."""
     from somagent.workflows.engines.airflow.deploying import write  # noqa: PLC0415  only this target needs them
     from somagent.workflows.engines.airflow.emit.dag import dag_file  # noqa: PLC0415
-    from somagent.workflows.engines.airflow.settings import POOL, STEP_RUNNER, place_of  # noqa: PLC0415
+    from somagent.workflows.engines.airflow.settings import place_of  # noqa: PLC0415
 
-    named = {STEP_RUNNER: arguments.step_runner, POOL: arguments.pool}
-    environment = {**os.environ, **{name: text for name, text in named.items() if text}}
+    if arguments.image and arguments.step_runner:
+        raise UserError(
+            "--image has steps run in pods, and --step-runner as processes of Airflow's workers; name one of them"
+        )
+    environment = airflow_environment(arguments)
     runs = runs_address(arguments, "the object store of runs, as workers reach it")
-    emitted = dag_file(plan, place_of(runs, environment))
+    place = place_of(runs, environment)
+    if place.pods is not None:
+        check_pods_reach(runs, arguments)
+    emitted = dag_file(plan, place)
     if arguments.to is None:
         sys.stdout.write(emitted.dag)
         return 0

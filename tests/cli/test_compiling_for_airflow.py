@@ -45,3 +45,36 @@ def test_what_workers_need_is_said_by_options_or_by_the_environment(somagent: Sh
     assert "\"pool\": 'agents'" in said
     variables = {"SOMAGENT_STEP": more[1], "SOMAGENT_AIRFLOW_POOL": "agents", "SOMAGENT_RUNS": "s3://runs/acme"}
     assert somagent("compile", capsule, "--target", "airflow", **variables).out == said
+
+
+def test_an_image_has_steps_run_in_pods_and_does_not_go_with_a_command(somagent: Shell) -> None:
+    words = ("compile", somagent.capsule("demo", SPEC), "--target", "airflow")
+    pods = ("--image", "reg/step:1", "--runs-secret", "store", "--namespace", "agents")
+    said = somagent(*words, *pods, "--runs", "s3://runs/acme").out
+    assert "'image': 'reg/step:1'" in said
+    assert "'secretRef': {'name': 'store'}" in said
+    assert "NAMESPACE = 'agents'" in said
+    assert "subprocess" not in said
+    named = {"SOMAGENT_IMAGE": "reg/step:1", "SOMAGENT_RUNS_SECRET": "store", "SOMAGENT_NAMESPACE": "agents"}
+    assert somagent(*words, "--runs", "s3://runs/acme", **named).out == said
+    assert somagent(*words, *pods, "--runs", "s3://runs/acme", SOMAGENT_STEP="somagent-step").out == said
+    process = somagent(*words, "--runs", "file:///srv/runs", "--step-runner", "somagent-step", **named).out
+    assert "STEP_RUNNER = ['somagent-step']" in process
+    both = somagent(*words, "--runs", "s3://runs/acme", *pods, "--step-runner", "somagent-step")
+    assert (both.code, both.out) == (2, "")
+    assert "--image has steps run in pods, and --step-runner as processes of Airflow's workers; name one" in both.err
+    both = somagent(*words, "--runs", "s3://runs/acme", SOMAGENT_STEP="somagent-step", **named)
+    assert both.code == 2
+    assert "SOMAGENT_IMAGE has steps run in pods, and SOMAGENT_STEP as processes" in both.err
+    folder = somagent(*words, *pods, "--runs", "file:///srv/runs")
+    assert folder.code == 2
+    assert "is a folder of this machine, and pods reach none; name a bucket" in folder.err
+    folder = somagent("run", words[1], "--engine", "airflow", *pods, "--runs", "file:///srv/runs")
+    assert (folder.code, "is a folder of this machine, and pods reach none" in folder.err) == (2, True)
+
+
+def test_a_script_that_names_an_image_is_refused_with_its_line(somagent: Shell) -> None:
+    capsule = somagent.capsule("demo", SPEC.replace("run: echo hello", 'run: echo hello, image: "python:3.12"'))
+    refused = somagent("compile", capsule, "--target", "airflow", "--image", "reg/step:1", "--runs", "s3://runs/acme")
+    assert refused.code == 2
+    assert "demo.capsule.yaml:6: step `a` runs in an image of its own, `python:3.12`" in refused.err

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from somagent.capsule_compiler.plan import Edge, Node, Plan
 from somagent.governance.constitution import default_constitution
 from somagent.workflows.capsules import compile_file, find_capsule, library, this_installation
-from somagent.workflows.engines.argo.emit.granted import handed_in
 from somagent.workflows.engines.argo.emit.groups import grouped
 from somagent.workflows.engines.argo.emit.passing import as_json
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.workflow import workflow_template
+from somagent.workflows.engines.granted import handed_in
 from somagent.workflows.engines.protocol import EngineError
 
 from .cases import Case, all_cases, compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -59,6 +60,30 @@ def test_a_process_that_is_killed_is_followed_by_one_that_waits_for_its_lease_to
     assert place.do("step", "slow") == (Exit.DONE, "attempt 2\n")
     history = place.view().steps[0].history
     assert [attempt.failure and attempt.failure.failure_class for attempt in history] == ["cut_off", None]
+
+
+def test_all_answers_are_in_one_file_where_an_engine_reads_no_folder(place):
+    place.submit(
+        """\
+    each: { forEach: "${{ [5, 7] }}", as: one, script: { run: "true" } }
+    wrong: { script: { run: "exit 3" } }
+    ask: { review: { title: "Go \\u001b on?", reviewers: { users: [bo] } } }
+"""
+    )
+    message = place.folder / "message"
+
+    def told(*words):
+        process = place.start("--message", message, *words)
+        process.communicate(timeout=60)
+        return process.returncode, json.loads(message.read_text())
+
+    assert told("open", "each") == (Exit.DONE, {"phase": "Running", "summary": "2 items", "items": 2})
+    failed = {"phase": "Failed", "summary": "Failed: exit code 3", "items": 0}
+    assert told("step", "wrong") == (Exit.FAILED, failed)
+    assert told("step", "ask") == (Exit.DONE, {"phase": "Waiting", "summary": "waiting for bo (1): Go   on?"})
+    code, unknown = told("step", "nothing")
+    assert code == Exit.REFUSED
+    assert "nothing" in unknown["summary"]
 
 
 def test_two_processes_for_one_step_work_once(place):

@@ -34,9 +34,12 @@ PATIENCE_S = 240.0  # of a busy machine, on which an API server alone can take m
 class Site:
     """One bucket and the engine that has its runs' steps begun by Airflow."""
 
-    def __init__(self, airflow: Airflow, folder: Path) -> None:
+    def __init__(self, airflow: Airflow, folder: Path, bucket: str = "", **way: str) -> None:
+        """`way` are variables that say how the step runner is started: else as a process."""
         self.airflow, self.folder = airflow, folder
-        self.bucket = f"file://{folder}/bucket"
+        self.bucket = bucket or f"file://{folder}/bucket"
+        lease = f"/usr/bin/env SOMAGENT_LEASE_SECONDS={LEASE_S}"
+        self.way = way or {"SOMAGENT_STEP": f"{lease} {STEP_RUNNER}"}
         self.runs: list[str] = []
         self.engine = self.engine_of()
         self.rest = self.rest_of("sam")
@@ -48,9 +51,8 @@ class Site:
             "SOMAGENT_AIRFLOW_USER": user,
             "SOMAGENT_AIRFLOW_PASSWORD": user * 2,
             "SOMAGENT_AIRFLOW_DAGS": str(self.airflow.dags),
-            "SOMAGENT_STEP": f"/usr/bin/env SOMAGENT_LEASE_SECONDS={LEASE_S} {STEP_RUNNER}",
         }
-        return settings_of(self.bucket, {**named, **environment})
+        return settings_of(self.bucket, {**named, **self.way, **environment})
 
     def rest_of(self, user: str) -> Rest:
         """The API as that user has it."""
@@ -69,7 +71,7 @@ class Site:
             self.folder / "demo.capsule.yaml", text.encode(), this_installation(), default_constitution()
         )
         assert done.plan is not None, render_all(done.source, done.diagnostics)
-        given = accept_inputs(done.plan, inputs, self.folder)
+        given = accept_inputs(done.plan, inputs, self.folder, here=False)
         self.runs.append(await (engine or self.engine).submit(done.plan, given, submitter="ada", files=done.contents))
         return self.runs[-1]
 
@@ -226,3 +228,8 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def processes(title: str) -> list[int]:
+    """Those that say so of themselves."""
+    return [pid for pid in _pids() if b" ".join(_words(pid)).strip().startswith(title.encode())]

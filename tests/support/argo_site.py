@@ -46,13 +46,7 @@ class Site:
 
     def prepare(self) -> None:
         """What a platform team applies once: accounts, rights, and how pods reach the store."""
-        here = os.environ["S3_ENDPOINT"]
-        node = os.environ.get("RIG_NODE_IP", "127.0.0.1")
-        reached = os.environ.get("S3_ENDPOINT_PODS", here.replace("127.0.0.1", node))
-        values = {name: os.environ[name] for name in NEEDED[-2:]}
-        values |= {"AWS_ENDPOINT_URL": reached, "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1")}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": values}
-        self.kubectl("apply", "-f", "-", text=json.dumps(secret))
+        self.kubectl("apply", "-f", "-", text=json.dumps(store_secret()))
         capsule = self.write("  steps: { a: { script: { run: 'true' } } }\n")
         emitted = self.somagent("compile", "--target", "argo", "--namespace", self.namespace, str(capsule))
         self.kubectl("apply", "-f", "-", text=emitted.stdout)
@@ -114,13 +108,23 @@ class Site:
 
     def kubectl(self, *words: str, text: str | None = None) -> str:
         """What it prints."""
-        done = subprocess.run(
-            ["kubectl", "-n", self.namespace, *words],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return kubectl(self.namespace, *words, text=text)
+
+
+def store_secret() -> dict[str, Any]:
+    """The Secret by which pods reach the object store."""
+    here = os.environ["S3_ENDPOINT"]
+    node = os.environ.get("RIG_NODE_IP", "127.0.0.1")
+    reached = os.environ.get("S3_ENDPOINT_PODS", here.replace("127.0.0.1", node))
+    values = {name: os.environ[name] for name in NEEDED[-2:]}
+    values |= {"AWS_ENDPOINT_URL": reached, "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1")}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": values}
+
+
+def kubectl(namespace: str, *words: str, text: str | None = None) -> str:
+    """What it prints."""
+    done = subprocess.run(
+        ["kubectl", "-n", namespace, *words], input=text, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -15,6 +15,7 @@ from somagent.workflows.engines.airflow.pools import check_pool
 from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.airflow.settings import Settings
 from somagent.workflows.engines.airflow.troubles import Troubles
+from somagent.workflows.engines.granted import handed_in
 from somagent.workflows.engines.objects.driver import Address, Look, Output
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.run_names import path_below
@@ -37,9 +38,14 @@ class AirflowDriver:
     def address(self, run_id: str) -> Address:  # noqa: ARG002 - all runs are at one place
         return Address("airflow", self._settings.url)
 
+    def check(self, plan: Plan) -> None:
+        """Processes can run whatever a plan has."""
+        if self._settings.place.pods is not None:
+            dag_file(plan, self._settings.place)
+
     async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:  # noqa: ARG002
         """Steps that have results begin too, and end at once: whoever looks at the DAG run sees the whole of it."""
-        emitted = dag_file(plan, self._settings.place)
+        emitted = dag_file(plan, self._settings.place, handed_in(plan, run.inputs))
         await check_pool(self._rest, self._settings.place.pool)
         await deploy(self._rest, emitted, self._settings.dags)
         body: dict[str, Any] = {"dag_run_id": run.id, "logical_date": None, "conf": {}}

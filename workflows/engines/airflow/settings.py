@@ -10,11 +10,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from somagent.workflows.engines.airflow.emit.place import Place
+from somagent.workflows.engines.airflow.emit.place import Place, Pods
 from somagent.workflows.engines.protocol import EngineError
 
 URL, USER, PASSWORD, TOKEN = (f"SOMAGENT_AIRFLOW_{name}" for name in ("URL", "USER", "PASSWORD", "TOKEN"))
 DAGS, POOL, STEP_RUNNER = "SOMAGENT_AIRFLOW_DAGS", "SOMAGENT_AIRFLOW_POOL", "SOMAGENT_STEP"
+IMAGE, RUNS_SECRET, NAMESPACE = "SOMAGENT_IMAGE", "SOMAGENT_RUNS_SECRET", "SOMAGENT_NAMESPACE"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -46,10 +47,20 @@ def settings_of(runs: str, environment: Mapping[str, str] = os.environ) -> Setti
 
 
 def place_of(runs: str, environment: Mapping[str, str] = os.environ) -> Place:
-    """How tasks reach the step runner: the one of this installation, where nothing else is said."""
-    said = environment.get(STEP_RUNNER)
+    """How tasks reach the step runner: by an image or a command, else that of this installation.
+
+    Raises `EngineError` when both are said.
+    """
+    said, image, pool = environment.get(STEP_RUNNER), environment.get(IMAGE), environment.get(POOL) or "default_pool"
+    if said and image:
+        raise EngineError(
+            f"{IMAGE} has steps run in pods, and {STEP_RUNNER} as processes of Airflow's workers; unset one of them"
+        )
+    if image:
+        secret, namespace = environment.get(RUNS_SECRET, ""), environment.get(NAMESPACE, "")
+        return Place(runs=runs, pods=Pods(image=image, runs_secret=secret, namespace=namespace), pool=pool)
     command = tuple(shlex.split(said)) if said else (str(Path(sys.executable).with_name("somagent-step")),)
-    return Place(runs=runs, step_runner=command, pool=environment.get(POOL) or "default_pool")
+    return Place(runs=runs, step_runner=command, pool=pool)
 
 
 _MEANING = (

@@ -17,6 +17,7 @@ from somagent.workflows.engines.argo.nodes import Offloaded, asking, has_gone_on
 from somagent.workflows.engines.argo.outputs import outputs
 from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.granted import handed_in
 from somagent.workflows.engines.objects.driver import Address, Look, Output
 from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
@@ -58,10 +59,12 @@ class ArgoDriver:
         """NAMESPACE/RUN: as `argo get -n NAMESPACE RUN` shows it."""
         return Address("argo", f"{self._cluster.namespace}/{run_id}")
 
+    def check(self, plan: Plan) -> None:
+        """Pods can run whatever a plan has."""
+
     async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:
         """Submits the Workflow, unless it is there and has not ended."""
-        from somagent.workflows.engines.argo.emit.granted import handed_in  # noqa: PLC0415 - Hera takes 0.5 s
-        from somagent.workflows.engines.argo.emit.workflow import workflow_template  # noqa: PLC0415
+        from somagent.workflows.engines.argo.emit.workflow import workflow_template  # noqa: PLC0415 - Hera takes 0.5 s
 
         await self._check_prepared()
         left = replace(plan, nodes=[node for node in plan.nodes if node.id not in kept]) if kept else plan

@@ -45,6 +45,10 @@ class Driver(Protocol):
         """Where it works on this run."""
         ...
 
+    def check(self, plan: Plan) -> None:
+        """Raises `EngineError` when a step of the plan cannot run there."""
+        ...
+
     async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:
         """Lets the steps of a run begin, but those `kept`, which have results already; the run is in the bucket."""
         ...

@@ -90,8 +90,10 @@ class ObjectEngine:
         """Nothing is held, and it can be read on."""
 
     def check(self, plan: Plan) -> None:
-        """Raises `EngineError` when the plan has a step that this version checks and does not run."""
+        """Raises `EngineError` when the plan has a step that this version, or what starts its steps, does not run."""
         rules.check_runnable(plan, self._operators)
+        if self._driver is not None:
+            self._driver.check(plan)
 
     async def submit(
         self,

@@ -1,4 +1,4 @@
-"""What the program tells the engine that started it: a few words each, a file each. No value is among them."""
+"""What the program tells the engine that started it: a few words each, in files or one file. No value is among them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ def asked_of(asked: Waiting) -> str:
 
 
 class Answers:
-    """Writes into a folder, and why something did not go well into a file; nowhere when there is none."""
+    """Writes into a folder, and why something did not go well into a file; nowhere when there is none.
 
-    def __init__(self, folder: Path | None, reason: Path | None = None) -> None:
-        self._folder, self._reason = folder, reason
+    The file `message` gets all answers as JSON, of `items` the number: less than the 4 KiB that Kubernetes keeps of it.
+    """
+
+    def __init__(self, folder: Path | None, reason: Path | None = None, message: Path | None = None) -> None:
+        self._folder, self._reason, self._message = folder, reason, message
+        self._told: dict[str, str | int] = {}
 
     def result(self, result: StepResult) -> Phase:
         """How a step ended."""
@@ -86,13 +90,24 @@ class Answers:
         """The reason; a few words, as it stands where people see the exit code."""
         if self._reason is not None and text:
             self._reason.write_bytes(_short(text))
+        if text and not self._told:
+            self._tell(summary=text)
 
     def _write(self, **answers: str) -> None:
+        counted = {"items": len(json.loads(answers["items"]))} if "items" in answers else {}
+        self._tell(**(answers | counted))
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         for name, text in answers.items():
             (self._folder / name).write_bytes(_short(text) if name == "summary" else text.encode())
+
+    def _tell(self, **answers: str | int) -> None:
+        if self._message is None:
+            return
+        line = "".join(char if char.isprintable() else " " for char in str(answers.get("summary", "")))
+        self._told |= answers | {"summary": _short(line).decode()}
+        self._message.write_text(json.dumps(self._told, ensure_ascii=False), encoding="utf-8")
 
 
 def _short(text: str) -> bytes:

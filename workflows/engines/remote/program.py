@@ -4,6 +4,7 @@ The engine that starts it says by arguments what is to be done, and the environm
 address of the store, `SOMAGENT_RUN` the id of the run. Whatever it has to tell that engine, it writes into the folder
 `--answers`: `phase`, for a fan-out `items` (its indices), for a step that waits `seconds`, and `summary` for people.
 Why it ended otherwise than well is also in the file `--reason`, which an engine may show where it shows the exit code.
+An engine that reads no folder of a pod has all answers in the one file `--message`, as JSON, with the number of items.
 An engine whose own process may be killed beside it keeps the standard input open, and says so with `--bound`.
 """
 
@@ -57,7 +58,7 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = _parser().parse_args(argv)
-    answers = Answers(arguments.answers, arguments.reason)
+    answers = Answers(arguments.answers, arguments.reason, arguments.message)
     try:
         return asyncio.run(_stoppable(arguments, answers))
     except StoreUnreachable as error:
@@ -173,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="somagent-step", description=__doc__.partition("\n")[0])
     parser.add_argument("--answers", type=Path, help="folder for what the engine is told")
     parser.add_argument("--reason", type=Path, help="file for why it ended otherwise than well")
+    parser.add_argument("--message", type=Path, help="one file for all that the engine is told, as JSON")
     parser.add_argument("--bound", action="store_true", help="stop when standard input ends: who started it is gone")
     parser.add_argument("--ends-run", action="store_true", help="end the run, too, when its last step has ended")
     parser.add_argument("--work", type=Path, help="folder for what steps work on (default: the system's)")

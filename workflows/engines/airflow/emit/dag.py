@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from somagent.capsule_compiler.plan import Node, Plan, encode_plan, plan_digest
 from somagent.workflows.engines.airflow.emit.place import Place
+from somagent.workflows.engines.airflow.emit.pods import added, check_pods
+from somagent.workflows.engines.airflow.emit.starting import starting
+from somagent.workflows.engines.granted import NOTHING, Handed
 from somagent.workflows.engines.rules import may_ask
 from somagent.workflows.engines.sub_capsules import nodes_of
 
@@ -37,20 +40,28 @@ class Emitted(NamedTuple):
         return {f"{self.dag_id}.plan.json": self.plan, f"{self.dag_id}.py": self.dag.encode()}
 
 
-def dag_file(plan: Plan, place: Place) -> Emitted:
-    """The same plan and place give the same bytes."""
+def dag_file(plan: Plan, place: Place, handed: Handed = NOTHING) -> Emitted:
+    """The same plan and place give the same bytes; in pods, `handed` are the secrets that a run is given as inputs.
+
+    Raises `EngineError` for a step that cannot run there.
+    """
+    if place.pods is not None:
+        check_pods(plan)
+    start = starting(place)
     asks = any(_asks(plan, plan, node) for node in nodes_of(plan))
     title = re.sub(r"[^\w .+-]", "", f"{plan.capsule.name} {plan.capsule.version}".strip(), flags=re.ASCII)
     parts = {
         "TITLE": title,
         "IMPORTS": "\n".join([*([_PEOPLE] if asks else []), _OPERATORS, _EXCEPTIONS]),
+        "STANDARD": start.standard,
         "PLAN": _literal(plan_digest(plan)),
-        "STEP_RUNNER": _literal(list(place.step_runner)),
-        "RUNS": _literal(place.runs),
+        "SETTINGS": start.settings,
+        "AT_WORK": start.at_work,
+        "CALL": _template(start.template),
         "MOST_MAPPED": str(place.most_mapped),
         "ASKING": _template("asking.txt") if asks else "",
-        "STEPS": "\n".join(_rows(plan)),
-        "FINALLY": "\n".join(f"    {_literal(_row(plan, node, 1))}," for node in plan.finals),
+        "STEPS": "\n".join(_rows(plan, place, handed)),
+        "FINALLY": "\n".join(f"    {_literal(_row(plan, node, 1, place, handed))}," for node in plan.finals),
         "KIND": 'AskingStep if "asks" in step else Step' if asks else "Step",
         "DESCRIPTION": _literal(_plain(plan.capsule.description.partition("\n")[0])),
         "DOC": _literal(_doc(plan, title)),
@@ -68,12 +79,12 @@ def _filled(template: str, parts: Mapping[str, str]) -> str:
     return re.sub("@([A-Z_]+)@", lambda found: parts[found[1]], template)
 
 
-def _rows(plan: Plan) -> Iterator[str]:
+def _rows(plan: Plan, place: Place, handed: Handed) -> Iterator[str]:
     after = _steps_after(plan)
-    return (f"    {_literal(_row(plan, node, after[node.id]))}," for node in plan.nodes)
+    return (f"    {_literal(_row(plan, node, after[node.id], place, handed))}," for node in plan.nodes)
 
 
-def _row(plan: Plan, node: Node, weight: int) -> dict[str, Any]:
+def _row(plan: Plan, node: Node, weight: int, place: Place, handed: Handed) -> dict[str, Any]:
     """What is not ordinary of a step's tasks; times in seconds."""
     row: dict[str, Any] = {"id": node.id}
     if node.needs:
@@ -88,7 +99,7 @@ def _row(plan: Plan, node: Node, weight: int) -> dict[str, Any]:
         row["longest"] = max(node.retry.max_backoff_ms / 1000, 1)
     if weight > 1:
         row["weight"] = weight
-    return row
+    return row if place.pods is None else row | added(plan, node, place.pods, handed)
 
 
 def _asks(root: Plan, plan: Plan, node: Node) -> bool:

@@ -9,11 +9,11 @@ from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.workflows.engines.argo.emit.fuse import Unit, Wants, alone, fused
-from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed, handed_inside, part_of_name
 from somagent.workflows.engines.argo.emit.groups import Group, grouped
 from somagent.workflows.engines.argo.emit.passing import as_json, handed_on, in_turn, inputs, of_step, of_steps
 from somagent.workflows.engines.argo.emit.pods import Shape, shape_of, shape_of_group, told_apart
 from somagent.workflows.engines.argo.emit.templates import Templates
+from somagent.workflows.engines.granted import NOTHING, Handed, handed_inside, part_of_name
 from somagent.workflows.engines.rules import budgets_ask, may_ask
 
 MAIN = "main"  # the template that runs the steps of a run that is in the ledger already

@@ -14,13 +14,11 @@ from hera.workflows import models as m
 from somagent.capsule_compiler.model.quantities import millicores, show_duration, size_bytes
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.verdict import STRENGTH
-from somagent.operators.runner.records import Secret
-from somagent.operators.runner.secrets import variable_of
 from somagent.operators.script.beside import LAUNCHER
-from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed, Use, granted
 from somagent.workflows.engines.argo.emit.passing import as_json, inputs
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR, EXECUTOR_SECRET
+from somagent.workflows.engines.granted import NOTHING, Handed, Use, as_variables, granted
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.exits import FOR_GOOD
 
@@ -165,26 +163,14 @@ def _quantities(memory: int, cores: int) -> dict[str, Any]:
 
 
 def _secrets(uses: Sequence[Use], place: Place) -> list[m.EnvVar]:
-    """Raises `EngineError` for those that no step may have, and where two would have the same variable."""
-    for secret, key in uses:
-        if secret in {place.runs_secret, EXECUTOR_SECRET}:
-            raise EngineError(
-                f"secret `{secret}/{key}` is what pods reach the store or the cluster by, and for no step"
-            )
-    found = [_secret(use) for use in uses]
-    names = [one.name for one in found]
-    if len(set(names)) < len(names):
-        both = " and ".join(f"`{secret}/{key}`" for secret, key in uses)
-        raise EngineError(f"secrets {both} of one step cannot be told apart in a pod: rename one")
-    return found
+    found = as_variables(uses, {place.runs_secret, EXECUTOR_SECRET})
+    return [_secret(name, use) for name, use in found.items()]
 
 
-def _secret(use: Use) -> m.EnvVar:
+def _secret(name: str, use: Use) -> m.EnvVar:
     """One that is not in the namespace fails the step with words; the pod would wait for it for ever."""
     selector = m.SecretKeySelector(name=use[0], key=use[1], optional=True)
-    return m.EnvVar(
-        name=variable_of(Secret(secret=use[0], key=use[1])), value_from=m.EnvVarSource(secret_key_ref=selector)
-    )
+    return m.EnvVar(name=name, value_from=m.EnvVarSource(secret_key_ref=selector))
 
 
 def _metadata(words: Sequence[str], verdict: str) -> m.Metadata:

@@ -9,12 +9,12 @@ from hera.workflows import models as m
 
 from somagent.capsule_compiler.plan import Plan, digest_of, plan_digest
 from somagent.workflows.engines.argo.arguments import parameters_of, plain
-from somagent.workflows.engines.argo.emit.granted import NOTHING, Handed
 from somagent.workflows.engines.argo.emit.graph import MAIN, Graph
 from somagent.workflows.engines.argo.emit.passing import as_json, in_turn
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.pods import begin_pod, pod_settings
 from somagent.workflows.engines.argo.emit.templates import Templates
+from somagent.workflows.engines.granted import NOTHING, Handed
 
 BEGIN = "begin-and-run"  # writes the run into the ledger first, from the Workflow's own arguments
 _LABEL = "somagent.io/"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from hashlib import sha256
 from typing import Any
 
 from somagent.capsule_compiler.plan import Node, Plan
-from somagent.operators.runner.secrets import secret_named
+from somagent.operators.runner.records import Secret
+from somagent.operators.runner.secrets import secret_named, variable_of
+from somagent.workflows.engines.protocol import EngineError
 
 Use = tuple[str, str]  # secret and key
 Handed = Mapping[str, frozenset[Use]]  # by the name of the input; one of them it will be
@@ -18,6 +20,24 @@ NOTHING: Handed = {}
 def granted(plan: Plan, node: Node, handed: Handed) -> frozenset[Use]:
     """Those of a step in a run that is given secrets as inputs."""
     return frozenset().union(*(_named(plan, name, handed) for name in node.secrets))
+
+
+def as_variables(uses: Iterable[Use], private: Set[str]) -> dict[str, Use]:
+    """By the variables that a pod has them in.
+
+    Raises `EngineError` for those of `private` Secrets, which no step may have, and where two would be one variable.
+    """
+    found: dict[str, Use] = {}
+    for secret, key in uses:
+        if secret in private:
+            raise EngineError(
+                f"secret `{secret}/{key}` is what pods reach the store or the cluster by, and for no step"
+            )
+        other = found.setdefault(variable_of(Secret(secret=secret, key=key)), (secret, key))
+        if other != (secret, key):
+            both = f"`{other[0]}/{other[1]}` and `{secret}/{key}`"
+            raise EngineError(f"secrets {both} of one step cannot be told apart in a pod: rename one")
+    return found
 
 
 def handed_in(plan: Plan, inputs: Mapping[str, Any]) -> Handed:

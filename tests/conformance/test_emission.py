@@ -168,6 +168,38 @@ def test_the_last_step_ends_the_run_only_where_argo_calls_the_whole_failed_when_
     assert _end_of({"root": own, **wide}, tmp_path) is None  # nested DAGs that go on whatever became of those before
 
 
+def test_nothing_of_finally_is_a_dag_which_argo_fails_when_a_workflow_was_stopped(tmp_path: Path) -> None:
+    row = {
+        "steps": {
+            "work": {"script": {"run": "true", "resources": {"memory": "64Mi"}}},
+            "each": {"needs": ["work"], "forEach": "${{ [1] }}", "script": {"run": "true"}},
+        },
+        "finally": {"last": {"capsule": {"use": "cell"}}},
+        "uses": {"capsules": {"cell": "./cell.capsule.yaml"}},
+    }
+    cell = {"steps": {"agree": {"review": {"title": "Go on?"}}}}
+    spec = {
+        "uses": {"capsules": {"row": "./row.capsule.yaml"}},
+        "steps": {"work": {"script": {"run": "true"}}},
+        "finally": {
+            "rows": {"forEach": "${{ [1, 2] }}", "maxParallel": 1, "capsule": {"use": "row"}},
+            "all": {"forEach": "${{ [1, 2] }}", "script": {"run": "true"}},
+        },
+    }
+    files = {"row.capsule.yaml": {"spec": row}, "cell.capsule.yaml": {"spec": cell}}
+    plan = compiled(Case(title="", spec=spec, files=files, expect={}), tmp_path).plan
+    assert plan is not None
+    check(plan)
+    templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
+
+    def below(name: str) -> set[str]:
+        return {name}.union(*(below(task["template"]) for task in _tasks(templates[name]) if task["template"] != name))
+
+    at_the_end = below("at-the-end")
+    assert len(at_the_end) > 10
+    assert [name for name in at_the_end if "dag" in templates[name]] == []
+
+
 def test_inside_a_capsule_people_are_asked_for_budgets_around_it(tmp_path: Path) -> None:
     row = {"steps": {"work": {"script": {"run": "true", "resources": {"memory": "64Mi"}}}}}
     spec = {

@@ -70,7 +70,7 @@ class Children:
             above.fail(error)  # not a failure of the step's: the whole run stops, and can be gone on with
             await asyncio.Event().wait()
             raise
-        if above.stopped_for is not None and row.phase != "Waiting":
+        if _stopped_for(above, step) is not None and row.phase != "Waiting":
             await _cancel_this_task()
         spent = self._spent_now(step.key)
         if row.phase == "Succeeded":
@@ -145,7 +145,7 @@ class Children:
         overtime = Failure(failure_class="timeout", message=f"cut off after {round(step.time_s, 1):g} s")
         timer = asyncio.get_running_loop().call_later(step.time_s, self.stop, step.key, overtime)
         try:
-            await self._work(run, above.stopped_for)
+            await self._work(run, _stopped_for(above, step))
         finally:
             timer.cancel()
         return self._rows.run(run.id)
@@ -172,6 +172,11 @@ class Children:
         """What was spent since the earlier attempts of the step ended."""
         whole, before = self.spent(key), spent_by(self._rows.attempts_of(key))
         return Amounts(tokens=whole.tokens - before.tokens, cost_micros=whole.cost_micros - before.cost_micros)
+
+
+def _stopped_for(above: AtWork, step: Step) -> Failure | None:
+    """Why the run that the step is of, and what is inside the step with it, is to stop; `finally` is not."""
+    return None if any(node.id == step.key.step for node in step.plan.finals) else above.stopped_for
 
 
 async def _cancel_this_task() -> None:

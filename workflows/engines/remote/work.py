@@ -231,11 +231,21 @@ class Worker(Struct, frozen=True):
 
     async def _stopped_for(self) -> Failure | None:
         by = cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))
-        why = rules.cancellation(by) if by else self.stopped()
+        why = rules.cancellation(by) if by and not await self._is_at_end() else self.stopped()
         if why is not None or self.run.parent is None:
             return why
         around = await of_capsules_around(self.ledger, self.run, self.now())
         return around.why if around is not None and around.left <= timedelta() else None
+
+    async def _is_at_end(self) -> bool:
+        """Whether the run is a part of `finally`, which runs whoever has cancelled the whole."""
+        run = self.run
+        while run.parent is not None:
+            above = await self.ledger.deeds.run(run.parent.run)
+            if any(run.parent.step == node.id for node in (await self.ledger.plan(above.id)).finals):
+                return True
+            run = above
+        return False
 
 
 class NotEnded(Exception):

@@ -26,7 +26,8 @@ _WHATEVER = m.ContinueOn(failed=True, error=True)
 class Graph:
     """The templates of the steps of a plan; `inside` begins their names when it is a capsule's in another one.
 
-    `handed` are the secrets that the run is given as inputs; with `asked`, a budget above it has people asked.
+    `handed` are the secrets that the run is given as inputs; with `asked`, a budget above it has people asked. `at_end`
+    is for what runs when the Workflow was stopped, too: Argo calls every DAG failed then, at its first look.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class Graph:
         *,
         handed: Handed = NOTHING,
         asked: bool = False,
+        at_end: bool = False,
     ) -> None:
         self._plan, self._root, self._templates, self._inside = plan, root, templates, inside
-        self._handed, self._asked = handed, asked
+        self._handed, self._asked, self._at_end = handed, asked, at_end
         self._wants = Wants(root, may_ask)
         self._names: dict[str, str] = {}
 
@@ -53,6 +55,8 @@ class Graph:
             else alone(nodes)
         )
         self._names = _names(units)
+        if self._at_end:
+            return self._add(m.Template(name=MAIN, steps=in_turn([self._in_turn(unit) for unit in units])))
         groups = grouped(units)
         if not self._inside:
             self._templates.ends_run = len(groups) == 1 and not self._plan.finals and _shows_failures(units)
@@ -63,7 +67,7 @@ class Graph:
             name = f"group-{number + 1}"
             template = self._dag(name, self._steps_of(group))
             after = [ended(f"group-{one + 1}") for one in sorted(group.needs)]
-            tasks.append(task(name, template, after, as_json(handed_on("run")) if self._inside else None))
+            tasks.append(task(name, template, as_json(handed_on("run")) if self._inside else None, after))
         return self._dag(MAIN, tasks)
 
     def at_the_end(self) -> str:
@@ -85,15 +89,30 @@ class Graph:
         return self._add(m.Template(name="finally", steps=in_turn(self._finals())))
 
     def _finals(self) -> list[m.WorkflowStep]:
+        at_end = self._at_end or not self._inside
+        graph = Graph(
+            self._plan,
+            self._root,
+            self._templates,
+            self._inside,
+            handed=self._handed,
+            asked=self._asked,
+            at_end=at_end,
+        )
         return [
             m.WorkflowStep(
                 name=task_name(node.id),
-                template=self._template_of(node),
+                template=graph._template_of(node),
                 arguments=m.Arguments.model_validate(of_step(self._plan, node, inner=bool(self._inside))),
                 continue_on=_WHATEVER,
             )
             for node in self._plan.finals
         ]
+
+    @property
+    def _end(self) -> list[str]:
+        """What tells the templates of the end from others of the same steps."""
+        return ["end"] if self._at_end else []
 
     def _add(self, template: m.Template) -> str:
         if self._inside:
@@ -115,15 +134,27 @@ class Graph:
 
     def _task(self, unit: Unit, needs: Sequence[Unit]) -> dict[str, Any]:
         """Steps of one pod; whatever became of those in another one, each looks for itself what it means for it."""
-        name, inner = self._names[unit.id], bool(self._inside)
         before = [(self._names[one.id], len(one.nodes) > 1) for one in needs]
         after = {ended(task) if several else task: None for task, several in before}
+        return task(self._names[unit.id], *self._work_of(unit), after)
+
+    def _in_turn(self, unit: Unit) -> m.WorkflowStep:
+        """The same where no DAG may be, so that each is begun whatever became of those before."""
+        template, arguments = self._work_of(unit)
+        return m.WorkflowStep(
+            name=self._names[unit.id],
+            template=template,
+            arguments=m.Arguments.model_validate(arguments),
+            continue_on=_WHATEVER,
+        )
+
+    def _work_of(self, unit: Unit) -> tuple[str, dict[str, Any]]:
+        """The template of its pods, and what they are given."""
+        inner = bool(self._inside)
         if len(unit.nodes) == 1:
             (node,) = unit.nodes
-            return task(name, self._template_of(node), after, of_step(self._plan, node, inner=inner))
-        return task(
-            name, self._templates.pod(shape_of_group(unit.nodes)), after, of_steps(self._plan, unit.nodes, inner=inner)
-        )
+            return self._template_of(node), of_step(self._plan, node, inner=inner)
+        return self._templates.pod(shape_of_group(unit.nodes)), of_steps(self._plan, unit.nodes, inner=inner)
 
     def _template_of(self, node: Node) -> str:
         return self._one(node) if node.fan_out is None else self._fan_out(node)
@@ -174,7 +205,7 @@ class Graph:
         handed = handed_inside(self._plan, node, child, self._handed)
         own = [child.capsule.name[:40].rstrip("-"), node.capsule.removeprefix("sha256:")[:8]]
         asked = self._asked or budgets_ask(self._plan, node)
-        base = "-".join(["capsule", *own, *part_of_name(handed), *(["asked"] if asked else [])])
+        base = "-".join(["capsule", *own, *part_of_name(handed), *(["asked"] if asked else []), *self._end])
         asks, again = self._asked or may_ask(self._plan, node), node.retry.attempts > 1
         more = [*told_apart(node.verdict), *(["asking"] if asks else []), *(["again"] if again else [])]
         name = "-".join([base, *more])
@@ -191,7 +222,7 @@ class Graph:
             [[run, self._people("open")], self._own_step("answer", name, says("open", "Waiting"))] if asks else [run]
         )
         self._templates.add(m.Template(name=name, inputs=inputs(*_OWN), steps=in_turn([open_, *answer])))
-        graph = Graph(child, self._root, self._templates, base, handed=handed, asked=asked)
+        graph = Graph(child, self._root, self._templates, base, handed=handed, asked=asked, at_end=self._at_end)
         child_run = handed_on(run="{{inputs.parameters.child}}")
         parts = {"steps": graph.main(), "finally": graph.finals()}
         rounds = [
@@ -218,40 +249,30 @@ class Graph:
         """Opened once, a task for each index, and closed when the last has ended; the items stay in the ledger."""
         assert node.fan_out is not None  # noqa: S101 - its caller looked
         one, limit = self._one(node), node.fan_out.max_parallel
-        name = f"each-{one}" + (f"-{limit}-at-once" if limit else "")
+        name = "-".join([f"each-{one}", *([f"{limit}-at-once"] if limit else []), *self._end])
         if self._templates.has(name):
             return name
-        whole = handed_on("step", "run", "at")
-        return self._templates.add(
-            m.Template(
-                name=name,
-                inputs=inputs("step", "run", "at"),
-                parallelism=limit or None,
-                dag=m.DAGTemplate(
-                    fail_fast=False,
-                    tasks=[
-                        m.DAGTask(
-                            name="open",
-                            template=self._templates.pod(Shape("open", verdict=node.verdict)),
-                            arguments=whole,
-                        ),
-                        m.DAGTask(
-                            name="item",
-                            depends="open",
-                            template=one,
-                            with_param="{{tasks.open.outputs.parameters.items}}",
-                            arguments=handed_on("step", "run", "at", item="{{item}}"),
-                        ),
-                        m.DAGTask(
-                            name="close",
-                            depends=f"open && {ended('item')}",
-                            template=self._templates.pod(Shape("close", verdict=node.verdict)),
-                            arguments=whole,
-                        ),
-                    ],
-                ),
+        whole, each = handed_on("step", "run", "at"), handed_on("step", "run", "at", item="{{item}}")
+        open_, close = (self._templates.pod(Shape(word, verdict=node.verdict)) for word in ("open", "close"))
+        made = m.Template(name=name, inputs=inputs("step", "run", "at"), parallelism=limit or None)
+        if self._at_end:
+            items = "{{steps.open.outputs.parameters.items}}"
+            made.steps = in_turn(
+                [
+                    m.WorkflowStep(name="open", template=open_, arguments=whole),
+                    m.WorkflowStep(name="item", template=one, with_param=items, arguments=each, continue_on=_WHATEVER),
+                    m.WorkflowStep(name="close", template=close, arguments=whole),
+                ]
             )
-        )
+        else:
+            items = "{{tasks.open.outputs.parameters.items}}"
+            tasks = [
+                m.DAGTask(name="open", template=open_, arguments=whole),
+                m.DAGTask(name="item", depends="open", template=one, with_param=items, arguments=each),
+                m.DAGTask(name="close", depends=f"open && {ended('item')}", template=close, arguments=whole),
+            ]
+            made.dag = m.DAGTemplate(fail_fast=False, tasks=tasks)
+        return self._templates.add(made)
 
 
 def people() -> m.Template:
@@ -263,7 +284,7 @@ def people() -> m.Template:
     )
 
 
-def task(name: str, template: str, after: Iterable[str], arguments: dict[str, Any] | None) -> dict[str, Any]:
+def task(name: str, template: str, arguments: dict[str, Any] | None, after: Iterable[str]) -> dict[str, Any]:
     """A task of a DAG, as Hera's `DAGTask` would write it."""
     found: dict[str, Any] = {"arguments": arguments} if arguments else {}
     depends = " && ".join(after)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from somagent.operators.deciding import approvals_of, outcome, question_of
 from somagent.operators.runner.records import RunRecord, StepKey, Waiting
+from somagent.workflows.engines.asked_inside import Question
 from somagent.workflows.engines.run_names import path_below
-from somagent.workflows.engines.sub_capsules import Question
 from somagent.workflows.engines.written import Rows
 
 

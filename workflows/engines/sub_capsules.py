@@ -7,7 +7,7 @@ again after its capsule failed, there is a next run, which takes over all that s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import to_builtins
 from msgspec.structs import replace
@@ -17,18 +17,11 @@ from somagent.operators.capsule import OPERATOR
 from somagent.operators.operator import Operator, Park, Step, StepFailure
 from somagent.operators.runner.artifacts import held_artifacts, with_artifacts
 from somagent.operators.runner.ready import ready
-from somagent.operators.runner.records import Failure, Phase, RunRecord, Secret, StepKey, StepResult, Waiting
-from somagent.workflows.engines.run_names import path_below
+from somagent.operators.runner.records import Failure, Phase, RunRecord, Secret, StepResult
+from somagent.workflows.engines.asked_inside import Question, asked_inside
 
 NAME = "capsule"
 _GOOD: frozenset[Phase] = frozenset({"Succeeded", "Skipped"})
-
-
-class Question(NamedTuple):
-    """What people are asked somewhere inside a capsule."""
-
-    path: str  # from the run's step on: `approval`, or `scan/approval`
-    waiting: Waiting
 
 
 def capsule_operator(run: Any) -> Operator:
@@ -108,16 +101,6 @@ def failure(run: RunRecord, why: Failure | None, spent: Amounts) -> StepFailure:
 def parked(step: Step, run: RunRecord, questions: Iterable[Question]) -> Park:
     """The step waits while people are asked inside its capsule."""
     return Park(asked_inside(step.key, run, questions))
-
-
-def asked_inside(key: StepKey, run: RunRecord, questions: Iterable[Question]) -> Waiting:
-    """What the step of that key waits for, whose capsule has this run."""
-    asked = list(questions)
-    own = path_below(key.run, key)
-    first = f"{own}/{asked[0].path}: {asked[0].waiting.title}" if asked else f"capsule `{run.capsule}` waits"
-    more = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
-    dues = [one.waiting.due for one in asked if one.waiting.due is not None]
-    return Waiting(title=f"{first}{more}", child=run.id, due=min(dues, default=None))
 
 
 def nodes_below(plan: Plan, nodes: Iterable[Node]) -> Iterator[Node]:

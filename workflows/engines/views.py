@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from somagent.capsule_compiler.model.quantities import Money, show_money
 from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey, StepResult
+from somagent.workflows.engines.asked_inside import Question, asked_inside
 from somagent.workflows.engines.protocol import RunView, StepView
-from somagent.workflows.engines.sub_capsules import Question, asked_inside
 
 
 def step_views(

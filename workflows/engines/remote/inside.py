@@ -15,11 +15,12 @@ from somagent.capsule_compiler.plan import Node
 from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.operator import Answer, Park, Step
 from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
+from somagent.workflows.engines.asked_inside import Question
 from somagent.workflows.engines.remote.asked import questions
 from somagent.workflows.engines.remote.capsules import asked_for, close_run, end, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
 from somagent.workflows.engines.run_names import path_below
-from somagent.workflows.engines.sub_capsules import NAME, Question, capsule_operator, failure, parked
+from somagent.workflows.engines.sub_capsules import NAME, capsule_operator, failure, parked
 
 _AT_ONCE = 8  # steps at work in one process
 

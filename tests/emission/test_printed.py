@@ -11,6 +11,7 @@ START = b'time=2026-11-30T07:57:36.041Z level=INFO msg="capturing logs" argo=tru
 END = (
     b'time=2026-11-30T07:57:39.041Z level=INFO msg="sub-process exited" argo=true error="exit status 2"\n'
     b'time=2026-11-30T07:57:39.041Z level=INFO msg="no need to save" argo=true src=/somagent/answers/phase\n'
+    b'time=2026-11-30T07:57:39.042Z level=INFO msg="no need to save" src=/somagent/answers/seconds argo=true\n'
     b"Error: exit status 2\n"
 )
 

@@ -14,7 +14,8 @@ from somagent.workflows.engines.objects.driver import Output
 from somagent.workflows.engines.protocol import EngineError
 
 _MAIN = "main"  # the container of the runner; a script in an image of its own prints through it
-_OF_ARGO = re.compile(rb'time=\S+ level=[A-Z]+ msg=(?:"(?:[^"\\\n]|\\.)*"|\S+) argo=true[^\n]*\n')
+_VALUE = rb'(?:"(?:[^"\\\n]|\\.)*"|[^"\s]\S*)'
+_OF_ARGO = re.compile(rb"time=\S+ level=[A-Z]+ msg=" + _VALUE + rb"(?: \w+=" + _VALUE + rb")*? argo=true[^\n]*\n")
 _EXIT = re.compile(rb"Error: exit status \d+\n\Z")
 _AGAIN_S = 2.0  # until a cluster that does not answer is asked again
 

@@ -22,7 +22,7 @@ from somagent.operators.runner.records import (
 )
 from somagent.operators.runner.secrets import granted_secrets
 from somagent.workflows.engines.parked import News, news, questions
-from somagent.workflows.engines.rules import spent_by
+from somagent.workflows.engines.rules import is_final, spent_by
 from somagent.workflows.engines.run_names import child_id
 from somagent.workflows.engines.sub_capsules import (
     child_inputs,
@@ -176,7 +176,7 @@ class Children:
 
 def _stopped_for(above: AtWork, step: Step) -> Failure | None:
     """Why the run that the step is of, and what is inside the step with it, is to stop; `finally` is not."""
-    return None if any(node.id == step.key.step for node in step.plan.finals) else above.stopped_for
+    return None if is_final(step.plan, step.key.step) else above.stopped_for
 
 
 async def _cancel_this_task() -> None:

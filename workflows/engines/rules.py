@@ -61,6 +61,11 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
                 )
 
 
+def is_final(plan: Plan, step: str) -> bool:
+    """Whether it is a step of `finally`, which runs whatever stopped the others."""
+    return any(step == node.id for node in plan.finals)
+
+
 def may_ask(plan: Plan, node: Node) -> bool:
     """Whether people may be asked before or in the step: by itself, by its rules, by the constitution, or a budget."""
     return (

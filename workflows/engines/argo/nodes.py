@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -130,25 +130,27 @@ def _of_workflow(workflow: Mapping[str, Any]) -> dict[str, str]:
 def _of_lost_pods(nodes: Mapping[str, Any]) -> dict[str, str]:
     """By step: why its last pod ended, where that says nothing of the step; another one follows."""
     found = {}
-    for retry in nodes.values():
-        if retry["type"] != "Retry" or not _is_at_work(retry) or not retry.get("children"):
-            continue
-        pod = nodes.get(retry["children"][-1], {})
-        said = (pod.get("outputs") or {}).get("exitCode", "") in _SAID
-        if pod.get("phase") == "Error" or (pod.get("phase") == "Failed" and not said):
-            key = _key_of(retry, "")
-            message = pod.get("message") or "its pod is gone"
-            found[key.step if key else retry["displayName"]] = message[:_MOST_TROUBLE]
+    for who, retry, pod, exit_code in _last_pods(nodes):
+        is_lost = pod["phase"] == "Error" or (pod["phase"] == "Failed" and exit_code not in _SAID)
+        if is_lost and _is_at_work(retry):
+            found[who] = (pod.get("message") or "its pod is gone")[:_MOST_TROUBLE]
     return found
 
 
 def _of_other_programs(nodes: Mapping[str, Any]) -> dict[str, str]:
     """By step: where the image has no runner that understands what it is told. Nothing of it is in the ledger."""
     found = {}
-    for retry in nodes.values():
-        pod = nodes.get(retry["children"][-1], {}) if retry["type"] == "Retry" and retry.get("children") else {}
-        if pod.get("phase") == "Failed" and (pod.get("outputs") or {}).get("exitCode", "") in _NOT_OURS:
-            key = _key_of(retry, "")
+    for who, _, pod, exit_code in _last_pods(nodes):
+        if pod["phase"] == "Failed" and exit_code in _NOT_OURS:
             said = pod.get("message", "")[:_MOST_TROUBLE]
-            found[key.step if key else retry["displayName"]] = f"{said}; is the image of this version of somagent?"
+            found[who] = f"{said}; is the image of this version of somagent?"
     return found
+
+
+def _last_pods(nodes: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any], str]]:
+    """Of each node that tries pods: its step, itself, the last pod, and how that exited."""
+    for retry in nodes.values():
+        pod = nodes.get(retry["children"][-1]) if retry["type"] == "Retry" and retry.get("children") else None
+        if pod is not None:
+            key = _key_of(retry, "")
+            yield key.step if key else retry["displayName"], retry, pod, (pod.get("outputs") or {}).get("exitCode", "")

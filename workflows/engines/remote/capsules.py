@@ -16,7 +16,7 @@ from somagent.capsule_compiler.plan import Amounts, Plan, digest_of, encode_plan
 from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.operator import Answer, Step
 from somagent.operators.runner.ledger import AttemptHeld
-from somagent.operators.runner.records import Attempt, Decision, Parent, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Attempt, Decision, Parent, RunRecord, StepKey, StepResult
 from somagent.operators.runner.run_step import run_step
 from somagent.operators.runner.secrets import granted_secrets
 from somagent.workflows.engines.objects import people
@@ -82,16 +82,6 @@ async def close_run(worker: Worker, key: StepKey) -> StepResult | Attempt:
 
     await worker.ledger.adopt(key)
     return await _run(worker, key, effect)
-
-
-async def end(worker: Worker) -> Phase:
-    """As `Worker.end`, with the runs inside that nothing will go on with ended before."""
-    for node in (*worker.plan.nodes, *worker.plan.finals):
-        for key in await worker.ledger.attempts_of.keys(worker.run.id, node.id) if node.capsule else ():
-            last = await last_run(worker, key)
-            if last is not None and await worker.ledger.closed(last.id) is None:
-                await end(replace(worker, run=last, plan=await worker.ledger.plan(last.id)))
-    return await worker.end()
 
 
 async def _opened(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRecord:

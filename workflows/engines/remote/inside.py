@@ -17,7 +17,7 @@ from somagent.operators.operator import Answer, Park, Step
 from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.asked_inside import Question
 from somagent.workflows.engines.remote.asked import questions
-from somagent.workflows.engines.remote.capsules import asked_for, close_run, end, last_run, made, spent_now
+from somagent.workflows.engines.remote.capsules import asked_for, close_run, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator, failure, parked
@@ -83,7 +83,7 @@ async def _finish(worker: Worker) -> None:
         while not isinstance(came := await worker.step(key), StepResult):
             if came.waiting is not None:
                 break
-    await end(worker)
+    await end_all(worker)
 
 
 class _Drive:

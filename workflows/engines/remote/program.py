@@ -36,6 +36,7 @@ from somagent.workflows.engines.remote.group import together
 from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, with_capsules
 from somagent.workflows.engines.remote.log import Logs
 from somagent.workflows.engines.remote.work import NotEnded, Worker
+from somagent.workflows.engines.rules import is_final
 
 _EXITS: dict[Phase, Exit] = {
     "Succeeded": Exit.DONE,
@@ -132,7 +133,7 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         if isinstance(opened, StepResult):
             return await ended([key.step], _EXITS[answers.result(opened)])
         return answers.opened(opened)
-    if any(key.step == node.id for node in worker.plan.finals):
+    if is_final(worker.plan, key.step):
         await end_inside(worker)
     came: StepResult | Attempt | RunRecord
     async with logs.kept():

@@ -30,7 +30,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
-from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
+from somagent.workflows.engines.remote.deadline import Deadline, is_at_the_end, of_capsules_around
 from somagent.workflows.engines.run_names import top_of
 
 LAST_WORDS_S = 5.0  # who stops a process does not wait for long
@@ -53,7 +53,7 @@ class Worker(Struct, frozen=True):
 
         A `finally` step sees how all before it ended, those too that no engine came to.
         """
-        if any(key.step == node.id for node in self.plan.finals):
+        if rules.is_final(self.plan, key.step):
             await self._settle((*self.plan.nodes, *takewhile(lambda node: node.id != key.step, self.plan.finals)))
         while True:
             ended = await self.kept_from(key)
@@ -94,7 +94,7 @@ class Worker(Struct, frozen=True):
 
     async def _deadline(self, key: StepKey) -> Deadline | None:
         """When the step is cut off, whatever its own time is; None when nothing bounds it, or this is `finally`."""
-        if any(key.step == node.id for node in self.plan.finals):
+        if rules.is_final(self.plan, key.step):
             return None
         around = await of_capsules_around(self.ledger, self.run, self.now())
         if self.plan.budget is None or self.plan.budget.wall_clock_ms is None:
@@ -231,21 +231,11 @@ class Worker(Struct, frozen=True):
 
     async def _stopped_for(self) -> Failure | None:
         by = cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))
-        why = rules.cancellation(by) if by and not await self._is_at_end() else self.stopped()
+        why = rules.cancellation(by) if by and not await is_at_the_end(self.ledger, self.run) else self.stopped()
         if why is not None or self.run.parent is None:
             return why
         around = await of_capsules_around(self.ledger, self.run, self.now())
         return around.why if around is not None and around.left <= timedelta() else None
-
-    async def _is_at_end(self) -> bool:
-        """Whether the run is a part of `finally`, which runs whoever has cancelled the whole."""
-        run = self.run
-        while run.parent is not None:
-            above = await self.ledger.deeds.run(run.parent.run)
-            if any(run.parent.step == node.id for node in (await self.ledger.plan(above.id)).finals):
-                return True
-            run = above
-        return False
 
 
 class NotEnded(Exception):

@@ -91,16 +91,17 @@ class _Game:
         said = await _refusal(self.engine.signal(named.view.run.id, decision))
         assert (refused in said) if refused else not said, f"{how['by']} on `{step}`: {said or 'it was taken'}"
 
-    async def _cancel(self, *, by: str, at: str = "", once: str = "", refused: str = "") -> None:
-        """A cancellation, `at` a moment when that step is at work and the one called `once` has been.
+    async def _cancel(self, *, by: str, at: str = "", once: str | list[str] = "", refused: str = "") -> None:
+        """A cancellation, `at` a moment when that step is at work and the one, or those, called `once` have been.
 
         A fan-out has been when all its items have.
         """
         working = asyncio.create_task(self.adapter.work(self.run)) if at else None
         if at:
             await self._at_work(at)
-        while once and not self._attempt_ended(once):  # noqa: ASYNC110 - engines are looked at from outside
-            await asyncio.sleep(20 * _LOOK_S)  # looking at many items takes its time
+        for one in [once] if isinstance(once, str) else once:
+            while one and not self._attempt_ended(one):  # noqa: ASYNC110 - engines are looked at from outside
+                await asyncio.sleep(20 * _LOOK_S)  # looking at many items takes its time
         said = await _refusal(self.engine.cancel(self.run, by=by))
         assert (refused in said) if refused else not said, f"cancel: {said or 'it was taken'}"
         if working is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
-from somagent.capsule_compiler.plan import Budget
+from somagent.capsule_compiler.plan import Budget, Retry
 from somagent.operators.runner.records import Attempt, StepKey
+from somagent.workflows.engines.clock import Clock
+from somagent.workflows.engines.countdown import Countdown
 from somagent.workflows.engines.rules import wall_clock_left
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -56,3 +59,77 @@ def test_time_is_counted_once_however_many_attempts_are_at_work(make_plan, make_
 def test_without_such_a_budget_nothing_is_counted(make_plan, make_node):
     assert wall_clock_left(make_plan(make_node("a")), [attempt("a", 0, 10)], START) is None
     assert wall_clock_left(make_plan(make_node("a"), budget=Budget(tokens=3)), [], START) is None
+
+
+def test_a_wait_before_the_next_attempt_uses_nothing_up_with_people_asked_beside_it_or_not(
+    run_plan, make_plan, make_node, phases, tmp_path
+):
+    arguments = {"file": str(tmp_path / "marks"), "fail": ["error"]}
+    retry = Retry(attempts=2, backoff_ms=700, failures=["error"])
+    again = make_node("again", operator="note", arguments=arguments, retry=retry)
+    limit = Budget(wall_clock_ms=350)
+    alone = run_plan(make_plan(again, budget=limit))
+    assert (alone.phase, alone.steps[0].attempts) == ("Succeeded", 2)
+    beside = run_plan(make_plan(again, make_node("gate", operator="ask", gate=True), budget=limit))
+    assert (beside.phase, phases(beside)) == ("Waiting", {"again": "Succeeded", "gate": "Waiting"})
+
+
+class Hours:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.sleepers: list[tuple[float, asyncio.Event]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        awake = asyncio.Event()
+        self.sleepers.append((self.at + seconds, awake))
+        await awake.wait()
+
+    async def pass_by(self, seconds: float) -> None:
+        self.at += seconds
+        for until, awake in self.sleepers:
+            if until <= self.at:
+                awake.set()
+        for _ in range(4):  # whoever was woken sees to it
+            await asyncio.sleep(0)
+
+
+def test_a_countdown_goes_on_only_while_something_is_at_work(go):
+    async def main():
+        time, over = Hours(), []
+        clock = Clock(monotonic=lambda: time.at, sleep=time.sleep)
+        countdown = Countdown(timedelta(seconds=10), clock, lambda: over.append(time.at))
+        await time.pass_by(100)  # before anything begins
+        countdown.begin()
+        await time.pass_by(4)
+        countdown.begin()  # beside the first one
+        await time.pass_by(1)
+        countdown.end()
+        await time.pass_by(1)
+        countdown.end()  # 6 are used up
+        await time.pass_by(300)
+        countdown.begin()
+        await time.pass_by(3)
+        countdown.end()  # 9
+        countdown.begin()  # the next one follows at once
+        assert over == []
+        await time.pass_by(0.5)
+        await time.pass_by(0.5)
+        countdown.end()
+        return over
+
+    assert go(main()) == [410.0]
+
+
+def test_a_countdown_that_nothing_is_left_of_ends_what_begins(go):
+    async def main():
+        over = []
+        countdown = Countdown(timedelta(), Clock(), lambda: over.append(True))
+        countdown.begin()
+        await asyncio.sleep(0)
+        countdown.end()
+        countdown.close()
+        return over
+
+    assert go(main()) == [True]

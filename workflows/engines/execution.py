@@ -33,6 +33,7 @@ from somagent.workflows.engines import rules
 from somagent.workflows.engines.ahead import Ahead, can_begin_ahead
 from somagent.workflows.engines.children import Children
 from somagent.workflows.engines.clock import Clock
+from somagent.workflows.engines.countdown import Countdown
 from somagent.workflows.engines.slots import Slots
 from somagent.workflows.engines.sub_capsules import nodes_of
 from somagent.workflows.engines.written import Written
@@ -80,7 +81,7 @@ class Execution:
         With `stopped_for` nothing but `finally` steps is begun.
         """
         self._run, self._plan, self._written, self._rows = run, plan, written, written.rows
-        self._slots, self._sleep, self._now = slots, clock.sleep, clock.now
+        self._slots, self._clock, self._sleep, self._now = slots, clock, clock.sleep, clock.now
         self._children, self._capsules = children, {node.id for node in nodes_of(plan) if node.capsule}
         ledger = Ahead(written, self._following)
         self._common: dict[str, Any] = {"plan": plan, "run": run, "ledger": ledger, "now": clock.now}
@@ -96,6 +97,7 @@ class Execution:
         self._ready: dict[tuple[str, ...], deque[StepKey | _Fan]] = {uses: deque() for uses in self._uses.values()}
         self._told: dict[StepKey, int] = {}  # tokens of a step that are counted in the rates of what it uses
         self._waker: asyncio.Task[Any] | None = None
+        self._countdown: Countdown | None = None  # of the run's budget of time
         self._tasks: dict[asyncio.Task[Any], _Task] = {}
         self._parked: dict[StepKey, Waiting] = {}
         self._tried: dict[StepKey, object] = {}  # what a parked step was run again for
@@ -110,7 +112,8 @@ class Execution:
         """
         self._slots.runs.append(self._fill)
         left = rules.wall_clock_left(self._plan, self._rows.attempts(self._run.id), self._now())
-        timer = None if left is None else asyncio.create_task(self._count_down(left))
+        if left is not None:
+            self._countdown = Countdown(left, self._clock, lambda: self.stop(rules.overtime(self._plan)))
         try:
             self._load()
             self._loaded = True
@@ -121,8 +124,8 @@ class Execution:
                 await self._quiet
         finally:
             self._stopping, self._loaded = True, False
-            if timer is not None:
-                timer.cancel()
+            if self._countdown is not None:
+                self._countdown.close()
             self._slots.runs.remove(self._fill)
             for task in self._tasks:
                 task.cancel()
@@ -242,6 +245,8 @@ class Execution:
             key = found
         if key.step not in self._capsules:  # those inside take the places
             self._slots.free -= 1
+        if self._countdown is not None:
+            self._countdown.begin()
         self._spawn(run_step(key, **self._attempt), partial(self._attempted, key), key, is_attempt=True)
 
     def _attempted(self, key: StepKey, answer: StepResult | Attempt) -> None:
@@ -341,10 +346,6 @@ class Execution:
     def _is_stopped(self) -> bool:
         return self.stopped_for is not None and bool(self._blocked)
 
-    async def _count_down(self, left: timedelta) -> None:
-        await self._sleep(left.total_seconds())
-        self.stop(rules.overtime(self._plan))
-
     def _give_up_all(self, why: Failure) -> None:
         """Cuts off what is at work and gives up what waits; what needs those is omitted by the usual rule."""
         self.stopped_for = why
@@ -393,6 +394,8 @@ class Execution:
         if task is self._waker:
             self._waker = None
         if what.is_attempt and what.key is not None:
+            if self._countdown is not None:
+                self._countdown.end()
             self._slots.give_back(self._uses[what.key.step])
             if what.key.step not in self._capsules:
                 self._slots.free += 1

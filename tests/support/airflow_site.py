@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,13 @@ class Site:
         await self.engine.signal(run_id, Decision(step=step, item=item, by=by, approve=approve, at=utc_now()))
 
     async def dag_run(self, run_id: str) -> Mapping[str, Any]:
+        """The one that was begun last."""
+        return max(await self.dag_runs(run_id), key=lambda one: datetime.fromisoformat(one["queued_at"]))
+
+    async def dag_runs(self, run_id: str) -> list[Mapping[str, Any]]:
+        """All that have the name of the run."""
         found = await self.rest.get("dags", "~", "dagRuns", run_id_pattern=run_id)
-        return next(one for one in found["dag_runs"] if one["dag_run_id"] == run_id)
+        return [one for one in found["dag_runs"] if one["dag_run_id"] == run_id]
 
     async def state(self, run_id: str) -> str:
         """Of the DAG run, when it is over."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import NO_ITEM, RunRecord, StepKey
+from somagent.workflows.engines.airflow.dag_runs import is_over, last_of, tasks_of
 from somagent.workflows.engines.airflow.deploying import deploy
 from somagent.workflows.engines.airflow.emit.dag import dag_file
 from somagent.workflows.engines.airflow.pools import check_pool
@@ -22,10 +23,8 @@ from somagent.workflows.engines.run_names import path_below
 
 _LOOK_S = 0.5
 _CONFLICT, _NOT_FOUND = 409, 404
-_OVER = {"success", "failed"}
 _WAITS_FOR_PEOPLE = {"awaiting_input", "deferred"}
 _NOT_AT_WORK = {None, "success", "failed", "skipped", "upstream_failed", "removed", *_WAITS_FOR_PEOPLE}
-_PAGE = 100  # task instances of one answer
 LOOK = "Look for the decision"  # what the task that waits for people can be told
 
 
@@ -44,8 +43,15 @@ class AirflowDriver:
             dag_file(plan, self._settings.place)
 
     async def start(self, run: RunRecord, plan: Plan, kept: Set[str]) -> None:  # noqa: ARG002
-        """Steps that have results begin too, and end at once: whoever looks at the DAG run sees the whole of it."""
+        """Steps that have results begin too, and end at once: whoever looks at the DAG run sees the whole of it.
+
+        One that is at work goes on with the image or command that it began with, whatever is set here: two would not
+        know of each other, and people would be asked in one of them only.
+        """
         emitted = dag_file(plan, self._settings.place, handed_in(plan, run.inputs))
+        last = await last_of(self._rest, run.id)
+        if last is not None and last["dag_id"] != emitted.dag_id and not is_over(last):
+            return
         await check_pool(self._rest, self._settings.place.pool)
         await deploy(self._rest, emitted, self._settings.dags)
         body: dict[str, Any] = {"dag_run_id": run.id, "logical_date": None, "conf": {}}
@@ -55,7 +61,7 @@ class AirflowDriver:
             if refused.status != _CONFLICT:
                 raise
             begun = await self._rest.get("dags", emitted.dag_id, "dagRuns", run.id)
-            if begun["state"] in _OVER:  # and the run has not ended: something was stopped by hand, or lost
+            if is_over(begun):  # and the run has not ended: something was stopped by hand, or lost
                 more = {"dry_run": False, "only_failed": False}
                 await self._rest.post("dags", emitted.dag_id, "dagRuns", run.id, "clear", body=more)
 
@@ -63,8 +69,8 @@ class AirflowDriver:
         """They read what was decided where it is recorded."""
         if not answered:
             return
-        dag_id = await self._dag_of(run_id)
-        tasks = await self._tasks(dag_id, run_id)
+        dag_run = await self._dag_run(run_id)
+        dag_id, tasks = dag_run["dag_id"], await tasks_of(self._rest, dag_run)
         mapped = Counter(task["task_id"] for task in tasks)
         for task in tasks:
             if task["state"] not in _WAITS_FOR_PEOPLE:
@@ -82,7 +88,7 @@ class AirflowDriver:
 
     async def stop(self, run_id: str) -> None:
         """What is at work is told to end; Airflow runs the teardown tasks, and with the last one the run ends."""
-        dag_id = await self._dag_of(run_id)
+        dag_id = (await self._dag_run(run_id))["dag_id"]
         await self._rest.patch("dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
 
     async def outputs(self, run_id: str) -> AsyncIterator[Output]:  # noqa: ARG002 - of the protocol
@@ -93,37 +99,26 @@ class AirflowDriver:
 
     async def looks(self, run_id: str) -> AsyncIterator[Look]:
         """Airflow tells nobody of changes, so it is asked."""
-        dag_id = await self._dag_of(run_id)
+        dag_id = (await self._dag_run(run_id))["dag_id"]
         troubles = Troubles(self._rest, self._settings.place.pool)
         before: Sequence[tuple[str, int, str | None]] = ()
         while True:
             run = await self._rest.get("dags", dag_id, "dagRuns", run_id)
-            tasks = await self._tasks(dag_id, run_id)
+            tasks = await tasks_of(self._rest, run)
             states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
             waiting = any(state in _WAITS_FOR_PEOPLE for *_, state in states)
             quiet = waiting and states == before and all(state in _NOT_AT_WORK for *_, state in states)
-            yield Look(over=run["state"] in _OVER, parked=quiet, troubles=await troubles.found(dag_id, run, tasks))
+            yield Look(over=is_over(run), parked=quiet, troubles=await troubles.found(dag_id, run, tasks))
             before = states
             await asyncio.sleep(_LOOK_S)
 
-    async def _dag_of(self, run_id: str) -> str:
-        """A run's name is unlike any other, so it tells the DAG."""
-        found = await self._rest.get("dags", "~", "dagRuns", run_id_pattern=run_id)
-        own = [str(run["dag_id"]) for run in found["dag_runs"] if run["dag_run_id"] == run_id]
-        if not own:
+    async def _dag_run(self, run_id: str) -> Mapping[str, Any]:
+        last = await last_of(self._rest, run_id)
+        if last is None:
             raise EngineError(
                 f"Airflow at {self._settings.url} has no run {run_id}; it was deleted there, or never begun"
             )
-        return own[0]
-
-    async def _tasks(self, dag_id: str, run_id: str) -> list[Mapping[str, Any]]:
-        tasks: list[Mapping[str, Any]] = []
-        while True:
-            where = ("dags", dag_id, "dagRuns", run_id, "taskInstances")
-            found = await self._rest.get(*where, limit=_PAGE, offset=len(tasks), order_by="id")
-            tasks += found["task_instances"]
-            if len(tasks) >= found["total_entries"] or not found["task_instances"]:
-                return tasks
+        return last
 
 
 def _outermost(run_id: str, key: StepKey) -> StepKey:

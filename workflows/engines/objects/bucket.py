@@ -216,7 +216,7 @@ class Bucket:
         until, wait_s = time.monotonic() + self._patience_s, _FIRST_WAIT_S
         while True:
             some = wait_s * random.uniform(0.5, 1)  # noqa: S311 - so that not all ask at once again
-            yield some if time.monotonic() + some < until else 0
+            yield max(0.0, min(some, until - time.monotonic()))  # the last time when all of it is over
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def _check(self, name: str, error: Exception, wait_s: float) -> None:

@@ -95,8 +95,12 @@ def test_at_the_deadline_what_is_inside_is_cut_off_and_its_finally_runs(place):
 def test_a_cancelled_run_ends_what_is_inside_its_finally_included(place):
     place.submit(
         "    part: { capsule: { use: part } }\n  finally: { last: { script: { run: echo last } } }\n" + USES,
-        part="  steps:\n    slow: { script: { run: echo at work; sleep 30 } }\n"
-        "  finally: { tidy: { script: { run: echo tidied } } }\n",
+        part="""\
+  steps:
+    slow: { script: { run: echo at work; sleep 30 } }
+  finally:
+    tidy: { forEach: "${{ [1, 2] }}", script: { run: 'echo "tidied $ITEM"', env: { ITEM: "${{ item }}" } } }
+""",
     )
     process = place.start("step", "part")
     assert process.stdout.readline() == "at work\n"
@@ -104,7 +108,7 @@ def test_a_cancelled_run_ends_what_is_inside_its_finally_included(place):
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == Exit.CANCELLED
-    assert place.do("step", "last") == (Exit.DONE, "tidied\nlast\n")
+    assert place.do("step", "last") == (Exit.DONE, "tidied 1\ntidied 2\nlast\n")
     assert place.do("end")[0] == Exit.CANCELLED
     part, _ = place.view().steps
     assert (part.phase, [step.phase for step in part.inner.steps]) == ("Cancelled", ["Cancelled", "Succeeded"])

@@ -244,18 +244,44 @@ def test_a_step_that_is_stopped_with_its_run_is_cancelled(place):
     assert (step.phase, step.failure.message) == ("Cancelled", "cancelled by bo")
 
 
-def test_a_final_step_sees_what_no_engine_came_to(place):
+WAS = "${{ run.phase }} ${{ steps.a.status }} ${{ steps.b.status }}"
+FINALS = {
+    "a step": f"script: {{ run: 'echo $WAS', env: {{ WAS: '{WAS}' }} }}",
+    "items": """\
+forEach: "${{ [run.phase, steps.a.status, steps.b.status] }}"
+      script: { run: 'echo $WAS', env: { WAS: '${{ item }}' } }""",
+    "a capsule": f"capsule: {{ use: part, with: {{ was: '{WAS}' }} }}",
+}
+PART = """\
+  inputs: { was: { type: string } }
+  steps: { tell: { script: { run: 'echo $WAS', env: { WAS: '${{ inputs.was }}' } } } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("final", "commands"),
+    [
+        ("a step", [("", "step", "tell")]),
+        ("items", [("", "open", "tell"), *(("", "step", "tell", item) for item in range(3)), ("", "close", "tell")]),
+        ("a capsule", [("", "open-run", "tell"), (".tell", "step", "tell")]),
+    ],
+)
+def test_a_final_step_sees_what_no_engine_came_to(place, final, commands):
     place.submit(
-        """\
-    a: { script: { run: exit 1 } }
-    b: { needs: [a], script: { run: "true" } }
+        f"""\
+    a: {{ script: {{ run: exit 1 }} }}
+    b: {{ needs: [a], script: {{ run: "true" }} }}
+  uses: {{ capsules: {{ part: ./part.capsule.yaml }} }}
   finally:
     tell:
-      script: { run: 'echo "$WAS"', env: { WAS: "${{ run.phase }} ${{ steps.a.status }} ${{ steps.b.status }}" } }
-"""
+      {FINALS[final]}
+""",
+        part=PART,
     )
     assert place.do("step", "a")[0] == Exit.FAILED
-    assert place.do("step", "tell") == (Exit.DONE, "Failed Failed Omitted\n")
+    came = [place.do(*words, run=place.run + inside) for inside, *words in commands]
+    assert [code for code, _ in came] == [Exit.DONE] * len(commands), came
+    assert " ".join("".join(said for _, said in came).split()) == "Failed Failed Omitted"
     assert place.do("end")[0] == Exit.FAILED
 
 

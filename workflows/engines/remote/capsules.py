@@ -39,6 +39,7 @@ from somagent.workflows.engines.sub_capsules import (
 
 async def open_run(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRecord:
     """The run of the step's capsule; or as `Worker.step`, when there is none: the step is skipped, fails or waits."""
+    await worker.settle_before(key)
     while True:
         ended = await worker.kept_from(key)
         if ended is not None:

@@ -76,13 +76,12 @@ async def _worker_of(above: Worker, run: RunRecord) -> Worker:
 
 
 async def _finish(worker: Worker) -> None:
+    """Runs `finally`, whatever else was not run, and ends the run."""
     await worker.ledger.start(worker.run.id, worker.now())
     await end_inside(worker)
+    drive = _Drive(worker, asyncio.Semaphore(_AT_ONCE))
     for node in worker.plan.finals:
-        key = StepKey(worker.run.id, node.id)
-        while not isinstance(came := await worker.step(key), StepResult):
-            if came.waiting is not None:
-                break
+        await drive.node(node)
     await end_all(worker)
 
 
@@ -105,7 +104,7 @@ class _Drive:
             async with asyncio.TaskGroup() as group:
                 for node in worker.plan.nodes:  # in topological order
                     needs = [through[edge.step] for edge in node.needs]
-                    through[node.id] = group.create_task(self._node(node, needs))
+                    through[node.id] = group.create_task(self._in_turn(node, needs))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
         finally:
@@ -113,12 +112,15 @@ class _Drive:
         if self._is_stopped() or all(one.result() for one in through.values()):
             await _finish(worker)
 
-    async def _node(self, node: Node, needs: Sequence[asyncio.Task[bool]]) -> bool:
-        """Whether it has ended; else people are asked, in it or before it."""
+    async def _in_turn(self, node: Node, needs: Sequence[asyncio.Task[bool]]) -> bool:
         if needs:
             await asyncio.wait(needs)
             if not all(one.result() for one in needs):
                 return False
+        return await self.node(node)
+
+    async def node(self, node: Node) -> bool:
+        """Runs a step with all of its items. Whether it has ended; else people are asked, in it or before it."""
         key = StepKey(self._worker.run.id, node.id)
         if node.fan_out is None:
             return await self._ended(key)

@@ -128,13 +128,14 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         return await ended([one.key.step for one in ends], exit_code)
     key = StepKey(run.id, arguments.step, getattr(arguments, "item", NO_ITEM))
     await ledger.start(run.id, utc_now())
+    if is_final(worker.plan, key.step):
+        async with logs.kept():
+            await end_inside(worker)
     if arguments.command == "open":
         opened = await worker.open(key)
         if isinstance(opened, StepResult):
             return await ended([key.step], _EXITS[answers.result(opened)])
         return answers.opened(opened)
-    if is_final(worker.plan, key.step):
-        await end_inside(worker)
     came: StepResult | Attempt | RunRecord
     async with logs.kept():
         match arguments.command:

@@ -49,12 +49,8 @@ class Worker(Struct, frozen=True):
     stopped: Callable[[], Failure | None] = lambda: None  # why, where it is not a person who stops the run
 
     async def step(self, key: StepKey) -> StepResult | Attempt:
-        """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`.
-
-        A `finally` step sees how all before it ended, those too that no engine came to.
-        """
-        if rules.is_final(self.plan, key.step):
-            await self._settle((*self.plan.nodes, *takewhile(lambda node: node.id != key.step, self.plan.finals)))
+        """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`."""
+        await self.settle_before(key)
         while True:
             ended = await self.kept_from(key)
             if ended is not None:
@@ -111,6 +107,7 @@ class Worker(Struct, frozen=True):
 
     async def open(self, key: StepKey) -> StepResult | int:
         """How many items the fan-out has; or its result, when it is skipped, fails or is kept from running."""
+        await self.settle_before(key)
         ended = await self.kept_from(key)
         if ended is not None:
             return ended
@@ -155,6 +152,11 @@ class Worker(Struct, frozen=True):
                 return False
         keys = [StepKey(self.run.id, node.id) for node in self.plan.nodes]
         return None not in await at_once([self.ledger.result(key) for key in keys])
+
+    async def settle_before(self, key: StepKey) -> None:
+        """A `finally` step sees how all before it ended, those too that no engine came to."""
+        if rules.is_final(self.plan, key.step):
+            await self._settle((*self.plan.nodes, *takewhile(lambda node: node.id != key.step, self.plan.finals)))
 
     async def _settle(self, nodes: Sequence[Node]) -> None:
         """Records the steps that no engine came to; those that have ended are asked for at once, and are known then."""

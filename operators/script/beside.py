@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from somagent.operators.operator import Step
+from somagent.operators.operator import Step, StepFailure
 from somagent.operators.runner.threads import in_thread
 from somagent.operators.script.container import opening, read_once
 from somagent.operators.script.environment import Places
@@ -24,7 +24,7 @@ from somagent.operators.script.limits import Limits
 from somagent.operators.script.process import Ended, run_process
 from somagent.operators.script.processes import Family
 
-VARIABLE = "SOMAGENT_BESIDE"
+VARIABLE, NONE = "SOMAGENT_BESIDE", "none"  # a pod says so that has no such container
 
 # `kill -1` reaches all processes of the container but its first one and the shell that asks for it.
 LAUNCHER = """\
@@ -41,8 +41,10 @@ _PIPES = ("stop", "out", "err", "end", "begin")  # the last one is looked for
 
 
 def beside(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The folder of pipes, where there is such a container."""
+    """The folder of pipes, where there is such a container; raises `StepFailure` in a pod that has none."""
     named = environment.get(VARIABLE)
+    if named == NONE:
+        raise StepFailure("error", "the script names an image, and this pod has no container of it")
     return Path(named) if named else None
 
 

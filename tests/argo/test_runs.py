@@ -163,6 +163,42 @@ def test_a_cancelled_run_is_cut_off_and_its_finally_runs(site):
     }
 
 
+def test_finally_of_a_capsule_has_its_image_and_secrets_when_the_run_is_cancelled(site):
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "tests-git"},
+        "stringData": {"token": "s3cr3t"},
+    }
+    site.kubectl("apply", "-f", "-", text=json.dumps(secret))
+    site.write(
+        f"""\
+  uses: {{ secrets: {{ key: {{ secret: tests-git, key: token, grantTo: [tidy] }} }} }}
+  steps:
+    slow: {{ script: {{ run: sleep 300, resources: {{ memory: 64Mi }} }} }}
+  finally:
+    tidy:
+      script:
+        image: {os.environ["SOMAGENT_IMAGE"]}
+        run: 'echo "image=${{SOMAGENT_RUNS:-its own}}" "${{#KEY}}" >> "$SOMAGENT_OUTPUT"'
+        env: {{ KEY: "${{{{ secrets.key }}}}" }}
+      outputs: {{ image: {{ type: string }} }}
+""",
+        "part",
+    )
+    run = site.begin(
+        "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
+        '  steps: { rows: { forEach: "${{ [1, 2] }}", capsule: { use: part } } }\n'
+    )
+    site.until(f"{run}.rows.1", at_work("slow"))
+    assert site.somagent("cancel", run, "--as", "bob").returncode == 0
+    assert site.followed(run)["phase"] == "Cancelled"
+    for item in range(2):
+        inside = site.shown(f"{run}.rows.{item}")["steps"]
+        assert (inside["slow"]["phase"], inside["tidy"]["phase"]) == ("Cancelled", "Succeeded")
+        assert inside["tidy"]["outputs"] == {"image": "its own 6"}
+
+
 def test_a_step_whose_pod_is_deleted_is_tried_again_and_nothing_else_is(site):
     run = site.begin(SLOW)
     site.until(run, at_work("slow"))

@@ -192,12 +192,50 @@ def test_nothing_of_finally_is_a_dag_which_argo_fails_when_a_workflow_was_stoppe
     check(plan)
     templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
 
-    def below(name: str) -> set[str]:
-        return {name}.union(*(below(task["template"]) for task in _tasks(templates[name]) if task["template"] != name))
-
-    at_the_end = below("at-the-end")
+    at_the_end = _begun_by(templates, {"at-the-end"})
     assert len(at_the_end) > 10
     assert [name for name in at_the_end if "dag" in templates[name]] == []
+
+
+def test_what_finally_of_a_capsule_asks_for_is_there_too_when_the_run_is_stopped(tmp_path: Path) -> None:
+    secret = {"uses": {"secrets": {"key": {"secret": "git", "key": "token", "grantTo": ["tidy"]}}}}
+    inner = {
+        **secret,
+        "steps": {"work": {"script": {"run": "true", "resources": {"memory": "64Mi"}}}},
+        "finally": {"tidy": {"script": {"run": "true", "image": "own:1", "env": {"KEY": "${{ secrets.key }}"}}}},
+    }
+    light = {"steps": inner["steps"], "finally": {"tell": {"script": {"run": "true"}}}}
+    outer = {
+        "uses": {"capsules": {"inner": "./inner.capsule.yaml"}},
+        "steps": {"rows": {"forEach": "${{ [1, 2] }}", "capsule": {"use": "inner"}}},
+        "finally": {"tell": {"script": {"run": "true", "resources": {"memory": "64Mi"}}}},
+    }
+    spec = {
+        "uses": {"capsules": {name: f"./{name}.capsule.yaml" for name in ("outer", "light")}},
+        "steps": {name: {"capsule": {"use": name}} for name in ("outer", "light")},
+        "finally": {"last": {"script": {"run": "true"}}},
+    }
+    capsules = {"inner": inner, "light": light, "outer": outer}
+    files = {f"{name}.capsule.yaml": {"spec": one} for name, one in capsules.items()}
+    plan = compiled(Case(title="", spec=spec, files=files, expect={}), tmp_path).plan
+    assert plan is not None
+    check(plan)
+    templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
+    (inmost,), (middle,), *own = templates["at-the-end"]["steps"]
+    assert [step["name"] for (step,) in own] == ["last", "End"]
+    assert [(one["name"], _given(one, "path"), one["when"]) for one in (inmost, middle)] == [
+        ("Left-outer-rows", ["outer/rows"], "'{{workflow.status}}' != 'Succeeded'"),
+        ("Left-outer", ["outer"], "'{{workflow.status}}' != 'Succeeded'"),
+    ]
+    runs, each = (step for (step,) in templates[inmost["template"]]["steps"])
+    assert templates[runs["template"]]["container"]["args"][-2:] == ["left", "{{inputs.parameters.path}}"]
+    assert (each["withParam"], _given(each, "run")) == ("{{steps.runs.outputs.parameters.items}}", ["{{item}}"])
+    ((tidy,),) = templates[each["template"]]["steps"]
+    pod = templates[tidy["template"]]
+    assert [one["image"] for one in pod["sidecars"]] == ["own:1"]
+    assert [one["valueFrom"]["secretKeyRef"]["name"] for one in pod["container"]["env"] if "valueFrom" in one] == [
+        "git"
+    ]
 
 
 def test_inside_a_capsule_people_are_asked_for_budgets_around_it(tmp_path: Path) -> None:
@@ -261,10 +299,10 @@ def check(plan: Plan) -> None:
             )
             named.add(task["template"])
     assert templates.keys() - named == {"main", spec["onExit"]}
-    steps = [step for one in templates.values() for task in _tasks(one) for step in _given(task, "step")]
-    steps += [
-        step for one in templates.values() for task in _tasks(one) for step in " ".join(_given(task, "steps")).split()
-    ]
+    left = _begun_by(templates, {name for name in templates if name.endswith("-left")})
+    tasks = [task for name, one in templates.items() if name not in left for task in _tasks(one)]
+    steps = [step for task in tasks for step in _given(task, "step")]
+    steps += [step for task in tasks for step in " ".join(_given(task, "steps")).split()]
     own = [one for digest, one in plan.capsules.items() if any(digest[7:15] in name for name in templates)]
     nodes = [node for one in (plan, *own) for node in (*one.nodes, *one.finals)]
     assert sorted(step for step in steps if "{{" not in step) == sorted(node.id for node in nodes)
@@ -274,6 +312,12 @@ def check(plan: Plan) -> None:
 def _tasks(template: dict[str, Any]) -> list[dict[str, Any]]:
     inside = [one for group in template.get("steps", []) for one in group]
     return [*template.get("dag", {}).get("tasks", []), *inside]
+
+
+def _begun_by(templates: dict[str, Any], names: set[str]) -> set[str]:
+    """These templates and all that they begin."""
+    more = {task["template"] for name in names for task in _tasks(templates[name])} - names
+    return _begun_by(templates, names | more) if more else names
 
 
 def _given(task: dict[str, Any], name: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from somagent_shell import Ended, Shell
 
-from somagent.operators.script.beside import LAUNCHER, VARIABLE
+from somagent.operators.script.beside import LAUNCHER, NONE, VARIABLE
 
 WORLD = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 
@@ -95,3 +95,10 @@ def test_its_deadline_ends_all_of_it(pod: Pod) -> None:
     assert done.code == 1
     assert "cut off after 1 s" in done.out + done.err
     assert pod.other.wait(10) != 0
+
+
+def test_a_pod_that_has_no_such_container_runs_no_script_of_another_image(somagent: Shell) -> None:
+    capsule = somagent.capsule("beside", "  steps: { job: { script: { image: any, run: echo never } } }\n")
+    done = somagent("run", capsule, **{VARIABLE: NONE})
+    assert "the script names an image, and this pod has no container of it" in done.out + done.err
+    assert somagent("logs", "last").out == ""

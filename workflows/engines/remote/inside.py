@@ -70,6 +70,16 @@ async def end_inside(worker: Worker) -> None:
                 await _finish(await _worker_of(worker, last))
 
 
+async def left_inside(worker: Worker, path: Sequence[str]) -> list[str]:
+    """The runs of the capsule at this path of steps that have not ended."""
+    found = [worker.run.id]
+    for step in path:
+        keys = [key for run in found for key in await worker.ledger.attempts_of.keys(run, step)]
+        last = [run for run in [await last_run(worker, key) for key in keys] if run is not None]
+        found = [run.id for run in last if await worker.ledger.closed(run.id) is None]
+    return found
+
+
 async def _worker_of(above: Worker, run: RunRecord) -> Worker:
     inside: Worker = replace(above, run=run, plan=await above.ledger.plan(run.id))
     return inside

@@ -33,7 +33,7 @@ from somagent.workflows.engines.remote.answers import Answers
 from somagent.workflows.engines.remote.capsules import open_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
-from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, with_capsules
+from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, left_inside, with_capsules
 from somagent.workflows.engines.remote.log import Logs
 from somagent.workflows.engines.remote.work import NotEnded, Worker
 from somagent.workflows.engines.rules import is_final
@@ -120,6 +120,8 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         async with logs.kept():
             phase = await end_all(worker)
         return _EXITS[answers.ended(phase)]
+    if arguments.command == "left":
+        return answers.left_inside(await left_inside(worker, arguments.path.split("/")))
     if arguments.command == "group":
         await ledger.start(run.id, utc_now())
         async with logs.kept():
@@ -190,6 +192,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("child", metavar="RUN", help="the run that was begun for it")
     command = commands.add_parser("group", help="run several steps, each when those that it needs have ended")
     command.add_argument("steps", metavar="STEPS", help="their ids, with spaces between them")
+    command = commands.add_parser("left", help="name the runs of a capsule that have not ended")
+    command.add_argument("path", metavar="PATH", help="of its step, with those it is inside: outer/inner")
     command = commands.add_parser("begin", help="store a run that was submitted with the engine's own tools")
     command.add_argument("--plan", type=Path, required=True, metavar="FOLDER", help="where the plan and its files are")
     commands.add_parser("end", help="record how the run ended")

@@ -94,10 +94,14 @@ class Wants:
             return False
         if node.capsule:
             return self.nothing_inside(node)
-        arguments = node.arguments.value
-        if node.operator == "script":
-            return not (isinstance(arguments, dict) and (arguments.get("image") or arguments.get("resources")))
-        return node.operator in _LIGHT
+        return not _has_its_own(node) if node.operator == "script" else node.operator in _LIGHT
+
+    def of_its_pod(self, node: Node) -> bool:
+        """Whether the step, or one inside it, asks for an image, resources or secrets."""
+        if node.capsule:
+            child = self._root.capsules[node.capsule]
+            return any(map(self.of_its_pod, (*child.nodes, *child.finals)))
+        return bool(node.secrets) or _has_its_own(node)
 
     def nothing_inside(self, node: Node) -> bool:
         """Whether no step of the step's capsule does: then the whole runs in one pod."""
@@ -105,6 +109,12 @@ class Wants:
             child = self._root.capsules[node.capsule]
             self._capsules[node.capsule] = all(self.nothing(child, one) for one in (*child.nodes, *child.finals))
         return self._capsules[node.capsule]
+
+
+def _has_its_own(node: Node) -> bool:
+    """Whether it is a script with an image or resources."""
+    arguments = node.arguments.value
+    return node.operator == "script" and isinstance(arguments, dict) and any(map(arguments.get, ("image", "resources")))
 
 
 def _is_short(node: Node) -> bool:

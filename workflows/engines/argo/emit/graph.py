@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 
 from hera.workflows import models as m
@@ -19,6 +20,7 @@ from somagent.workflows.engines.rules import budgets_ask, may_ask
 MAIN = "main"  # the template that runs the steps of a run that is in the ledger already
 ENDED = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
 _LONGEST_NAME = 80  # of several steps; Argo takes 128
+_LONGEST_STEP = 63
 _OWN = ("step", "item", "run", "at")
 _WHATEVER = m.ContinueOn(failed=True, error=True)
 
@@ -80,13 +82,45 @@ class Graph:
             template=self._templates.pod(Shape("end")),
             when="'{{workflow.status}}' != 'Succeeded'" if self._templates.ends_run else None,
         )
-        return self._add(m.Template(name="at-the-end", steps=in_turn([*self._finals(), end])))
+        return self._add(m.Template(name="at-the-end", steps=in_turn([*self._left([]), *self._finals(), end])))
 
     def finals(self) -> str:
         """`finally` of a capsule that is a step; empty when it has none. Whoever closes that step ends the run."""
         if not self._plan.finals:
             return ""
         return self._add(m.Template(name="finally", steps=in_turn(self._finals())))
+
+    def _left(self, above: Sequence[str]) -> Iterator[m.WorkflowStep]:
+        """`finally` of the capsules that a stopped run was in, the innermost first, each in pods of its own.
+
+        What asks for nothing of its pod is left to the pod that comes next, which ends those runs.
+        """
+        for node in self._plan.nodes:
+            if not node.capsule:
+                continue
+            inner, path = self._inner(node, at_end=True), [*above, node.id]
+            yield from inner._left(path)
+            if any(self._wants.of_its_pod(final) for final in inner._plan.finals):
+                yield m.WorkflowStep(
+                    name=_left_name(path),
+                    template=self._finals_of(inner),
+                    arguments=m.Arguments(parameters=[m.Parameter(name="path", value="/".join(path))]),
+                    when="'{{workflow.status}}' != 'Succeeded'",
+                    continue_on=_WHATEVER,
+                )
+
+    def _finals_of(self, inner: Graph) -> str:
+        """Those of all runs of a capsule at a path that have not ended."""
+        left = m.WorkflowStep(name="runs", template=self._templates.pod(Shape("left")), arguments=handed_on("path"))
+        finals = m.WorkflowStep(
+            name="run",
+            template=inner.finals(),
+            with_param="{{steps.runs.outputs.parameters.items}}",
+            arguments=handed_on(run="{{item}}"),
+            continue_on=_WHATEVER,
+        )
+        steps = in_turn([left, finals])
+        return self._templates.add(m.Template(name=f"{inner._inside}-left", inputs=inputs("path"), steps=steps))
 
     def _finals(self) -> list[m.WorkflowStep]:
         at_end = self._at_end or not self._inside
@@ -201,14 +235,10 @@ class Graph:
 
         Another attempt, and the answer of people, is another round: the whole template once more.
         """
-        child = self._root.capsules[node.capsule]
-        handed = handed_inside(self._plan, node, child, self._handed)
-        own = [child.capsule.name[:40].rstrip("-"), node.capsule.removeprefix("sha256:")[:8]]
-        asked = self._asked or budgets_ask(self._plan, node)
-        base = "-".join(["capsule", *own, *part_of_name(handed), *(["asked"] if asked else []), *self._end])
+        graph = self._inner(node, at_end=self._at_end)
         asks, again = self._asked or may_ask(self._plan, node), node.retry.attempts > 1
         more = [*told_apart(node.verdict), *(["asking"] if asks else []), *(["again"] if again else [])]
-        name = "-".join([base, *more])
+        name = "-".join([graph._inside, *more])
         if self._templates.has(name):
             return name
         run = m.WorkflowStep(
@@ -222,7 +252,6 @@ class Graph:
             [[run, self._people("open")], self._own_step("answer", name, says("open", "Waiting"))] if asks else [run]
         )
         self._templates.add(m.Template(name=name, inputs=inputs(*_OWN), steps=in_turn([open_, *answer])))
-        graph = Graph(child, self._root, self._templates, base, handed=handed, asked=asked, at_end=self._at_end)
         child_run = handed_on(run="{{inputs.parameters.child}}")
         parts = {"steps": graph.main(), "finally": graph.finals()}
         rounds = [
@@ -241,6 +270,16 @@ class Graph:
             rounds.append(self._own_step("again", name, says("close", "Pending")))
         self._templates.add(m.Template(name=f"{name}-run", inputs=inputs(*_OWN, "child"), steps=in_turn(rounds)))
         return name
+
+    def _inner(self, node: Node, *, at_end: bool) -> Graph:
+        """The graph of the step's capsule."""
+        child = self._root.capsules[node.capsule]
+        handed = handed_inside(self._plan, node, child, self._handed)
+        asked = self._asked or budgets_ask(self._plan, node)
+        own = [child.capsule.name[:40].rstrip("-"), node.capsule.removeprefix("sha256:")[:8], *part_of_name(handed)]
+        more = [word for word, said in (("asked", asked), ("end", at_end)) if said]
+        name = "-".join(["capsule", *own, *more])
+        return Graph(child, self._root, self._templates, name, handed=handed, asked=asked, at_end=at_end)
 
     def _own_step(self, name: str, template: str, when: str | None = None) -> m.WorkflowStep:
         return m.WorkflowStep(name=name, template=template, when=when, arguments=handed_on(*_OWN))
@@ -321,6 +360,13 @@ def _names(units: Sequence[Unit]) -> dict[str, str]:
         found[unit.id] = name
         taken.add(name)
     return found
+
+
+def _left_name(path: Sequence[str]) -> str:
+    name = "-".join(["Left", *map(task_name, path)])
+    if len(name) <= _LONGEST_STEP:
+        return name
+    return f"{name[: _LONGEST_STEP - 9].rstrip('-')}-{sha256('/'.join(path).encode()).hexdigest()[:8]}"
 
 
 def task_name(step: str) -> str:

@@ -14,7 +14,7 @@ from hera.workflows import models as m
 from somagent.capsule_compiler.model.quantities import millicores, show_duration, size_bytes
 from somagent.capsule_compiler.plan import Node, Plan
 from somagent.governance.verdict import STRENGTH
-from somagent.operators.script.beside import LAUNCHER
+from somagent.operators.script.beside import LAUNCHER, NONE, VARIABLE
 from somagent.workflows.engines.argo.emit.passing import as_json, inputs
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR, EXECUTOR_SECRET
@@ -32,8 +32,9 @@ _WORDS = {
     "close": ("step",),
     "open-run": ("step", "item"),
     "close-run": ("step", "item", "child"),
+    "left": ("path",),
 }
-_ANSWERED = {"open": ("items",), "step": ("seconds",), "open-run": ("seconds", "run")}
+_ANSWERED = {"open": ("items",), "left": ("items",), "step": ("seconds",), "open-run": ("seconds", "run")}
 _STRENGTH = {str(effect): strength for effect, strength in STRENGTH.items()} | {"depends": len(STRENGTH)}
 _INFRASTRUCTURE_TRIES = 5  # pods that were evicted or lost, over what the step's own `retry` allows
 
@@ -110,9 +111,8 @@ def pod(shape: Shape, place: Place, *, ends_run: bool = False) -> m.Template:
     said = ["--ends-run", *said] if ends_run and words else said
     container = _runner(place, said, run="{{inputs.parameters.run}}")
     container.resources = _resources(shape, place)
-    container.env = [*(container.env or []), *_secrets(shape.secrets, place)]
-    if shape.image:
-        container.env.append(m.EnvVar(name="SOMAGENT_BESIDE", value=_BESIDE))
+    beside_it = m.EnvVar(name=VARIABLE, value=_BESIDE if shape.image else NONE)
+    container.env = [*(container.env or []), beside_it, *_secrets(shape.secrets, place)]
     return m.Template(
         name=shape.name,
         inputs=inputs(*words, "run", *of_step),

@@ -190,11 +190,17 @@ def test_finally_of_a_capsule_has_its_image_and_secrets_when_the_run_is_cancelle
         "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
         '  steps: { rows: { forEach: "${{ [1, 2] }}", capsule: { use: part } } }\n'
     )
-    site.until(f"{run}.rows.1", at_work("slow"))
+
+    def all_at_work(view: dict[str, Any]) -> bool:
+        inside = [item.get("run", {}).get("steps", {}) for item in view["steps"]["rows"].get("items", [])]
+        return [steps["slow"]["phase"] for steps in inside if steps] == ["Running", "Running"]
+
+    site.until(run, all_at_work)
     assert site.somagent("cancel", run, "--as", "bob").returncode == 0
-    assert site.followed(run)["phase"] == "Cancelled"
-    for item in range(2):
-        inside = site.shown(f"{run}.rows.{item}")["steps"]
+    view = site.followed(run)
+    assert view["phase"] == "Cancelled"
+    for item in view["steps"]["rows"]["items"]:
+        inside = item["run"]["steps"]
         assert (inside["slow"]["phase"], inside["tidy"]["phase"]) == ("Cancelled", "Succeeded")
         assert inside["tidy"]["outputs"] == {"image": "its own 6"}
 

@@ -69,7 +69,7 @@ def test_one_that_is_stopped_leaves_the_rest_to_whoever_goes_on(place):
     while process.stdout.readline() != "at work\n":
         pass
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == Exit.CANCELLED
+    assert process.wait(20) == Exit.STOPPED
     process.communicate()
     assert [step.phase for step in place.view().steps] == ["Succeeded", "Pending"]
 

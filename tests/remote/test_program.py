@@ -14,7 +14,7 @@ from bucket_place import Place
 
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import people
-from somagent.workflows.engines.remote.exits import Exit
+from somagent.workflows.engines.remote.exits import FOR_GOOD, Exit
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_a_process_that_is_told_to_stop_leaves_its_step_to_the_next_one_at_once(
     assert first.stdout.readline() == "attempt 1\n"
     first.terminate()
     first.communicate(timeout=30)
-    assert first.returncode == Exit.CANCELLED
+    assert first.returncode == Exit.STOPPED not in FOR_GOOD
     assert place.do("step", "slow") == (Exit.DONE, "attempt 2\n")
     history = place.view().steps[0].history
     assert [one.failure and one.failure.message for one in history] == ["it was stopped before it was done", None]
@@ -229,7 +229,7 @@ def test_a_process_that_is_bound_ends_with_whoever_started_it(place):
     process = place.start("--bound", "step", "slow", stdin=subprocess.PIPE)
     assert process.stdout.readline() == "at work\n"
     process.communicate(timeout=30)  # closes its standard input, as the system does it for who was killed
-    assert process.returncode == Exit.CANCELLED
+    assert process.returncode == Exit.STOPPED
 
 
 def test_a_step_that_is_stopped_with_its_run_is_cancelled(place):
@@ -242,6 +242,23 @@ def test_a_step_that_is_stopped_with_its_run_is_cancelled(place):
     assert process.returncode == Exit.CANCELLED
     (step,) = place.view().steps
     assert (step.phase, step.failure.message) == ("Cancelled", "cancelled by bo")
+
+
+def test_a_final_step_whose_pod_is_taken_away_is_run_by_the_next_one_also_when_the_run_is_cancelled(place):
+    place.submit(
+        """\
+    a: { script: { run: echo no } }
+  finally:
+    tidy: { script: { run: 'echo "attempt $SOMAGENT_ATTEMPT"; [ $SOMAGENT_ATTEMPT = 2 ] || sleep 60' } }
+"""
+    )
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    process = place.start("step", "tidy")
+    assert process.stdout.readline() == "attempt 1\n"
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == Exit.STOPPED
+    assert place.do("step", "tidy") == (Exit.DONE, "attempt 2\n")
 
 
 WAS = "${{ run.phase }} ${{ steps.a.status }} ${{ steps.b.status }}"

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes. Only AGAIN asks for another attempt; whether there may be one is decided before, by class."""
+    """Exit codes. AGAIN asks for another attempt of a step that failed; whether there may be one is decided before."""
 
     DONE = 0  # it succeeded, was skipped, or waits for people: the answer `phase` says which
     REFUSED = 64  # the program was started wrongly, or the run is another one (EX_USAGE)
@@ -15,6 +15,7 @@ class Exit(IntEnum):
     CANCELLED = 72  # the run was stopped
     UNREACHABLE = 74  # the store does not answer (EX_IOERR); another try may find it
     AGAIN = 75  # it failed, and is to be tried again (EX_TEMPFAIL)
+    STOPPED = 143  # it was told to end (SIGTERM), and nobody stopped the run: another one takes its place
 
 
 # The program says by these that there is nothing more to be tried; 1 and 2 are Python's, of a program that is not what

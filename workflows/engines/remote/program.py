@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,7 +36,7 @@ from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
 from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, left_inside, with_capsules
 from somagent.workflows.engines.remote.log import Logs
-from somagent.workflows.engines.remote.work import NotEnded, Worker
+from somagent.workflows.engines.remote.work import LAST_WORDS_S, NotEnded, Worker
 from somagent.workflows.engines.rules import is_final
 
 _EXITS: dict[Phase, Exit] = {
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (EngineError, NotEnded) as error:
         return _say(str(error), Exit.REFUSED, answers)
     except asyncio.CancelledError:
-        return _say("stopped; what had begun is begun anew when the run goes on", Exit.CANCELLED, answers)
+        return _say("stopped; what had begun is begun anew when the run goes on", Exit.STOPPED, answers)
 
 
 async def _stoppable(arguments: argparse.Namespace, answers: Answers) -> Exit:
@@ -112,6 +113,25 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
             now=utc_now,
         )
     )
+    try:
+        return await _work(arguments, worker, logs, answers)
+    except asyncio.CancelledError:
+        if not await _is_stopped(arguments, worker):
+            raise
+        return _say("the run was stopped", Exit.CANCELLED, answers)
+
+
+async def _is_stopped(arguments: argparse.Namespace, worker: Worker) -> bool:
+    """Whether there is nothing more to be tried; else whoever told this program to end did not mean the run."""
+    steps = arguments.steps.split() if arguments.command == "group" else [getattr(arguments, "step", "")]
+    with suppress(TimeoutError, EngineError):
+        async with asyncio.timeout(LAST_WORDS_S):
+            return all(steps) and all([await worker.is_stopped(step) for step in steps])
+    return False
+
+
+async def _work(arguments: argparse.Namespace, worker: Worker, logs: Logs, answers: Answers) -> Exit:
+    ledger, run = worker.ledger, worker.run
 
     async def ended(steps: Sequence[str], exit_code: Exit) -> Exit:
         return await _end_run(worker, steps, exit_code, answers) if arguments.ends_run else exit_code

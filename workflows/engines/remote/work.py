@@ -211,7 +211,7 @@ class Worker(Struct, frozen=True):
         """Ends an attempt that was stopped here, so that whoever goes on need not wait for its lease to end."""
         with suppress(TimeoutError, EngineError):
             async with asyncio.timeout(LAST_WORDS_S):
-                if await self._stopped_for():
+                if await self.is_stopped(attempt.key.step):
                     await self.give_up(attempt.key)
                 else:
                     await self.ledger.attempts_of.cut_off(attempt, self.now(), "it was stopped before it was done")
@@ -230,6 +230,10 @@ class Worker(Struct, frozen=True):
         why = await self._stopped_for() or rules.NOT_RUN
         attempts = await self.ledger.attempts(key.run, key.step, key.item)
         return await self.ledger.record(None, rules.given_up(key, attempts, why, self.now()))
+
+    async def is_stopped(self, step: str) -> bool:
+        """Whether the run was stopped, and the step with it: it is none of `finally`."""
+        return not rules.is_final(self.plan, step) and await self._stopped_for() is not None
 
     async def _stopped_for(self) -> Failure | None:
         by = cancelled_by(await self.ledger.deeds.all(top_of(self.run.id)))

@@ -142,6 +142,25 @@ def test_a_run_whose_task_is_cancelled_can_be_gone_on_with(make_engine, go, make
     ]  # fmt: skip
 
 
+def test_a_run_that_is_stopped_in_the_moment_of_its_end_has_ended(make_engine, go, make_plan, make_node):
+    async def main():
+        loop, work = asyncio.get_running_loop(), None
+
+        def stop_at_its_end(moment):
+            if moment == "close.committed":
+                loop.call_soon_threadsafe(work.cancel)  # before the engine is told
+
+        async with make_engine(crash=stop_at_its_end) as engine:
+            run = await engine.submit(make_plan(make_node("a")), {}, submitter="ada", files={})
+            work = asyncio.create_task(engine.run(run))
+            await asyncio.gather(work, return_exceptions=True)
+            assert work.cancelled()
+            return engine.view(run)
+
+    view = go(main())
+    assert (view.phase, view.ended_at is None) == ("Succeeded", False)
+
+
 def alive(pid: int) -> bool:
     """Whether the process is there and not only waits for its parent to take notice of its end."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout

@@ -245,6 +245,34 @@ def test_a_decision_written_by_another_process_is_noticed_by_the_one_at_work(
     assert view.phase == "Succeeded"
 
 
+@pytest.mark.parametrize(("deed", "phase"), [("decide", "Succeeded"), ("cancel", "Cancelled")])
+def test_what_another_process_writes_just_before_a_run_parks_is_taken_in(
+    make_engine, go, make_plan, gate, make_node, tmp_path, deed, phase
+):
+    slow = make_node("slow", operator="note", arguments={"file": str(tmp_path / "marks"), "seconds": 0.5})
+    runs = []
+
+    async def write():
+        async with make_engine() as other:
+            (run,) = runs
+            assert other.view(run).steps[1].phase == "Waiting"
+            await (other.signal(run, decision()) if deed == "decide" else other.cancel(run, by="bob"))
+
+    def at_the_last_record(moment):
+        if moment == "record.committed" and deed not in done:
+            done.append(deed)
+            asyncio.run(write())  # this is the thread that writes; nobody is told of the record yet
+
+    async def main():
+        async with make_engine(crash=at_the_last_record) as engine:
+            runs.append(await engine.submit(make_plan(slow, gate()), {}, submitter="ada", files={}))
+            return await engine.run(*runs)
+
+    done = []
+    assert go(main()).phase == phase
+    assert done == [deed]
+
+
 def test_a_due_date_that_passes_while_others_work_is_noticed(make_engine, go, make_plan, gate, make_node, tmp_path):
     slow = make_node("slow", operator="note", arguments={"file": str(tmp_path / "marks"), "seconds": 1.0})
     due = datetime.now(UTC) + timedelta(seconds=0.4)

@@ -107,6 +107,32 @@ def test_a_parked_run_goes_on_when_people_decide_or_cancel_and_not_before(servin
     assert cancelled.failure.message == "step `ask`: cancelled by dan"
 
 
+def test_a_cancelled_run_waits_for_those_whom_its_finally_asks(serving, make_plan, make_node, go):
+    plan = make_plan(gate(make_node, "ask"), finals=[gate(make_node, "tidy")])
+
+    async def main():
+        async with serving() as (_, other, said):
+            run = await submitted(other, plan)
+            await until(other, run, "Waiting")
+            await other.cancel(run, by="dan")
+            while (view := other.view(run)).steps[0].phase != "Cancelled" or view.phase != "Waiting":
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.5)
+            lines = [line for line in said if line.startswith(run)]
+            with other.following(run) as following:
+                assert [event async for event in following] == []
+            await other.signal(run, approval("tidy"))
+            await until(other, run, "Cancelled")
+        return lines
+
+    assert [line.partition(" ")[2] for line in go(main())] == [
+        "begins: hand-made, submitted by ada",
+        "Waiting for people: ask",
+        "goes on: hand-made, submitted by ada",
+        "Waiting for people: tidy",
+    ]
+
+
 def test_a_decision_inside_a_capsule_wakes_the_whole(serving, make_plan, make_node, go):
     inside = make_plan(gate(make_node, "ask"), outputs={})
     capsule = make_node("scan", operator="capsule", capsule=plan_digest(inside), arguments={"use": "scan"})

@@ -88,11 +88,16 @@ class Children:
         running.stop(why)
         return True
 
-    async def end(self, key: StepKey, why: Failure) -> Amounts:
-        """Ends what the step's capsule has begun, its `finally` steps included; what its runs spent."""
+    async def end(self, key: StepKey, why: Failure) -> Amounts | None:
+        """Ends what the step's capsule has begun, its `finally` steps included; what its runs spent.
+
+        None while people are asked in `finally`, so that it cannot end before they decide.
+        """
         last = self._last(key)
         if last is not None and last.ended_at is None:
             await self._work(last.run, why)
+            if self._rows.run(last.run.id).ended_at is None:
+                return None
         return self.spent(key)
 
     def spent(self, key: StepKey) -> Amounts:

@@ -368,13 +368,28 @@ class Execution:
 
     def _give_up(self, key: StepKey) -> None:
         if self.stopped_for is not None:
-            self._spawn(self._given_up(key, self.stopped_for), self._ended)
+            self._spawn(self._given_up(key, self.stopped_for), partial(self._was_given_up, key))
 
-    async def _given_up(self, key: StepKey, why: Failure) -> StepResult:
-        spent = await self._children.end(key, why) if key.step in self._capsules else None
+    async def _given_up(self, key: StepKey, why: Failure) -> StepResult | None:
+        """None when people are asked in `finally` of the step's capsule, which ends before the step does."""
+        spent = None
+        if key.step in self._capsules:
+            spent = await self._children.end(key, why)
+            if spent is None:
+                return None
         return await self._written.record(
             None, rules.given_up(key, self._rows.attempts_of(key), why, self._now(), spent)
         )
+
+    def _was_given_up(self, key: StepKey, result: StepResult | None) -> None:
+        if result is not None:
+            self._ended(result)
+            return
+        attempts = self._rows.attempts_of(key)
+        if attempts and attempts[-1].waiting is not None:
+            self._park(key, attempts[-1].waiting)
+        else:
+            self._enqueue(key)  # its attempt says that it waits
 
     def _spawn(
         self,

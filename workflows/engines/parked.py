@@ -9,6 +9,7 @@ from typing import NamedTuple
 from somagent.operators.deciding import approvals_of, outcome, question_of
 from somagent.operators.runner.records import RunRecord, StepKey, Waiting
 from somagent.workflows.engines.asked_inside import Question
+from somagent.workflows.engines.rules import is_final
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.written import Rows
 
@@ -42,6 +43,25 @@ def news(rows: Rows, run_id: str, now: datetime) -> News:
 def questions(rows: Rows, run_id: str) -> Iterator[Question]:
     """What people are asked inside a run."""
     return (Question(path_below(run_id, key), waiting) for key, waiting in _asked(rows, run_id))
+
+
+def is_at_the_end(rows: Rows, run: RunRecord, step: str) -> bool:
+    """Whether a step of the run is a part of `finally`, its own or that of a run around it: no cancellation ends it."""
+    while not is_final(rows.plan(run.id), step):
+        if run.parent is None:
+            return False
+        step, run = run.parent.step, rows.run(run.parent.run).run
+    return True
+
+
+def can_be_stopped(rows: Rows, run_id: str) -> bool:
+    """Whether a cancellation would end something in a parked run: not when only `finally` asks people."""
+    plan = rows.plan(run_id)
+    for key, attempt in rows.unfinished(run_id).items():
+        inside = attempt.waiting.child if attempt.waiting is not None else ""
+        if not is_final(plan, key.step) and not (inside and not can_be_stopped(rows, inside)):
+            return True
+    return False
 
 
 class OpenQuestion(NamedTuple):

@@ -27,7 +27,8 @@ def weighed(
     """The decision as it is to be written down; raises `DecisionRefused`.
 
     `ended` is the phase of the step when it has a result, `last` its last attempt, `earlier` what was decided on it,
-    `cancelled_by` who stopped the run at the top, and `show` how people look at the run.
+    `cancelled_by` who stopped the run at the top unless the step is a part of `finally`, and `show` how people look at
+    the run.
     """
     if ended is not None:
         raise DecisionRefused(f"step `{decision.step}` does not wait any more: it is {ended}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from somagent.capsule_compiler.plan import Amounts
+from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.rules import Outcome
@@ -41,6 +41,10 @@ class Rows(Protocol):
 
     def run(self, run_id: str) -> RunRow:
         """The run; raises `UnknownRun`."""
+        ...
+
+    def plan(self, run_id: str) -> Plan:
+        """What the run is a run of."""
         ...
 
     def children_of(self, key: StepKey) -> list[str]:

@@ -37,6 +37,7 @@ from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Db, Lease, Store
 from somagent.workflows.engines.local.writer import Crash, Name, survive
+from somagent.workflows.engines.parked import can_be_stopped, is_at_the_end, news
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
@@ -189,8 +190,14 @@ class LocalEngine:
         """Writes a person's decision down; raises `DecisionRefused`. A process at work on the run goes on with it."""
         run = self._known(run_id).run
         decision = vouched(self._directory, decision, token)
-        show = self._way_on("show", run_id)
-        await self._writable().write("signal", lambda db: submission.write_decision(db, run, decision, show))
+        write = partial(
+            submission.write_decision,
+            run=run,
+            decision=decision,
+            show=self._way_on("show", run_id),
+            at_the_end=is_at_the_end(self._writable().rows, run, decision.step),
+        )
+        await self._writable().write("signal", write)
         self._watches.tell(events.decided(run_id, decision))
         self._look(run)
 
@@ -270,6 +277,7 @@ class LocalEngine:
             try:
                 with storing(self._directory):
                     await self._work(row.run)
+                    await self._take_in(row.run)
             except StorageFull as error:
                 way_on = f"nothing recorded is lost; make room, then go on with: {self._way_on('resume', run_id)}"
                 raise StorageFull(f"{error}; {way_on}") from error
@@ -389,6 +397,18 @@ class LocalEngine:
                 listener.cancel()
                 await asyncio.wait([listener])
 
+    async def _take_in(self, run: RunRecord) -> None:
+        """Goes on with what people wrote while the run parked: they were told that somebody is at work on it."""
+        rows, before = self._writable().rows, None
+        while (row := rows.run(run.id)).ended_at is None and row.phase == "Waiting":
+            found = news(rows, run.id, self._clock.now())
+            stopped = rows.cancelled_by(run.id) is not None and can_be_stopped(rows, run.id)
+            if not (stopped or (found.ready and found != before)) or not await self.claim([run.id], 1):
+                return
+            self._claimed.discard(run.id)
+            before = found
+            await self._work(run)
+
     def _children(self, journal: Journal) -> Children:
         async def make(
             run: RunRecord, plan: Plan, results: Sequence[StepResult], decisions: Sequence[Decision]
@@ -436,7 +456,7 @@ class LocalEngine:
                 cut_off(db, now, "stopped before it was done", run_id)
             db.execute(
                 "UPDATE runs SET phase = ?, epoch = ?, started_at = coalesce(started_at, ?), ended_at = ?, outcome = ? "
-                "WHERE id = ?",
+                "WHERE id = ? AND ended_at IS NULL",
                 (phase, epoch, at, *end, run_id),
             )
 

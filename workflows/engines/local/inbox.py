@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from somagent.workflows.engines.local.rows import Rows
-from somagent.workflows.engines.parked import dues, news
+from somagent.workflows.engines.parked import can_be_stopped, dues, news
 
 
 class Inbox:
@@ -25,8 +25,14 @@ class Inbox:
         self._look_at |= {run.partition(".")[0] for run in decided}
         self._look_at |= {run for run, due in self._due.items() if due <= now}
         self._look_at = {run for run in self._look_at if self._can_go_on(run, now)}
-        left = {*self._rows.left(parked=False), *self._rows.cancels_left(), *self._look_at}
+        left = {*self._rows.left(parked=False), *self._cancelled(), *self._look_at}
         yield from sorted(left)  # an id begins with the minute
+
+    def _cancelled(self) -> Iterator[str]:
+        """Runs that were asked to stop, and that have not done so as far as they can."""
+        for run in self._rows.cancels_left():
+            if self._rows.run(run).phase != "Waiting" or can_be_stopped(self._rows, run):
+                yield run
 
     def look_around(self) -> None:
         """Looks at all parked runs when another process came or went: it may have been told what nobody else knows.

@@ -87,8 +87,11 @@ def write_child(
     return run.id
 
 
-def write_decision(db: Db, run: RunRecord, decision: Decision, show: str) -> None:
-    """Checks and writes a decision in one transaction; raises `DecisionRefused`. `show` is how to look at the run."""
+def write_decision(db: Db, run: RunRecord, decision: Decision, show: str, *, at_the_end: bool) -> None:
+    """Checks and writes a decision in one transaction; raises `DecisionRefused`. `show` is how to look at the run.
+
+    `at_the_end`: the step is a part of `finally`, and goes on in a run that was cancelled.
+    """
     key = StepKey(run.id, decision.step, decision.item)
     ended = db.execute("SELECT phase FROM results WHERE run = ? AND step = ? AND item = ?", key).fetchone()
     query = "SELECT record FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY number DESC LIMIT 1"
@@ -102,7 +105,7 @@ def write_decision(db: Db, run: RunRecord, decision: Decision, show: str) -> Non
         ended=ended[0] if ended else None,
         last=decode_attempt(row[0]) if row else None,
         earlier=earlier,
-        cancelled_by=stopped[0] if stopped else "",
+        cancelled_by=stopped[0] if stopped and not at_the_end else "",
         show=show,
     )
     if not _insert(db, run.id, decision):  # at this moment, by another process

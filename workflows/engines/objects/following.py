@@ -19,9 +19,10 @@ from somagent.workflows.engines.objects.attempts import attempts_in
 from somagent.workflows.engines.objects.deeds import cancelled_by, decisions_in
 from somagent.workflows.engines.objects.driver import Driver, Look
 from somagent.workflows.engines.objects.ledger import ObjectLedger
-from somagent.workflows.engines.objects.reading import phase_now
+from somagent.workflows.engines.objects.reading import run_view
 from somagent.workflows.engines.objects.written import Written
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
+from somagent.workflows.engines.rules import is_final
 
 _REST_S = 0.3  # between two looks at the bucket, however much happens; and at least as long as a look took
 _LONGEST_S = 0.5  # until the next look, while anything is at work
@@ -103,9 +104,10 @@ class Following:
             await self._written.read(await self._ledger.bucket.names(names.top_folder(self._run)))
 
     async def _waits_only(self) -> bool:
-        """Whether nothing but people is waited for; a run that was told to stop is about to."""
+        """Whether nothing but people is waited for; a run that was told to stop waits for those in `finally` only."""
         stopped = cancelled_by(await self._ledger.deeds.all(self._run))
-        return not stopped and await phase_now(self._ledger, self._run) == "Waiting"
+        view = await run_view(self._ledger, self._run)
+        return view.phase == "Waiting" and not (stopped and _can_be_stopped(view))
 
     async def _looks(self) -> AsyncIterator[Look]:
         """The newest look, while anything is at work again and again; those that came meanwhile are left out."""
@@ -194,3 +196,15 @@ class Following:
         is_new = what not in self._seen
         self._seen.add(what)
         return is_new
+
+
+def _can_be_stopped(view: RunView) -> bool:
+    """Whether something outside of `finally` waits."""
+    waiting = (
+        one
+        for step in view.steps
+        if not is_final(view.plan, step.id)
+        for one in step.items or [step]
+        if one.phase == "Waiting"
+    )
+    return any(one.inner is None or one.inner.phase != "Waiting" or _can_be_stopped(one.inner) for one in waiting)

@@ -11,12 +11,14 @@ from somagent.capsule_compiler.plan import Plan, encode_plan
 from somagent.operators.runner.records import Attempt, Decision, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.capsule_files import store_files
 from somagent.workflows.engines.objects import names
+from somagent.workflows.engines.objects.around import is_at_the_end
 from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.deeds import Deed, Overdue, cancelled_by, decisions_on
 from somagent.workflows.engines.objects.driver import Address
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import run_view
 from somagent.workflows.engines.protocol import DecisionRefused, EngineError
+from somagent.workflows.engines.rules import is_final
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.weighing import weighed
 
@@ -58,7 +60,8 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
     """Writes a decision down that counts; raises `DecisionRefused`. `show` is how people look at the run."""
     key = StepKey(run_id, decision.step, decision.item)
     run = await ledger.deeds.run(run_id)
-    stopped_by = cancelled_by(await ledger.deeds.all(top_of(run_id)))
+    at_the_end = is_final(await ledger.plan(run_id), key.step) or await is_at_the_end(ledger, run)
+    stopped_by = "" if at_the_end else cancelled_by(await ledger.deeds.all(top_of(run_id)))
     ends, begun = (await ledger.attempts_of.of([key]))[0]
     last = await _seen(ledger, begun.attempt) if begun is not None else ends[-1].attempt if ends else None
     result = ends[-1].result if ends else None

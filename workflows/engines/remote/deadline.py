@@ -6,13 +6,12 @@ people are asked, or a pod is waited for, no deadline runs. Steps of `finally` a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from somagent.capsule_compiler.plan import Node, Plan
 from somagent.operators.runner.budgeting import time_at_work
 from somagent.operators.runner.records import Attempt, Failure, RunRecord, StepKey
+from somagent.workflows.engines.objects.around import around
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.rules import is_final
@@ -29,28 +28,13 @@ class Deadline(NamedTuple):
 async def of_capsules_around(ledger: ObjectLedger, run: RunRecord, now: datetime) -> Deadline | None:
     """The nearest one of the capsules that this run is inside of; None when it is inside none."""
     found = []
-    async for inner, plan, node in _around(ledger, run):
+    async for inner, plan, node in around(ledger, run):
         limit = timedelta(milliseconds=node.timeout_ms)
         why = Failure(failure_class="timeout", message=f"cut off after {round(limit.total_seconds(), 1):g} s")
         found.append(Deadline(limit - time_at_work(await _work_in(ledger, inner.id), now), why))
         if is_final(plan, node.id):
             break
     return min(found, key=lambda one: one.left, default=None)
-
-
-async def is_at_the_end(ledger: ObjectLedger, run: RunRecord) -> bool:
-    """Whether the run is a part of `finally`, of whatever run around it."""
-    return any([is_final(plan, node.id) async for _, plan, node in _around(ledger, run)])
-
-
-async def _around(ledger: ObjectLedger, run: RunRecord) -> AsyncIterator[tuple[RunRecord, Plan, Node]]:
-    """The run and those around it, from the inside out, with the plan of the next one and the step there."""
-    while run.parent is not None:
-        above = await ledger.deeds.run(run.parent.run)
-        plan = await ledger.plan(above.id)
-        node = plan.node(run.parent.step)
-        yield run, plan, node
-        run = above
 
 
 async def _work_in(ledger: ObjectLedger, run_id: str) -> list[Attempt]:

@@ -23,6 +23,7 @@ from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
+from somagent.workflows.engines.objects.around import is_at_the_end
 from somagent.workflows.engines.objects.attempts import at_once
 from somagent.workflows.engines.objects.deeds import cancelled_by
 from somagent.workflows.engines.objects.lease import freed
@@ -30,7 +31,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
-from somagent.workflows.engines.remote.deadline import Deadline, is_at_the_end, of_capsules_around
+from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
 from somagent.workflows.engines.run_names import top_of
 
 LAST_WORDS_S = 5.0  # who stops a process does not wait for long

@@ -31,7 +31,8 @@ def run(arguments: Namespace) -> int:
     view = engine.view(run_id)
     plan, files = _plan(arguments, view.run.source, installation)
     inputs = _inputs(arguments, plan or view.plan, view.run.inputs, here=engine.is_here)
-    new = engine.taken_over(run_id, arguments.step, plan=plan, inputs=inputs)
+    submitter = starting(arguments)
+    new = engine.taken_over(run_id, arguments.step, plan=plan, inputs=inputs, submitter=submitter)
     if not new.again and view.phase == "Succeeded":
         again = way_on(arguments, "rerun", run_id)
         raise UserError(
@@ -43,8 +44,6 @@ def run(arguments: Namespace) -> int:
         return Exit.OK
     if arguments.output == "text":
         _show(new, run_id, arguments)
-
-    submitter = starting(arguments)
 
     async def start() -> str:
         return await engine.retry_from(

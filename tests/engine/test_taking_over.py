@@ -19,7 +19,7 @@ from somagent.capsule_compiler.plan import (
     UsedDocument,
     node_content,
 )
-from somagent.operators.runner.records import Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.records import Decision, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.taking_over import OldRun, take_over
 
@@ -72,14 +72,14 @@ GOOD: dict[str, Phase] = {"a": "Succeeded", "b": "Succeeded", "c": "Skipped", "d
 def test_the_same_plan_keeps_what_ended_well(
     phases: dict[str, Phase], step: str, again: dict[str, str], diamond: Plan
 ) -> None:
-    new = take_over(old_run(diamond, **phases), step, None, None)
+    new = take_over(old_run(diamond, **phases), step, None, None, "ana")
     assert new.again == again
     assert {result.key.step for result in new.results} == set(new.kept) == {*"abcd"} - again.keys()
 
 
 def test_a_step_that_the_plan_does_not_have_is_refused(diamond: Plan) -> None:
     with pytest.raises(EngineError, match="has no step `x`"):
-        take_over(old_run(diamond, **GOOD), "x", None, None)
+        take_over(old_run(diamond, **GOOD), "x", None, None, "ana")
 
 
 def with_node(plan: Plan, step: str, **changes: Any) -> Plan:
@@ -109,7 +109,7 @@ def with_node(plan: Plan, step: str, **changes: Any) -> Plan:
 def test_another_plan_keeps_the_steps_that_stand_on_the_same(
     change: Callable[[Plan], Plan], again: str, diamond: Plan
 ) -> None:
-    new = take_over(old_run(diamond, **GOOD), "", change(diamond), None)
+    new = take_over(old_run(diamond, **GOOD), "", change(diamond), None, "ana")
     assert [*new.again] == ([again] if again == "first" else [*again])
 
 
@@ -127,10 +127,25 @@ def test_other_inputs_run_the_steps_again_that_read_them(
 ) -> None:
     reads = Template(value={"n": None}, holes=[Hole(at=["n"], cel=cel)])
     plan = with_node(diamond, "b", arguments=reads)
-    assert [*take_over(old_run(plan, **GOOD), "", None, inputs).again] == [*again]
+    assert [*take_over(old_run(plan, **GOOD), "", None, inputs, "ana").again] == [*again]
 
 
 def test_the_content_of_a_step_is_the_same_for_equal_plans(diamond: Plan) -> None:
     again = replace(diamond, source=replace(diamond.source, digest="sha256:other"))
     for one, other in zip(diamond.nodes, again.nodes, strict=True):
         assert node_content(diamond, one, INPUTS) == node_content(again, other, dict(reversed(INPUTS.items())))
+
+
+@pytest.mark.parametrize(
+    ("submitter", "again"), [("ana", []), ("bo", ["b", "d"]), ("BO", ["b", "d"]), ("cy", ["part"]), ("di", [])]
+)
+def test_what_somebody_else_starts_again_is_not_decided_on_by_them(
+    make_plan: Callable[..., Plan], make_node: Callable[..., Any], submitter: str, again: list[str]
+) -> None:
+    plan = make_plan(make_node("b"), make_node("d", "b"), make_node("part", capsule="sha256:part"))
+    decisions = [Decision(step="b", by=name, approve=True, at=AT) for name in ("ana", "bo")]
+    inside = [Decision(step="b", by="cy", approve=True, at=AT)]
+    old = old_run(plan, b="Succeeded", d="Succeeded", part="Succeeded")._replace(decisions=decisions, inside=inside)
+    new = take_over(old, "", None, None, submitter)
+    assert [*new.again] == again
+    assert new.decisions == [one for one in decisions if "b" not in again]

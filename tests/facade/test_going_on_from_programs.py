@@ -83,6 +83,8 @@ def test_what_is_found_later_is_decided_on_resumed_and_run_again(tmp_path: Path)
         assert run.resume().result().outputs["at"] == 1
         again = run.rerun(submitter="cy")
         assert (again.result().phase, again.view().run.submitter) == ("Waiting", "cy")
+        for same in (again.rerun(), again.retry()):
+            assert same.view().run.submitter == "cy"  # nobody else was named
         again.cancel(by="cy")
         assert again.result().phase == "Cancelled"
         with pytest.raises(somagent.UnknownRun):

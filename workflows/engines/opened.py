@@ -51,7 +51,13 @@ class OpenEngine(Engine, Protocol):
     def close(self) -> None: ...
     def check(self, plan: Plan) -> None: ...
     def taken_over(
-        self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
+        self,
+        run_id: str,
+        step: str = "",
+        *,
+        plan: Plan | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        submitter: str = "",
     ) -> TakenOver: ...
     def following(self, run_id: str) -> AbstractContextManager[Followed]: ...
     async def go_on(self, run_id: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from somagent.capsule_compiler.plan import Node, Plan, node_content
 from somagent.governance.documents import nearest
+from somagent.operators.names import person
 from somagent.operators.runner.records import NO_ITEM, Decision, Phase, RunRecord, StepResult
 from somagent.workflows.engines.protocol import EngineError
 
@@ -20,6 +21,7 @@ class OldRun(NamedTuple):
     plan: Plan
     results: Sequence[StepResult]
     decisions: Sequence[Decision]
+    inside: Sequence[Decision] = ()  # in the runs of its capsules
 
 
 class TakenOver(NamedTuple):
@@ -38,11 +40,13 @@ class TakenOver(NamedTuple):
         return [node.id for node in self.plan.nodes if node.id not in self.again]
 
 
-def take_over(old: OldRun, step: str, plan: Plan | None, inputs: Mapping[str, Any] | None) -> TakenOver:
+def take_over(old: OldRun, step: str, plan: Plan | None, inputs: Mapping[str, Any] | None, submitter: str) -> TakenOver:
     """What a run of `plan` keeps (default: the old run's plan and inputs): good results of steps that are the same,
     with the same inputs, and after nothing that runs again.
 
-    With `step`, that step runs again whatever became of it. Raises `EngineError` for one that the plan does not have.
+    What `submitter`, who starts it, decided on in the old run of somebody else is asked anew, for the new run is to be
+    decided on by others. With `step`, that step runs again whatever became of it. Raises `EngineError` for one that the
+    plan does not have.
     """
     plan = plan or old.plan
     inputs = old.run.inputs if inputs is None else inputs
@@ -56,7 +60,7 @@ def take_over(old: OldRun, step: str, plan: Plan | None, inputs: Mapping[str, An
     again: dict[str, str] = {}
     for node in plan.nodes:  # in topological order
         why = "it was named" if node.id == step else _changed(node, before.get(node.id), old, plan, inputs)
-        why = why or _unfinished(phases.get(node.id)) or _after(node, again)
+        why = why or _unfinished(phases.get(node.id)) or _after(node, again) or _own(node, old, submitter)
         if why:
             again[node.id] = why
     kept = set(names) - again.keys()
@@ -89,3 +93,11 @@ def _unfinished(phase: Phase | None) -> str:
 
 def _after(node: Node, again: Iterable[str]) -> str:
     return next((f"it comes after `{edge.step}`" for edge in node.needs if edge.step in again), "")
+
+
+def _own(node: Node, old: OldRun, submitter: str) -> str:
+    who = person(submitter)
+    if who == person(old.run.submitter):
+        return ""
+    decided = old.inside if node.capsule else [one for one in old.decisions if one.step == node.id]
+    return f"{submitter}, who starts this run, decided on it" if any(person(one.by) == who for one in decided) else ""

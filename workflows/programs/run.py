@@ -111,7 +111,7 @@ class Run(Generic[T]):
 
         `capsule` is what it stands on now, `inputs` are given instead of those of the run.
         """
-        who, plan, files, accepted = self._runs.acting(submitter, token), None, None, None
+        who, plan, files, accepted = self._runs.starting(submitter, token), None, None, None
         if capsule is not None:
             made = await asyncio.to_thread(compiled, capsule, None, self._runs.installation)
             plan, files = made.plan, made.files
@@ -127,7 +127,7 @@ class Run(Generic[T]):
                 plan=plan,
                 inputs=accepted,
                 files=files,
-                submitter=who.name,
+                submitter=who,
                 token=self._runs.proof(token),
             )
             self._runs.begin(new)
@@ -135,9 +135,9 @@ class Run(Generic[T]):
 
     async def rerun(self, *, submitter: str | None = None, token: str | None = None) -> Run[T]:
         """Starts a new run of the same plan and inputs that takes nothing over."""
-        who = self._runs.acting(submitter, token)
+        who = self._runs.starting(submitter, token)
         async with self._runs.writing() as engine:
-            new = await engine.rerun(self.id, submitter=who.name, token=self._runs.proof(token))
+            new = await engine.rerun(self.id, submitter=who, token=self._runs.proof(token))
             self._runs.begin(new)
         return Run(self._runs, new, self._outputs)
 

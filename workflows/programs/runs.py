@@ -19,7 +19,7 @@ from somagent.workflows.engines.local import LocalEngine
 from somagent.workflows.engines.local.writer import survive
 from somagent.workflows.engines.protocol import RunSummary, RunView
 from somagent.workflows.engines.run_names import find_run
-from somagent.workflows.identity import Person, who_acts
+from somagent.workflows.identity import FOLDER, Person, who_acts
 from somagent.workflows.inputs import accept_inputs, by_argument
 from somagent.workflows.limits import read_limits
 from somagent.workflows.programs.capsule import Capsule, compiled
@@ -192,6 +192,11 @@ class Runs:
     def acting(self, name: str | None, token: str | None) -> Person:
         """Who acts; raises `IdentityRefused`."""
         return who_acts(self.directory, said=name, token=self.proof(token))
+
+    def starting(self, name: str | None, token: str | None) -> str:
+        """Who starts a run anew; empty for who started it before, where nothing says who this is."""
+        known = name or self.proof(token) or (self.directory / FOLDER).is_dir()
+        return self.acting(name, token).name if known else ""
 
     def proof(self, token: str | None) -> str | None:
         """The token that says who acts, if there is one."""

@@ -152,21 +152,29 @@ class LocalEngine:
         token: str | None = None,
     ) -> str:
         """A new run that takes over what can be kept (`taken_over` says what)."""
-        new = self.taken_over(run_id, step, plan=plan, inputs=inputs)
-        who = vouched_name(self._directory, submitter or new.old.submitter, token, "start a run")
+        who = vouched_name(self._directory, submitter or self._known(run_id).run.submitter, token, "start a run")
+        new = self.taken_over(run_id, step, plan=plan, inputs=inputs, submitter=who)
         if plan is not None:
             self._store(plan, files or {})
         rows = {"results": new.results, "decisions": new.decisions, "stands_on": run_id}
         return await self._submit(new.plan, new.inputs, who, source=new.old.source, retry_of=run_id, **rows)
 
     def taken_over(
-        self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
+        self,
+        run_id: str,
+        step: str = "",
+        *,
+        plan: Plan | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        submitter: str = "",
     ) -> TakenOver:
         """What `retry_from` would keep, and why the rest would run again; nothing is started."""
         with reading.opened(self.store) as rows, rows.snapshot():
-            old = OldRun(rows.run(run_id).run, rows.plan(run_id), rows.results(run_id), rows.decisions(run_id))
+            inside = [decision for run in rows.inside(run_id) for decision in rows.decisions(run)]
+            results, decisions = rows.results(run_id), rows.decisions(run_id)
+            old = OldRun(rows.run(run_id).run, rows.plan(run_id), results, decisions, inside)
         submission.check_whole(old.run)
-        return take_over(old, step, plan, inputs)
+        return take_over(old, step, plan, inputs, submitter or old.run.submitter)
 
     async def rerun(self, run_id: str, *, submitter: str = "", token: str | None = None) -> str:
         """A new run of the same plan and inputs that takes nothing over."""

@@ -122,15 +122,24 @@ class ObjectEngine:
         token: str | None = None,
     ) -> str:
         """A new run that takes over what can be kept; only the other steps are given to the driver."""
-        new = await self._taken_over(self._ledger, run_id, step, plan, inputs)
-        who = vouched_name(self._directory, submitter or new.old.submitter, token, "start a run")
+        old = await self._whole(self._ledger, run_id)
+        who = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
+        new = await self._taken_over(self._ledger, old, step, plan=plan, inputs=inputs, submitter=who)
         return await self._submit(new.plan, new.inputs, who, files=files, source=new.old.source, taken_over=new)
 
     def taken_over(
-        self, run_id: str, step: str = "", *, plan: Plan | None = None, inputs: Mapping[str, Any] | None = None
+        self,
+        run_id: str,
+        step: str = "",
+        *,
+        plan: Plan | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        submitter: str = "",
     ) -> TakenOver:
         """What `retry_from` would keep, and why the rest would run again; nothing is started."""
-        return self._read(self._taken_over(self._reader, run_id, step, plan, inputs))
+        old = self._read(self._whole(self._reader, run_id))
+        who = submitter or old.submitter
+        return self._read(self._taken_over(self._reader, old, step, plan=plan, inputs=inputs, submitter=who))
 
     async def rerun(self, run_id: str, *, submitter: str = "", token: str | None = None) -> str:
         """A new run of the same plan and inputs that takes nothing over."""
@@ -287,12 +296,22 @@ class ObjectEngine:
         return run.id
 
     async def _taken_over(
-        self, ledger: ObjectLedger, run_id: str, step: str, plan: Plan | None, inputs: Mapping[str, Any] | None
+        self,
+        ledger: ObjectLedger,
+        run: RunRecord,
+        step: str,
+        *,
+        plan: Plan | None,
+        inputs: Mapping[str, Any] | None,
+        submitter: str,
     ) -> TakenOver:
-        run = await self._whole(ledger, run_id)
-        results = await self._results(ledger, run_id)
-        decisions = decisions_in(await ledger.deeds.all(run_id))
-        return take_over(OldRun(run, await ledger.plan(run_id), results, decisions), step, plan, inputs)
+        results = await self._results(ledger, run.id)
+        decisions = decisions_in(await ledger.deeds.all(run.id))
+        listed = await ledger.bucket.names(names.top_folder(run.id))
+        runs = {name.split("/")[2] for name in listed} - {run.id}
+        inside = [one for child in sorted(runs) for one in decisions_in(await ledger.deeds.all(child))]
+        old = OldRun(run, await ledger.plan(run.id), results, decisions, inside)
+        return take_over(old, step, plan, inputs, submitter)
 
     async def _answers(self, run_id: str) -> dict[StepKey, str]:
         """What has been answered in the run, and in those inside it, and not been looked at."""

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+PARTIAL = ".partial"  # ends the name of a file that is renamed when it is whole
 _PROBE_BYTES = 65_536
 
 

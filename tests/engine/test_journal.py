@@ -216,6 +216,18 @@ def test_a_file_that_is_no_journal_is_called_damaged_with_a_way_out(tmp_path, co
     assert (tmp_path / "journal.sqlite3").read_bytes() == content
 
 
+def test_a_journal_whose_tables_have_names_that_are_no_text_is_called_damaged(tmp_path):
+    prepare(tmp_path)
+    Journal(tmp_path).close()
+    path = tmp_path / "journal.sqlite3"
+    damaged = (
+        path.read_bytes().replace(b"tableleaselease", b"table" + b"\x9e" * 10).replace(b"TABLE lease", b"TXBLE lease")
+    )
+    path.write_bytes(damaged)
+    with pytest.raises(JournalDamaged, match="what it says of its tables is no text"):
+        Journal(tmp_path)
+
+
 def test_somebody_elses_database_is_not_written_to(tmp_path):
     prepare(tmp_path)
     with sqlite3.connect(tmp_path / "journal.sqlite3") as db:

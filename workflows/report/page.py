@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.folders import PARTIAL
 from somagent.workflows.engines.protocol import LogChunk, RunView
 from somagent.workflows.engines.views import inner_runs
 from somagent.workflows.report.evidence import evidence
@@ -48,7 +49,7 @@ def write_report(
     """Writes `render_report` as UTF-8; raises `OSError`. The file appears whole or not at all."""
     page = render_report(view, contents=contents, logs=logs, now=now)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}{PARTIAL}")
     partial.write_bytes(page.encode("utf-8"))
     partial.replace(path)
 

@@ -43,7 +43,7 @@ def dump(db: Any, store: Store, target: Path) -> None:
         check=False,
     )
     if done.returncode:
-        said = " ".join(done.stderr.split())
+        said = " ".join(done.stderr.split()) or f"it ended with {done.returncode}"
         older = "version mismatch" in said
         way_out = f"; {program} is older than the database: have a newer one found first in PATH" if older else ""
         raise EngineError(f"`{PROGRAM}` made no backup of {store.where}: {said}{way_out}")

@@ -139,6 +139,8 @@ def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object]
             raise
     except sqlite3.Error as error:
         raise translated(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite says which table is damaged, by bytes that are no name any more
+        raise damaged(path, "what it says of its tables is no text") from error
     return db
 
 

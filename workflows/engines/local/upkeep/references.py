@@ -29,7 +29,7 @@ def referenced(db: Db, contents: Path) -> set[str]:
 def _texts(db: Db) -> Iterator[bytes]:
     for table, column in _RECORDS:
         for (text,) in db.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"):  # noqa: S608 - constants
-            yield bytes(text)
+            yield text.encode() if isinstance(text, str) else bytes(text)  # text: somebody else wrote it
 
 
 def manifest(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from somagent.capsule_compiler.plan import FanOut, Retry, Template, plan_digest
 from somagent.operators.review import OPERATOR as REVIEW
 from somagent.operators.runner.records import NO_ITEM, Decision
 from somagent.workflows.engines.local.worker import Worker
+from somagent.workflows.engines.slots import Limits
 
 
 @pytest.fixture
@@ -80,6 +81,35 @@ def test_runs_that_were_there_before_are_gone_on_with(serving, make_engine, make
             return [(await until(other, run, "Succeeded")).phase for run in (new, parked)]
 
     assert go(main()) == ["Succeeded", "Succeeded"]
+
+
+def test_the_oldest_run_is_taken_first_whatever_its_id(place, make_engine, make_plan, make_node, go):
+    """Also among those that go on because people decided, or stopped them."""
+    said: list[str] = []
+    tokens = iter("fedcba")  # ids of one minute differ in this only
+
+    async def main():
+        async with make_engine(token=lambda: next(tokens)) as other:
+            gated = make_plan(gate(make_node, "ask"))
+            decided, cancelled = [await submitted(other, gated) for _ in range(2)]
+            for run in (decided, cancelled):
+                await other.run(run)
+            new = [await submitted(other, make_plan(make_node("a"))) for _ in range(4)]
+            await other.cancel(cancelled, by="dan")
+            await other.signal(decided, approval("ask"))
+            other.close()
+            worker = Worker(place, lambda: make_engine(limits=Limits(runs={"hand-made": 1})), said.append)
+            task = asyncio.create_task(worker.serve())
+            for run in (decided, cancelled, *new):
+                await until(other, run, "Succeeded", "Cancelled")
+            worker.stop()
+            await task
+            return [decided, cancelled, *new]
+
+    runs = go(main())
+    begun = [line.split()[0] for line in said if " begins: " in line or " goes on: " in line]
+    assert begun == runs
+    assert begun != sorted(begun)
 
 
 def test_a_parked_run_goes_on_when_people_decide_or_cancel_and_not_before(serving, make_plan, make_node, go):

@@ -20,13 +20,14 @@ class Inbox:
         self._look_at = set(rows.left(parked=True))  # parked runs that something may have happened to
 
     def ready(self, now: datetime) -> Iterator[str]:
-        """The runs that something can be done for now, also those that were named before and are not `taken`."""
+        """The runs that something can be done for now, oldest first, also those named before and not `taken`."""
         self._decided, decided = self._rows.decided_since(self._decided)
         self._look_at |= {run.partition(".")[0] for run in decided}
         self._look_at |= {run for run, due in self._due.items() if due <= now}
         self._look_at = {run for run in self._look_at if self._can_go_on(run, now)}
-        left = {*self._rows.left(parked=False), *self._cancelled(), *self._look_at}
-        yield from sorted(left)  # an id begins with the minute
+        left = self._rows.left(parked=False)
+        others = {*self._cancelled(), *self._look_at}.difference(left)
+        yield from self._rows.oldest_first({*left, *others}) if others else left
 
     def _cancelled(self) -> Iterator[str]:
         """Runs that were asked to stop, and that have not done so as far as they can."""

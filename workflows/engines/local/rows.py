@@ -121,7 +121,7 @@ class Rows:
         return [row for row in self._every(f"{_RUNS} ORDER BY seq DESC") if isinstance(row, JournalDamaged)]
 
     def left(self, *, parked: bool) -> list[str]:
-        """Runs that have not ended and only wait for people, or those that do not; parts of others are not named."""
+        """Runs that have not ended and only wait for people, or those that do not, oldest first; no parts of others."""
         query = "SELECT id FROM runs WHERE ended_at IS NULL AND (phase = 'Waiting') = ?"
         own = " AND id NOT IN (SELECT run FROM children) "
         return [run for (run,) in self._ask(query + own + self.store.unheld + " ORDER BY seq", (parked,))]
@@ -130,6 +130,10 @@ class Rows:
         """Runs that somebody asked to stop and that have not ended."""
         query = "SELECT run FROM cancels JOIN runs ON id = run WHERE ended_at IS NULL "
         return [run for (run,) in self._ask(query + self.store.unheld)]
+
+    def oldest_first(self, runs: Collection[str]) -> list[str]:
+        """Those of the runs that have not ended, as they were submitted: ids are in no order within a minute."""
+        return [run for (run,) in self._ask("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY seq") if run in runs]
 
     def decided_since(self, last: int) -> tuple[int, set[str]]:
         """The runs in which people decided after the decision with the number `last`, and the newest number."""

@@ -37,15 +37,19 @@ def chained(last: bytes | None, fields: Mapping[str, Any]) -> bytes:
     return canonical_json({**entry, "hash": digest_of(canonical_json(entry))})
 
 
-def check_chain(lines: Iterable[bytes]) -> Checked:
-    """Follows the chain up to the first entry that is not as it was written."""
-    seq, head = 0, NO_HASH
+def check_chain(lines: Iterable[bytes], noted: str = "") -> Checked:
+    """Follows the chain up to the first entry that is not as it was written.
+
+    With `noted`, the hash of an entry that was kept elsewhere, one of the entries must still have it.
+    """
+    seq, head, seen = 0, NO_HASH, not noted
     for line in lines:
         fault = _fault(line, seq + 1, head)
         if fault:
             return Checked(seq, head, f"entry {seq + 1}: {fault}")
         seq, head = seq + 1, msgspec.json.decode(line)["hash"]
-    return Checked(seq, head)
+        seen = seen or head == noted
+    return Checked(seq, head, "" if seen else f"no entry has the hash {noted}: the log was cut off or written anew")
 
 
 def _fault(line: bytes, seq: int, head: str) -> str:

@@ -133,6 +133,24 @@ def test_a_log_that_was_written_anew_has_not_the_hash_that_was_noted(directory: 
     assert f"no entry has the hash {noted}" in audit.check(directory, noted).fault
 
 
+def test_a_hash_that_was_noted_may_be_that_of_any_entry_of_a_journal_or_a_file(
+    somagent: Shell, directory: Path
+) -> None:
+    kept = [line.decode() for line in audit.lines(directory)]
+    somagent.write("kept.jsonl", "".join(f"{line}\n" for line in kept))
+    somagent.write("cut-off.jsonl", f"{kept[0]}\n")
+    noted = entries(directory)[1]["hash"]
+    whole = somagent("audit", "verify", "--head", noted)
+    assert (whole.code, whole.out) == (
+        0,
+        f"✓ 6 entries, each as it was written\n    head: {entries(directory)[-1]['hash']}\n",
+    )
+    assert somagent("audit", "verify", "--head", noted, "--file", "kept.jsonl") == whole
+    missing = somagent("audit", "verify", "--head", noted, "--file", "cut-off.jsonl")
+    said = f"✗ no entry has the hash {noted}: the log was cut off or written anew\n    1 entries hold\n"
+    assert (missing.code, missing.out) == (1, said)
+
+
 def test_a_broken_log_is_an_error_of_the_commands(somagent: Shell, directory: Path, past: sqlite3.Connection) -> None:
     somagent.write(
         "kept.jsonl", "".join(f"{line.decode()}\n" for line in audit.lines(directory)).replace("not yet", "go")

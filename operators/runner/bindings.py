@@ -22,7 +22,8 @@ from somagent.operators.runner.ledger import Records
 from somagent.operators.runner.ready import ReadyNode, ReadyPlan
 from somagent.operators.runner.records import NO_ITEM, RunRecord, Secret, StepKey, StepResult
 from somagent.operators.runner.secrets import secret_named
-from somagent.operators.runner.values import fetch
+from somagent.operators.runner.threads import in_thread
+from somagent.operators.runner.values import fetch, has_stored
 
 _OBJECT_FACTOR = 4  # Python's objects need about so many times the bytes of their JSON
 
@@ -103,11 +104,11 @@ class Scope:
         ran = result.phase == "Succeeded"
         node = self._ready.nodes[step]
         if node.node.fan_out is None or not ran:
-            return _Seen(self._members(node, result), ran)
+            return _Seen(await self._members(node, result), ran)
         items = await self._ledger.item_results(self._run.id, step)
-        return _Seen([self._members(node, item) for item in items], ran)
+        return _Seen([await self._members(node, item) for item in items], ran)
 
-    def _members(self, node: ReadyNode, result: StepResult) -> Value:
+    async def _members(self, node: ReadyNode, result: StepResult) -> Value:
         """What is known of how it went, and its outputs, or the error of an item that failed."""
         members: dict[Any, Value] = {
             "status": result.phase,
@@ -115,16 +116,17 @@ class Scope:
             "spend": _spend(result.spent),
         }
         if result.phase == "Succeeded":
-            return members | self._typed_outputs(node, result)
+            return members | await self._typed_outputs(node, result)
         if result.failure is not None and result.key.item != NO_ITEM:
             why = result.failure
             error: Value = {"class": why.failure_class, "message": why.message, "attempts": result.attempts}
             return members | {"error": error}
         return members
 
-    def _typed_outputs(self, node: ReadyNode, result: StepResult) -> dict[Any, Value]:
+    async def _typed_outputs(self, node: ReadyNode, result: StepResult) -> dict[Any, Value]:
         try:
-            outputs = fetch(result.outputs, self._ledger.contents)
+            outputs, contents = result.outputs, self._ledger.contents
+            outputs = await in_thread(fetch, outputs, contents) if has_stored(outputs) else outputs
         except ContentError as fault:
             raise StepFailure("error", f"outputs of step `{node.node.id}`: {fault}") from None
         typed = {

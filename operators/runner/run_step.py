@@ -22,7 +22,8 @@ from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.ready import ReadyNode, ready
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, RunRecord, StepKey, StepResult, Waiting
-from somagent.operators.runner.values import digest_of_value, put_away
+from somagent.operators.runner.threads import in_thread
+from somagent.operators.runner.values import digest_of_value, fits, put_away
 
 _MESSAGE_CHARACTERS = 8_000  # a message is for people; whatever an operator says, records stay small
 
@@ -88,7 +89,9 @@ def retry_time(retry: Retry, failed: int, at: datetime) -> datetime:
 
 
 async def _succeed(work: Work, course: Course, answer: Answer) -> StepResult:
-    ended_at = work.now()
+    ended_at, outputs = work.now(), answer.outputs
+    if not fits(outputs):
+        outputs = await in_thread(put_away, outputs, work.ledger.contents)
     attempt = replace(
         work.attempt,
         ended_at=ended_at,
@@ -103,7 +106,7 @@ async def _succeed(work: Work, course: Course, answer: Answer) -> StepResult:
         attempts=attempt.number,
         started_at=attempt.started_at,
         ended_at=ended_at,
-        outputs=put_away(answer.outputs, work.ledger.contents),
+        outputs=outputs,
         verdict=answer.verdict or course.verdict,
         spent=attempt.spent_before.plus(answer.spent),
         input_digest=course.input_digest,

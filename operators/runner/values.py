@@ -27,12 +27,22 @@ def digest_of_value(value: Any) -> str:
         return digest_of(msgspec.json.encode(value, order="sorted"))
 
 
+def fits(outputs: dict[str, Any]) -> bool:
+    """Whether a record holds all of the outputs; else `put_away` may wait long for a store."""
+    return len(msgspec.json.encode(outputs)) <= INLINE_BYTES and not has_stored(outputs)
+
+
+def has_stored(outputs: Mapping[str, Any]) -> bool:
+    """Whether some of these outputs are in the content store; then `fetch` may wait long for a store."""
+    return any(map(_points, outputs.values()))
+
+
 def put_away(outputs: dict[str, Any], contents: Contents) -> dict[str, Any]:
     """The outputs as a record holds them: what has more than 64 KiB of JSON is `{'$content': DIGEST}`.
 
     A value that has this form itself is put away as well, so that nobody can point at content by writing a digest.
     """
-    if len(msgspec.json.encode(outputs)) <= INLINE_BYTES and not any(map(_points, outputs.values())):
+    if fits(outputs):
         return outputs
     return {name: _put_away(value, contents) for name, value in outputs.items()}
 

@@ -51,12 +51,15 @@ class Place:
         contents = Contents(self.folder / f"contents-{os.urandom(4).hex()}", origin=BucketContents(self.bucket))
         return ObjectLedger(self.bucket, contents, utc_now)
 
-    def start(self, *words: object, run: str = "", stdin: int | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *words: object, run: str = "", stdin: int | None = None, address: str = ""
+    ) -> subprocess.Popen[str]:
+        """`address` is another one of the same bucket."""
         program = [sys.executable, "-m", "somagent.workflows.engines.remote.program"]
         command = [*program, "--answers", self.answers(), "--reason", self.folder / "reason"]
         environment = {
             **os.environ,
-            "SOMAGENT_RUNS": self.address,
+            "SOMAGENT_RUNS": address or self.address,
             "SOMAGENT_RUN": run or self.run,
             "SOMAGENT_LEASE_SECONDS": "1",
         }

@@ -1,7 +1,8 @@
 """The lease on an attempt: who is at work on it signs, and who has not signed for long enough may be given up.
 
 Nobody's clock is compared with that of another machine: whoever waits sees by its own clock for how long the sign has
-not changed. What keeps a late result out is the end of the attempt (see `attempts`), not the sign.
+not changed, and whoever signs by its own for how long no sign of it has come through: who could not sign stops its
+work before others begin. What keeps a late result out is the end of the attempt (see `attempts`), not the sign.
 """
 
 from __future__ import annotations
@@ -13,19 +14,27 @@ from datetime import datetime
 from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.records import Attempt, StepKey
 from somagent.workflows.engines.objects.attempts import AttemptLost, Attempts
-from somagent.workflows.engines.protocol import StoreUnreachable
+from somagent.workflows.engines.protocol import EngineError
 
 LENGTH_S = 15.0
 _PER_LENGTH = 5  # signs
 
 
 class Lease:
-    """Signs for an attempt until it is given back; the task that took it is cancelled when others ended the attempt."""
+    """Signs for an attempt until it is given back. When it is lost, the task that took it is cancelled.
 
-    def __init__(self, attempts: Attempts, attempt: Attempt, length_s: float = LENGTH_S) -> None:
+    It is lost to others who ended the attempt, and when no sign has come through for so long that they soon may: the
+    rest of the length is for what is at work to end. `since` is when the attempt was begun, by the loop's clock.
+    """
+
+    def __init__(
+        self, attempts: Attempts, attempt: Attempt, length_s: float = LENGTH_S, since: float | None = None
+    ) -> None:
         self.is_lost = False
-        self._attempts, self._attempt, self._length_s = attempts, attempt, length_s
+        self._loop = asyncio.get_running_loop()
+        self._attempts, self._attempt, self._every_s = attempts, attempt, length_s / _PER_LENGTH
         self._worker = asyncio.current_task()
+        self._end = self._ends_after(self._loop.time() if since is None else since)
         self._keeper = asyncio.create_task(self._keep())
 
     def conclude(self) -> None:
@@ -34,23 +43,34 @@ class Lease:
 
     async def give_back(self) -> None:
         """Signs no more."""
+        self._end.cancel()
         self._keeper.cancel()
         await asyncio.wait([self._keeper])
 
     async def _keep(self) -> None:
         number = 0
         while not self.is_lost:
-            await asyncio.sleep(self._length_s / _PER_LENGTH)
+            await asyncio.sleep(self._every_s)
             number += 1
+            began = self._loop.time()
             try:
-                await self._attempts.sign(self._attempt, str(number).encode())
+                async with asyncio.timeout(2 * self._every_s):  # asked anew: the bucket waits longer from time to time
+                    await self._attempts.sign(self._attempt, str(number).encode())
             except AttemptLost:
-                if self._worker is None:
-                    return
-                self.is_lost = True
-                self._worker.cancel()
-            except StoreUnreachable:
+                self._lose()
+                return
+            except (TimeoutError, EngineError):
                 continue  # the work may be through before the store is back; else it is heard of then
+            self._end.cancel()
+            self._end = self._ends_after(began)
+
+    def _ends_after(self, sign: float) -> asyncio.TimerHandle:
+        return self._loop.call_at(sign + (_PER_LENGTH - 1) * self._every_s, self._lose)
+
+    def _lose(self) -> None:
+        if self._worker is not None:
+            self.is_lost = True
+            self._worker.cancel()
 
 
 async def freed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -116,9 +117,10 @@ class ObjectLedger:
         return decisions_on(await self.deeds.all(key.run), key)
 
     async def begin(self, key: StepKey, at: datetime) -> Attempt | StepResult:
+        since = asyncio.get_running_loop().time()
         begun = self._adopted.pop(key, None) or await self.attempts_of.begin(key, at)
         if isinstance(begun, Attempt):
-            self._own[key] = _Own(begun, Lease(self.attempts_of, begun, self.lease_s))
+            self._own[key] = _Own(begun, Lease(self.attempts_of, begun, self.lease_s, since))
         return begun
 
     async def adopt(self, key: StepKey) -> None:
@@ -149,7 +151,7 @@ class ObjectLedger:
         return None if own is None else own.attempt
 
     async def leave(self, key: StepKey | None = None) -> bool:
-        """Signs no more for what was begun here, one attempt or all; whether others had ended one of them."""
+        """Signs no more for what was begun here, one attempt or all; whether one of them was lost before."""
         left = [self._own.pop(one) for one in list(self._own) if key in {one, None}]
         for own in left:
             await own.lease.give_back()

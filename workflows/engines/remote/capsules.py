@@ -20,11 +20,12 @@ from somagent.operators.runner.records import Attempt, Decision, Parent, RunReco
 from somagent.operators.runner.run_step import run_step
 from somagent.operators.runner.secrets import granted_secrets
 from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.attempts import AttemptLost
 from somagent.workflows.engines.objects.deeds import decisions_in
 from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import Closed
 from somagent.workflows.engines.protocol import UnknownRun
-from somagent.workflows.engines.remote.work import NotEnded, Worker
+from somagent.workflows.engines.remote.work import UNSIGNED, NotEnded, Worker
 from somagent.workflows.engines.rules import spent_by
 from somagent.workflows.engines.run_names import child_id
 from somagent.workflows.engines.sub_capsules import (
@@ -94,16 +95,21 @@ async def _opened(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRec
         await asyncio.Event().wait()  # until it is cancelled, which leaves the attempt open
         raise AssertionError
 
-    step = asyncio.ensure_future(_run(worker, key, effect))
+    async def make() -> RunRecord:
+        return await made(worker, key, *await asyncio.shield(asked))
+
+    either = asyncio.ensure_future(_run(worker, key, effect)), asyncio.ensure_future(make())
     try:
-        either: list[asyncio.Future[Any]] = [step, asked]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        return step.result() if step.done() else await made(worker, key, *asked.result())
+        done, _ = await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        step, making = either
+        if step.cancelled():
+            raise AttemptLost(UNSIGNED)
+        return step.result() if step in done else making.result()
     finally:
-        if not step.done():
-            step.cancel()
-            await asyncio.wait({step})
-            await worker.ledger.leave(key)
+        for one in either:
+            one.cancel()
+        await asyncio.wait(either)
+        await worker.ledger.leave(key)
 
 
 def asked_for(worker: Worker, arguments: CapsuleArgs, step: Step) -> tuple[RunRecord, Plan]:

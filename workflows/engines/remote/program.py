@@ -36,7 +36,7 @@ from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
 from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, left_inside, with_capsules
 from somagent.workflows.engines.remote.log import Logs
-from somagent.workflows.engines.remote.work import LAST_WORDS_S, NotEnded, Worker
+from somagent.workflows.engines.remote.work import LAST_WORDS_S, UNSIGNED, NotEnded, Worker
 from somagent.workflows.engines.rules import is_final
 
 _EXITS: dict[Phase, Exit] = {
@@ -116,6 +116,8 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
     try:
         return await _work(arguments, worker, logs, answers)
     except asyncio.CancelledError:
+        if await ledger.leave():
+            raise StoreUnreachable(UNSIGNED) from None
         if not await _is_stopped(arguments, worker):
             raise
         return _say("the run was stopped", Exit.CANCELLED, answers)

@@ -34,6 +34,7 @@ from somagent.workflows.engines.remote.asked import is_open
 from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
 from somagent.workflows.engines.run_names import top_of
 
+UNSIGNED = "the store could not be told that somebody was at work on it"
 LAST_WORDS_S = 5.0  # who stops a process does not wait for long
 
 
@@ -87,7 +88,9 @@ class Worker(Struct, frozen=True):
                     if own is not None:
                         await self._leave_off(own)
                     raise
-                _uncancelled()  # this attempt was given up by others, who are at work on the next one
+                _uncancelled()  # this attempt was lost: others are at work on the next one, or no sign came through
+                if own is not None:
+                    await self.ledger.attempts_of.cut_off(own, self.now(), UNSIGNED)
 
     async def _deadline(self, key: StepKey) -> Deadline | None:
         """When the step is cut off, whatever its own time is; None when nothing bounds it, or this is `finally`."""
@@ -250,7 +253,7 @@ class NotEnded(Exception):
 
 
 def _uncancelled() -> None:
-    """Takes back the cancellation of this task, which was for the attempt."""
+    """Takes back the cancellation of this task that was for the attempt; passes on that of whoever wants it to end."""
     task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
+    if task is not None and task.uncancel():
+        raise asyncio.CancelledError

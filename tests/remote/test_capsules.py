@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 from bucket_place import Place
 
 from somagent.workflows.engines.clock import utc_now
-from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects import names, people
+from somagent.workflows.engines.objects.engine import ObjectEngine
 from somagent.workflows.engines.protocol import DecisionRefused
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.named_steps import waiting_steps
@@ -67,7 +71,10 @@ def test_the_run_inside_is_made_once_and_gives_the_step_its_outputs(place):
 
 def test_after_a_failure_another_run_takes_over_what_succeeded(place):
     place.submit(steps(10), part=PART)
+    dies = "OBJECTS" not in os.environ
     for number, run in ((1, f"{place.run}.part"), (2, f"{place.run}.part-2")):
+        if number == 2 and dies:
+            die_before_the_submission(place, run)
         assert place.do("open-run", "part")[0] == Exit.DONE
         assert place.answer("run") == run
         assert place.do("step", "add", run=run)[0] == Exit.DONE
@@ -78,11 +85,30 @@ def test_after_a_failure_another_run_takes_over_what_succeeded(place):
         assert place.do("close-run", "part", run)[0] == code
     assert place.do("end")[0] == Exit.FAILED
     part, after = place.view().steps
-    assert [one.failure.failure_class for one in part.history] == ["error", "error"]
+    assert [one.failure.failure_class for one in part.history] == ["error", *["cut_off"] * dies, "error"]
     assert part.failure.message.startswith("capsule `part`: step `check`")
     assert [one.attempts for one in part.inner.steps] == [1, 1]
     assert part.inner.run.retry_of == f"{place.run}.part"
     assert after.phase == "Omitted"
+
+
+def die_before_the_submission(place, run):
+    """A process that makes the run is killed when what it takes over is stored; for readers there is no such run."""
+    in_the_way = Path(place.address.removeprefix("file://")) / names.run_folder(run) / "deeds"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.symlink_to("nowhere")  # nothing is there, and to store something is tried for a minute
+    process = place.start("open-run", "part")
+    until = time.monotonic() + 30
+    while not (in_the_way.parent / "steps" / "add" / "end.1").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    in_the_way.unlink()
+    part, _ = place.view().steps
+    assert (part.phase, part.inner.run.id) == ("Running", f"{place.run}.part")
+    engine = ObjectEngine(place.address, place.folder / "data", {})
+    assert [one.id for one in engine.runs(children=True)] == [f"{place.run}.part", place.run]
+    assert [one.said for one in engine.examine() if one.state == "broken"] == []
 
 
 def test_a_step_that_is_skipped_makes_no_run(place):

@@ -57,11 +57,15 @@ class Deeds:
 
     async def run(self, run_id: str) -> RunRecord:
         """The run as it was asked for; raises `UnknownRun`."""
-        lines = self._read.get(run_id) or await self._lines(run_id, most=1)
-        first = _decode(lines[0]).submit if lines else None
+        first = await self.submitted(run_id)
         if first is None:
             raise UnknownRun(f"there is no run {run_id} at {self._bucket.address}")
         return first
+
+    async def submitted(self, run_id: str) -> RunRecord | None:
+        """The same; None when it is on its way in or out, whatever else of it is there."""
+        lines = self._read.get(run_id) or await self._lines(run_id, most=1)
+        return _decode(lines[0]).submit if lines else None
 
     async def all(self, run_id: str) -> Sequence[Deed]:
         """All entries, oldest first; new ones are looked for."""

@@ -13,8 +13,8 @@ from somagent.workflows.engines.protocol import LogChunk, RunSummary
 async def summaries(ledger: ObjectLedger, *, children: bool) -> list[RunSummary]:
     """A line for every run, newest first; with `children` also for those that are part of another one."""
     begun = [name for name in await ledger.bucket.names(names.RUNS) if name.endswith("/deeds/1")]
-    runs = await at_once([ledger.deeds.run(name.split("/")[2]) for name in begun])
-    shown = [run for run in runs if children or run.parent is None]
+    runs = await at_once([ledger.deeds.submitted(name.split("/")[2]) for name in begun])
+    shown = [run for run in runs if run is not None and (children or run.parent is None)]
     lines = await at_once([_summary(ledger, run) for run in shown])
     return sorted(lines, key=lambda line: (line.created_at, line.id), reverse=True)
 

@@ -21,7 +21,8 @@ async def run_view(ledger: ObjectLedger, run_id: str) -> RunView:
     listed: dict[str, list[str]] = {}
     for name in await ledger.bucket.names(names.top_folder(run_id)):
         listed.setdefault(name.split("/")[2], []).append(name)
-    runs = {one: await ledger.deeds.run(one) for one in [run_id, *sorted(listed)]}
+    submitted = [await ledger.deeds.run(run_id), *[await ledger.deeds.submitted(one) for one in sorted(listed)]]
+    runs = {run.id: run for run in submitted if run is not None}
     inside: dict[str, dict[StepKey, RunRecord]] = {}
     for run in sorted(runs.values(), key=lambda run: run.created_at):  # the newest of a step's runs is the last one
         if run.parent is not None:

@@ -24,7 +24,6 @@ from somagent.workflows.engines.objects.attempts import AttemptLost
 from somagent.workflows.engines.objects.deeds import decisions_in
 from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import Closed
-from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.remote.work import UNSIGNED, NotEnded, Worker
 from somagent.workflows.engines.rules import spent_by
 from somagent.workflows.engines.run_names import child_id
@@ -149,7 +148,7 @@ async def made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> R
     if last is not None and not await _told(worker, key, last):
         return last  # of an attempt that was cut off
     number = 1
-    while await _run_of(worker, child_id(key, number)) is not None:
+    while await worker.ledger.deeds.submitted(child_id(key, number)) is not None:
         number += 1
     before = last or await _of_the_run_before(worker, key)
     results: list[StepResult] = []
@@ -169,16 +168,9 @@ async def made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> R
 async def last_run(worker: Worker, key: StepKey) -> RunRecord | None:
     """The newest run of the step's capsule."""
     number, found = 1, None
-    while (run := await _run_of(worker, child_id(key, number))) is not None:
+    while (run := await worker.ledger.deeds.submitted(child_id(key, number))) is not None:
         number, found = number + 1, run
     return found
-
-
-async def _run_of(worker: Worker, run_id: str) -> RunRecord | None:
-    try:
-        return await worker.ledger.deeds.run(run_id)
-    except UnknownRun:
-        return None
 
 
 async def _told(worker: Worker, key: StepKey, run: RunRecord) -> bool:
@@ -202,7 +194,7 @@ async def _of_the_run_before(worker: Worker, key: StepKey) -> RunRecord | None:
 async def spent_now(worker: Worker, key: StepKey) -> Amounts:
     """What was spent inside since the earlier attempts of the step ended."""
     whole, number = Amounts(), 1
-    while (run := await _run_of(worker, child_id(key, number))) is not None:
+    while (run := await worker.ledger.deeds.submitted(child_id(key, number))) is not None:
         number += 1
         whole = whole.plus(await worker.ledger.spent_in(run.id))
     before: Any = spent_by(await worker.ledger.attempts(key.run, key.step, key.item))

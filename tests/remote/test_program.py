@@ -8,12 +8,15 @@ import os
 import signal
 import subprocess
 import time
+from datetime import timedelta
 
 import pytest
 from bucket_place import Place
 
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import people
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.upkeep import prune
 from somagent.workflows.engines.remote.exits import FOR_GOOD, Exit
 
 
@@ -361,7 +364,7 @@ def test_a_step_that_goes_well_is_not_called_failed_where_it_ends_a_run_that_fai
     assert (place.answer("summary"), place.view().phase) == ("Succeeded", "Failed")
 
 
-def test_what_a_step_at_work_writes_is_kept_and_outlives_its_process(place):
+def test_what_a_step_at_work_writes_is_kept_outlives_its_process_and_goes_with_its_run(place):
     place.submit("    slow: { script: { run: 'echo begun; sleep 60' } }\n")
     process = place.start("step", "slow")
     until = time.monotonic() + 20
@@ -371,6 +374,10 @@ def test_what_a_step_at_work_writes_is_kept_and_outlives_its_process(place):
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert place.logs() == ["begun\n"]
+    assert place.do("end")[0] == Exit.FAILED
+    ledger = ObjectLedger(place.bucket, place.ledger().contents, lambda: utc_now() + timedelta(hours=2))
+    assert asyncio.run(prune(ledger, ledger.now())).runs == [place.run]
+    assert asyncio.run(place.bucket.names("runs")) == []
 
 
 def test_the_log_is_whole_when_the_attempt_has_ended(place):

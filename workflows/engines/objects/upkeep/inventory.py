@@ -18,7 +18,7 @@ from somagent.workflows.engines.objects.deeds import Deed
 
 _OURS = re.compile(
     r"runs/([^/.]+)/\1(\.[^/]+)?/(started|ended|engine|(deeds|budget)/\d+|(spent|opened)/\w+"
-    r"|steps/\w+(/\d+)?/(begun|alive|log|end)\.\d+)"
+    r"|steps/\w+(/\d+)?/(begun|alive|said|log|end)\.\d+)"
 )
 
 

@@ -31,9 +31,21 @@ class NoRoom(Exception):
         self.fault = fault
 
 
-async def operate(operator: Operator, arguments: Any, step: Step, limit: timedelta | None) -> Answer | Park:
-    """What the operator answers within the limit, checked; raises `StepFailure` and `NoRoom`, else only a cancellation.
+class CannotGoOn(Exception):
+    """What an engine's own effect raises when it is kept from going on: the attempt stays open, as when it is killed.
 
+    `fault` is what keeps it from that.
+    """
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+async def operate(operator: Operator, arguments: Any, step: Step, limit: timedelta | None) -> Answer | Park:
+    """What the operator answers within the limit, checked.
+
+    Raises `StepFailure`, `NoRoom` and `CannotGoOn`, else only a cancellation.
     An operator's own `SystemExit`, `KeyboardInterrupt` and `CancelledError` are failures like any others.
     """
     loop = asyncio.get_running_loop()
@@ -53,6 +65,8 @@ async def operate(operator: Operator, arguments: Any, step: Step, limit: timedel
         return checked_answer(end, name)
     if isinstance(end, StepFailure):
         raise checked_failure(end, name) from end
+    if isinstance(end, CannotGoOn):
+        raise end
     if isinstance(end, OSError) and end.errno in NO_ROOM:
         raise NoRoom(end)
     if isinstance(end, TimeoutError):
@@ -132,7 +146,7 @@ async def _call(operator: Operator, arguments: Any, step: Step) -> object:
             raise
         if is_ctrl_c(fault) or isinstance(fault, GeneratorExit):
             raise
-        if not isinstance(fault, StepFailure | TimeoutError):
+        if not isinstance(fault, StepFailure | TimeoutError | CannotGoOn):
             with suppress(OSError):  # the failure itself says what matters
                 step.log.line(f"[somagent] operator `{operator.entry.name}` failed\n{traceback.format_exc()}")
         return fault

@@ -43,8 +43,8 @@ async def run_step(
 
     A `StepResult` has been recorded: now, or before. An `Attempt` was closed without a result: it waits for people
     (`waiting`), or may be tried again (`retry_at`). `workspace` is the folder in which attempts get folders of their
-    own. Raises `AttemptHeld`, and `OSError` when the disk takes no more; when it is cancelled nothing is recorded and
-    the attempt stays open.
+    own. Raises `AttemptHeld`, `OSError` when the disk takes no more, and `CannotGoOn`; then, and when it is cancelled,
+    nothing is recorded and the attempt stays open.
     """
     prepared = ready(plan)
     node = prepared.nodes[key.step]

@@ -6,11 +6,13 @@ into those goes through its template language.
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +85,19 @@ def _workflow(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
         f"https://{host}:{port}/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows/{name}",
         headers={"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text().strip()}", "Accept": "application/json"},
     )
-    trusted = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
+    return asked(request, ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt")))
+
+
+def asked(request: urllib.request.Request, trusted: ssl.SSLContext | None = None) -> dict[str, Any]:
+    """What the cluster's API answers; raises `StoreUnreachable` where it may answer otherwise the next time."""
     try:
         with urllib.request.urlopen(request, timeout=_ANSWER_S, context=trusted) as answer:  # noqa: S310
             return json.load(answer)  # type: ignore[no-any-return]
     except urllib.error.HTTPError as error:
-        raise EngineError(
-            f"the cluster does not show this Workflow to its own pod: {error.code} {error.reason}"
-        ) from error
-    except OSError as error:
+        error.close()
+        said = f"{error.code} {error.reason}"
+        if error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise StoreUnreachable(f"the cluster's API does not answer: {said}") from error
+        raise EngineError(f"the cluster does not show this Workflow to its own pod: {said}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # also an answer that was cut off
         raise StoreUnreachable(f"the cluster's API does not answer: {error}") from error

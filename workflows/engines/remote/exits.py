@@ -13,7 +13,7 @@ class Exit(IntEnum):
     FAILED = 70  # for good
     OMITTED = 71  # something that it needs keeps it from running
     CANCELLED = 72  # the run was stopped
-    UNREACHABLE = 74  # the store does not answer (EX_IOERR); another try may find it
+    UNREACHABLE = 74  # the store does not answer, or the disk takes no more (EX_IOERR); another try may find it well
     AGAIN = 75  # it failed, and is to be tried again (EX_TEMPFAIL)
     STOPPED = 143  # it was told to end (SIGTERM), and nobody stopped the run: another one takes its place
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Node
 from somagent.operators.capsule import CapsuleArgs
-from somagent.operators.operator import Answer, Park, Step
+from somagent.operators.operator import Answer, Park, Step, StepFailure
+from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.asked_inside import Question
 from somagent.workflows.engines.remote.asked import questions
@@ -30,6 +31,14 @@ def with_capsules(worker: Worker) -> Worker:
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def run(arguments: CapsuleArgs, step: Step) -> Answer | Park:
+        try:
+            return await gone_on(arguments, step)
+        except StepFailure:
+            raise
+        except Exception as fault:  # of the disk, the store or SomaGent: no step has failed by it
+            raise CannotGoOn(fault) from fault
+
+    async def gone_on(arguments: CapsuleArgs, step: Step) -> Answer | Park:
         above = replace(able, run=step.run, plan=step.plan)
         inner = await made(above, step.key, *asked_for(above, arguments, step))
         inside = await _worker_of(above, inner)

@@ -22,8 +22,9 @@ class EchoedLog(StepLog):
 
     def write(self, content: bytes) -> None:
         super().write(content)
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        with suppress(OSError):  # who reads it may be gone, or have no room; it is kept all the same
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
 
 
 class Logs:

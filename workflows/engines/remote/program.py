@@ -21,8 +21,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from msgspec import MsgspecError
+
 from somagent.operators.registry import load_operators
-from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.contents import ContentError, Contents
+from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.bucket import Bucket
@@ -63,12 +66,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     answers = Answers(arguments.answers, arguments.reason, arguments.message)
     try:
         return asyncio.run(_stoppable(arguments, answers))
-    except StoreUnreachable as error:
-        return _say(str(error), Exit.UNREACHABLE, answers)
-    except (EngineError, NotEnded) as error:
-        return _say(str(error), Exit.REFUSED, answers)
     except asyncio.CancelledError:
         return _say("stopped; what had begun is begun anew when the run goes on", Exit.STOPPED, answers)
+    except Exception as error:
+        return _say(*_told(error), answers)
+
+
+def _told(error: BaseException) -> tuple[str, Exit]:
+    """What is said of it, and whether another try may find it gone; raises what is a fault of SomaGent."""
+    while isinstance(error, CannotGoOn | BaseExceptionGroup):
+        error = error.fault if isinstance(error, CannotGoOn) else error.exceptions[0]
+    match error:
+        case StoreUnreachable():
+            return str(error), Exit.UNREACHABLE
+        case EngineError() | NotEnded() | ContentError():
+            return str(error), Exit.REFUSED
+        case MsgspecError():
+            return f"something at the store cannot be read: {error}; `somagent doctor` says what", Exit.REFUSED
+        case OSError():
+            where = f" for `{error.filename}`" if error.filename else ""
+            return f"the machine failed: {error.strerror or error}{where}", Exit.UNREACHABLE
+    raise error
 
 
 async def _stoppable(arguments: argparse.Namespace, answers: Answers) -> Exit:
@@ -230,8 +248,10 @@ def _variable(name: str) -> str:
 
 
 def _say(text: str, exit_code: Exit, answers: Answers) -> Exit:
-    answers.why(text)
-    print(f"error: {text}", file=sys.stderr)
+    with suppress(OSError):  # of a disk that takes no more
+        answers.why(text)
+    with suppress(OSError):
+        print(f"error: {text}", file=sys.stderr, flush=True)
     return exit_code
 
 
@@ -241,8 +261,9 @@ def process() -> NoReturn:
     One that asks for the interpreter's lock while Python takes itself down is aborted, and the process with it.
     """
     exit_code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # who reads it may be gone
+            stream.flush()
     os._exit(exit_code)
 
 

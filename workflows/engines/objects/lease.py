@@ -48,9 +48,9 @@ class Lease:
         await asyncio.wait([self._keeper])
 
     async def _keep(self) -> None:
-        number = 0
+        number, wait_s = 0, self._every_s
         while not self.is_lost:
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(wait_s)
             number += 1
             began = self._loop.time()
             try:
@@ -60,7 +60,9 @@ class Lease:
                 self._lose()
                 return
             except (TimeoutError, EngineError):
-                continue  # the work may be through before the store is back; else it is heard of then
+                wait_s = self._every_s / 10  # the store may be back in time, or the work be through before
+                continue
+            wait_s = self._every_s
             self._end.cancel()
             self._end = self._ends_after(began)
 

@@ -60,8 +60,9 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
     """Writes a decision down that counts; raises `DecisionRefused`. `show` is how people look at the run."""
     key = StepKey(run_id, decision.step, decision.item)
     run = await ledger.deeds.run(run_id)
-    at_the_end = is_final(await ledger.plan(run_id), key.step) or await is_at_the_end(ledger, run)
-    stopped_by = "" if at_the_end else cancelled_by(await ledger.deeds.all(top_of(run_id)))
+    stopped_by = cancelled_by(await ledger.deeds.all(top_of(run_id)))
+    if stopped_by and (is_final(await ledger.plan(run_id), key.step) or await is_at_the_end(ledger, run)):
+        stopped_by = ""
     ends, begun = (await ledger.attempts_of.of([key]))[0]
     last = await _seen(ledger, begun.attempt) if begun is not None else ends[-1].attempt if ends else None
     result = ends[-1].result if ends else None

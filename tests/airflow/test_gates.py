@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow_site import Site
 
-from somagent.workflows.engines.airflow.driver import LOOK
+from somagent.workflows.engines.airflow.asked import LOOK
 from somagent.workflows.engines.protocol import DecisionRefused
 
 SPEC = """\

@@ -74,6 +74,28 @@ def test_a_question_inside_parks_the_step_until_it_is_decided(place):
     assert (len(part.history), [step.attempts for step in part.inner.steps]) == (2, [2, 1])
 
 
+def test_what_is_decided_inside_while_another_step_is_at_work_is_gone_on_with_at_once(place):
+    place.submit(
+        "    part: { capsule: { use: part } }\n" + USES,
+        part=f"""\
+  steps:
+    gate: {{ review: {{ title: "Go on?" }} }}
+    slow: {{ script: {{ run: 'echo at work; until [ -e {place.folder}/go ]; do sleep 0.05; done' }} }}
+    after: {{ needs: [gate, slow], script: {{ run: echo after }} }}
+""",
+    )
+    process = place.start("step", "part")
+    assert process.stdout.readline() == "at work\n"
+    while not place.view().steps[0].inner.steps[0].waiting:
+        assert process.poll() is None
+    place.decide("gate", "bo", run=f"{place.run}.part")
+    (place.folder / "go").touch()
+    assert process.communicate(timeout=60)[0].endswith("approve\nafter\n")
+    assert (process.returncode, place.answer("phase")) == (Exit.DONE, "Succeeded")
+    (part,) = place.view().steps
+    assert (part.attempts, [step.attempts for step in part.inner.steps]) == (1, [2, 1, 1])
+
+
 def test_at_the_deadline_what_is_inside_is_cut_off_and_its_finally_runs(place):
     place.submit(
         "    part: { timeout: 300ms, capsule: { use: part } }\n" + USES,

@@ -18,6 +18,11 @@ def is_over(dag_run: Mapping[str, Any]) -> bool:
     return dag_run["state"] in _OVER
 
 
+def said_of(dag_run: Mapping[str, Any]) -> str:
+    """As people find it in Airflow."""
+    return f"DAG run {dag_run['dag_run_id']} of {dag_run['dag_id']} is over there ({dag_run['state']})"
+
+
 async def last_of(rest: Rest, run_id: str) -> Mapping[str, Any] | None:
     """The one that works on the run, else the one that was begun or cleared last; a run's name is like no other."""
     found = await rest.get("dags", "~", "dagRuns", run_id_pattern=run_id)

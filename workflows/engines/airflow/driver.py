@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
-from somagent.operators.runner.records import NO_ITEM, RunRecord, StepKey
-from somagent.workflows.engines.airflow.dag_runs import is_over, last_of, tasks_of
+from somagent.operators.runner.records import RunRecord, StepKey
+from somagent.workflows.engines.airflow.asked import OVER, WAITS_FOR_PEOPLE, Asked
+from somagent.workflows.engines.airflow.dag_runs import is_over, last_of, said_of, tasks_of
 from somagent.workflows.engines.airflow.deploying import deploy
 from somagent.workflows.engines.airflow.emit.dag import dag_file
 from somagent.workflows.engines.airflow.pools import check_pool
@@ -18,21 +19,20 @@ from somagent.workflows.engines.airflow.settings import Settings
 from somagent.workflows.engines.airflow.troubles import Troubles
 from somagent.workflows.engines.granted import handed_in
 from somagent.workflows.engines.objects.driver import Address, Look, Output
-from somagent.workflows.engines.protocol import EngineError
-from somagent.workflows.engines.run_names import path_below
+from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
 _LOOK_S = 0.5
-_CONFLICT, _NOT_FOUND = 409, 404
-_WAITS_FOR_PEOPLE = {"awaiting_input", "deferred"}
-_NOT_AT_WORK = {None, "success", "failed", "skipped", "upstream_failed", "removed", *_WAITS_FOR_PEOPLE}
-LOOK = "Look for the decision"  # what the task that waits for people can be told
+_PATIENCE_S = 60.0
+_CONFLICT = 409
+_NOT_AT_WORK = {None, *OVER, *WAITS_FOR_PEOPLE}
 
 
 class AirflowDriver:
     """A `Driver`: each run is a DAG run of its name, of the DAG that its plan gives."""
 
-    def __init__(self, settings: Settings, rest: Rest | None = None) -> None:
-        self._settings, self._rest = settings, rest or Rest(settings)
+    def __init__(self, settings: Settings, rest: Rest | None = None, *, patience_s: float = _PATIENCE_S) -> None:
+        """So long a task that was answered may take to be at rest."""
+        self._settings, self._rest, self._patience_s = settings, rest or Rest(settings), patience_s
 
     def address(self, run_id: str) -> Address:  # noqa: ARG002 - all runs are at one place
         return Address("airflow", self._settings.url)
@@ -66,30 +66,24 @@ class AirflowDriver:
                 await self._rest.post("dags", emitted.dag_id, "dagRuns", run.id, "clear", body=more)
 
     async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
-        """They read what was decided where it is recorded."""
-        if not answered:
-            return
-        dag_run = await self._dag_run(run_id)
-        dag_id, tasks = dag_run["dag_id"], await tasks_of(self._rest, dag_run)
-        mapped = Counter(task["task_id"] for task in tasks)
-        for task in tasks:
-            if task["state"] not in _WAITS_FOR_PEOPLE:
-                continue
-            several = mapped[task["task_id"]] >= self._settings.place.most_mapped  # items may be in each
-            if not any(_is_of(task, _outermost(run_id, key), several=several) for key in answered):
-                continue
-            where = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task["task_id"], str(task["map_index"]))
-            body = {"ti_id": task["id"], "chosen_options": [LOOK], "params_input": {}}
-            try:
-                await self._rest.patch(*where, "hitlDetails", body=body)
-            except Refused as refused:
-                if refused.status not in {_CONFLICT, _NOT_FOUND}:  # it looks already, or waits for something else
-                    raise
+        """They read what was decided where it is recorded.
+
+        What people are asked is recorded before Airflow knows that a task waits, so this looks on until each can be
+        told; raises `NotTakenUp` when that takes too long.
+        """
+        until = time.monotonic() + self._patience_s
+        asked = Asked(self._rest, run_id, answered, self._settings.place.most_mapped)
+        while left := await asked.left(await self._dag_run(run_id)):
+            if time.monotonic() >= until:
+                raise NotTakenUp(f"Airflow has not gone on with {run_id}: {left}")
+            await asyncio.sleep(_LOOK_S)
 
     async def stop(self, run_id: str) -> None:
         """What is at work is told to end; Airflow runs the teardown tasks, and with the last one the run ends."""
-        dag_id = (await self._dag_run(run_id))["dag_id"]
-        await self._rest.patch("dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
+        dag_run = await self._dag_run(run_id)
+        if is_over(dag_run):  # and the run has not ended
+            raise NotTakenUp(f"{said_of(dag_run)}, so nothing there runs `finally` and ends the run")
+        await self._rest.patch("dags", dag_run["dag_id"], "dagRuns", run_id, body={"state": "failed"})
 
     async def outputs(self, run_id: str) -> AsyncIterator[Output]:  # noqa: ARG002 - of the protocol
         """Nothing: Airflow's own pages show what tasks write."""
@@ -106,7 +100,7 @@ class AirflowDriver:
             run = await self._rest.get("dags", dag_id, "dagRuns", run_id)
             tasks = await tasks_of(self._rest, run)
             states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
-            waiting = any(state in _WAITS_FOR_PEOPLE for *_, state in states)
+            waiting = any(state in WAITS_FOR_PEOPLE for *_, state in states)
             quiet = waiting and states == before and all(state in _NOT_AT_WORK for *_, state in states)
             yield Look(over=is_over(run), parked=quiet, troubles=await troubles.found(dag_id, run, tasks))
             before = states
@@ -119,23 +113,3 @@ class AirflowDriver:
                 f"Airflow at {self._settings.url} has no run {run_id}; it was deleted there, or never begun"
             )
         return last
-
-
-def _outermost(run_id: str, key: StepKey) -> StepKey:
-    """The step, or item, of the run itself that the key is of or inside of; without a step when that cannot be told."""
-    first, *more = path_below(run_id, key).split("/")
-    item = int(more[0]) if more and more[0].isdigit() else NO_ITEM
-    told = (
-        key.run == run_id
-        or key.run.startswith((f"{run_id}.{first}.", f"{run_id}.{first}-"))
-        or (key.run == f"{run_id}.{first}")
-    )
-    return StepKey(run_id, first if told else "", item)
-
-
-def _is_of(task: Mapping[str, Any], key: StepKey, *, several: bool) -> bool:
-    """Who is told to look in vain looks in vain, so it may be told too often."""
-    if not key.step:
-        return True
-    own = str(task["task_id"]).partition(".")[0] == key.step
-    return own and (several or task["map_index"] == key.item)  # both say -1 for what has no items

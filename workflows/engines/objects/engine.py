@@ -170,9 +170,13 @@ class ObjectEngine:
         await people.decide(self._ledger, run_id, decision, self._way_on("show", run_id))
         key = StepKey(run_id, decision.step, decision.item)
         if answer := await self._answer(key):
-            with self._written_down(run_id):
-                driver = await self._driver_of(run_id)
-                await driver.go_on(top_of(run_id), {key: answer})
+            try:
+                with self._written_down(run_id):
+                    driver = await self._driver_of(run_id)
+                    await driver.go_on(top_of(run_id), {key: answer})
+            except NotTakenUp:
+                if await self._answer(key):
+                    raise  # else the step has gone on with it all the same
 
     async def cancel(self, run_id: str, *, by: str, token: str | None = None) -> None:
         """Writes down that the run is to stop, which every step that begins looks at; then stops what is at work."""
@@ -325,7 +329,10 @@ class ObjectEngine:
         return {key: answer for key, answer in zip(keys, answers, strict=True) if answer}
 
     async def _answer(self, key: StepKey) -> str:
-        """How the question that the step asked last was answered, in words; empty when it was not, or it asks none."""
+        """How the question that the step asked last was answered, in words; empty when it was not, or it asks none.
+
+        Nor does it when an attempt has begun since: that one has read the answer, or asks itself.
+        """
         ends = await self._ledger.attempts_of.ends(key)
         last = ends[-1] if ends else None
         if last is None or last.attempt is None or last.result is not None or last.attempt.waiting is None:
@@ -333,7 +340,7 @@ class ObjectEngine:
         decisions = decisions_on(await self._ledger.deeds.all(key.run), key)
         submitter = (await self._ledger.deeds.run(key.run)).submitter
         end = outcome(last.attempt.waiting, decisions, submitter=submitter, now=self._now())
-        if end is None:
+        if end is None or await self._ledger.attempts_of.begun_after_seen(key) is not None:
             return ""
         who = ", ".join(one.by for one in end.deciding)
         return f"{end.kind} by {who}" if who else "nobody decided in time"

@@ -18,6 +18,12 @@ async def questions(ledger: ObjectLedger, run_id: str) -> list[tuple[StepKey, Wa
     return found
 
 
+async def answered(ledger: ObjectLedger, run_id: str) -> bool:
+    """Whether a step in it has asked, and need not wait any more."""
+    asked = [one for one in await _unfinished(ledger, run_id) if one.waiting is not None]
+    return not all([await is_open(ledger, one) for one in asked])
+
+
 async def is_open(ledger: ObjectLedger, attempt: Attempt) -> bool:
     """Whether it still waits: nobody has decided, nor has the time passed, there or anywhere inside."""
     if attempt.waiting is None:

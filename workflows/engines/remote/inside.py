@@ -17,7 +17,7 @@ from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.asked_inside import Question
-from somagent.workflows.engines.remote.asked import questions
+from somagent.workflows.engines.remote.asked import answered, questions
 from somagent.workflows.engines.remote.capsules import asked_for, close_run, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
 from somagent.workflows.engines.run_names import path_below
@@ -42,8 +42,11 @@ def with_capsules(worker: Worker) -> Worker:
         above = replace(able, run=step.run, plan=step.plan)
         inner = await made(above, step.key, *asked_for(above, arguments, step))
         inside = await _worker_of(above, inner)
-        if await inside.ledger.closed(inner.id) is None:
-            await _Drive(inside, places).go_on(step.time_s)
+        clock = asyncio.get_running_loop().time
+        until, is_answered = clock() + step.time_s, True
+        while is_answered and await inside.ledger.closed(inner.id) is None:
+            await _Drive(inside, places).go_on(until - clock())
+            is_answered = await answered(inside.ledger, inner.id)  # while others were at work beside
         closed = await inside.ledger.closed(inner.id)
         if closed is None:
             asked = [Question(path_below(inner.id, key), one) for key, one in await questions(above.ledger, inner.id)]

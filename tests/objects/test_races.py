@@ -6,14 +6,17 @@ import asyncio
 import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Budget
+from somagent.governance.constitution import default_constitution
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.ledger import Account, AttemptHeld, BudgetExceeded
 from somagent.operators.runner.records import Decision, Failure, RunRecord, StepKey, StepResult, Waiting
+from somagent.workflows.capsules import compile_content, this_installation
 from somagent.workflows.engines.objects import people
 from somagent.workflows.engines.objects.attempts import AttemptLost
 from somagent.workflows.engines.objects.bucket import Bucket
@@ -157,7 +160,7 @@ def test_what_a_run_had_spent_when_it_was_first_asked_is_always_the_same(process
 def test_two_people_who_decide_at_once_are_weighed_one_after_the_other(process):
     async def main():
         ledger = process()
-        await ledger.deeds.submit(RUN)
+        await _submit(ledger)
         await _park(ledger, Waiting(title="Go on?", count=2))
         names = ["bo", "Bo", "cy", "di", "eve"]
         decisions = [Decision(step="a", by=name, approve=True, at=AT) for name in names]
@@ -171,6 +174,14 @@ def test_two_people_who_decide_at_once_are_weighed_one_after_the_other(process):
     asyncio.run(main())
 
 
+async def _submit(ledger):
+    """With its plan, which says of which kind a step is that people decide on."""
+    head = b"apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: demo }\nspec:\n"
+    spec = b"  steps: { a: { review: { title: Go on? } } }\n"
+    done = compile_content(Path("demo.capsule.yaml"), head + spec, this_installation(), default_constitution())
+    await people.submit(ledger, RUN, done.plan, done.contents)
+
+
 async def _park(ledger, waiting):
     attempt = await ledger.begin(KEY, AT)
     await ledger.end(replace(attempt, ended_at=AT, phase="Waiting", waiting=waiting))
@@ -179,7 +190,7 @@ async def _park(ledger, waiting):
 def test_once_somebody_saw_that_the_time_is_over_nobody_decides_however_slow_their_clock(process):
     async def main():
         ledger = process()
-        await ledger.deeds.submit(RUN)
+        await _submit(ledger)
         await _park(ledger, Waiting(title="Go on?", due=AT + timedelta(hours=1)))
         looking = process(now=AT + timedelta(hours=2))
         await looking.begin(KEY, AT)

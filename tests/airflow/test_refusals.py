@@ -102,6 +102,27 @@ def test_a_dag_that_is_paused_is_said_while_nothing_begins(site: Site) -> None:
     asyncio.run(main())
 
 
+def test_a_dag_that_is_paused_between_two_steps_is_said_too(site: Site) -> None:
+    async def main() -> None:
+        run = await site.submit(
+            "  steps:\n    a: { script: { run: sleep 3 } }\n    b: { needs: [a], script: { run: echo } }\n"
+        )
+        await site.until(run, "a", "running")
+        dag_id = (await site.dag_run(run))["dag_id"]
+        await site.rest.patch("dags", dag_id, body={"is_paused": True})
+        try:
+            async with asyncio.timeout(60):
+                async for event in site.engine.watch(run):
+                    if event.kind == "trouble":
+                        assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
+                        break
+        finally:
+            await site.rest.patch("dags", dag_id, body={"is_paused": False})
+        assert (await site.ended(run)).phase == "Succeeded"
+
+    asyncio.run(main())
+
+
 def test_a_scheduler_that_is_gone_is_said_while_nothing_begins(site: Site) -> None:
     async def main() -> None:
         site.airflow.kill("scheduler")

@@ -6,8 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from somagent.workflows.engines.airflow.asked import OVER
 from somagent.workflows.engines.airflow.rest import Rest
 
+_AT_REST = {None, *OVER}
+_NEXT = ("", -2)  # whatever comes next: a scheduler that is at work has it ready at once
 _PATIENCE_S = 5.0  # a task that is ready begins sooner
 _GUESS_S = 35.0  # Airflow takes 30 to find out that a scheduler is gone; before, nothing else is guessed
 _REST_S = 5.0  # between two questions to the rest of Airflow
@@ -26,8 +29,11 @@ class Troubles:
         """By step."""
         now = time.monotonic()
         ready = {(one["task_id"], one["map_index"]) for one in tasks if one["state"] in {"scheduled", "queued"}}
+        states = {one["state"] for one in tasks}
         if run["state"] == "queued" or not tasks:
             ready.add(("", -1))
+        elif None in states and states <= _AT_REST:
+            ready.add(_NEXT)
         self._since = {key: self._since.get(key, now) for key in ready}
         waits = {key: now - since for key, since in self._since.items()}
         late = [key for key, wait in waits.items() if wait >= _PATIENCE_S]
@@ -37,7 +43,8 @@ class Troubles:
         if now - self._asked >= _REST_S:
             guess = "Airflow has it ready and has not begun it; its executor has no free place, or no worker"
             known = await self._reason(dag_id)
-            self._asked, self._why = now, known or (guess if max(waits.values()) >= _GUESS_S else "")
+            longest = max((wait for key, wait in waits.items() if key != _NEXT), default=0.0)
+            self._asked, self._why = now, known or (guess if longest >= _GUESS_S else "")
         return {name.partition(".")[0]: self._why for name, _ in sorted(late)} if self._why else {}
 
     async def _reason(self, dag_id: str) -> str:

@@ -21,7 +21,10 @@ def test_a_run_whose_command_was_wrong_goes_on_with_the_right_one_and_is_asked_t
     async def main() -> None:
         wrong = site.engine_of(site.settings(SOMAGENT_STEP=NOT_OURS))
         run = await site.submit(SPEC, engine=wrong)
-        with pytest.raises(EngineError, match=f"is over or gone.*`somagent resume {run}` goes on with it"):
+        with pytest.raises(
+            EngineError,
+            match=f"^what works on {run} at http.* is over or gone.*`somagent resume {run}` goes on with it",
+        ):
             await site.ended(run)
         assert await site.state(run) == "failed"
         await site.engine.go_on(run)
@@ -29,6 +32,22 @@ def test_a_run_whose_command_was_wrong_goes_on_with_the_right_one_and_is_asked_t
         await site.decide(run, "gate", "bo")
         assert (await site.ended(run)).phase == "Succeeded"
         assert sorted([one["state"] for one in await site.dag_runs(run)]) == ["failed", "success"]
+
+    asyncio.run(main())
+
+
+def test_a_run_that_has_no_dag_run_is_said_to_have_none_and_goes_on_with_another_one(site: Site) -> None:
+    async def main() -> None:
+        with pytest.raises(EngineError) as refused:
+            await site.submit(SPEC, engine=site.engine_of(site.settings(SOMAGENT_AIRFLOW_POOL="agents")))
+        run = str(refused.value).partition(" ")[0]
+        site.runs.append(run)
+        with pytest.raises(
+            EngineError, match=f"has no DAG run {run}; it was deleted.*`somagent resume {run}` begins one"
+        ):
+            await site.ended(run)
+        await site.engine.go_on(run)
+        assert (await site.ended(run)).phase == "Waiting"
 
     asyncio.run(main())
 

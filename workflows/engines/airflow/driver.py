@@ -23,7 +23,7 @@ from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0
-_CONFLICT = 409
+_CONFLICT, _NOT_FOUND = 409, 404
 _NOT_AT_WORK = {None, *OVER, *WAITS_FOR_PEOPLE}
 
 
@@ -97,7 +97,10 @@ class AirflowDriver:
         troubles = Troubles(self._rest, self._settings.place.pool)
         before: Sequence[tuple[str, int, str | None]] = ()
         while True:
-            run = await self._rest.get("dags", dag_id, "dagRuns", run_id)
+            try:
+                run = await self._rest.get("dags", dag_id, "dagRuns", run_id)
+            except Refused as refused:
+                raise self._gone(run_id) if refused.status == _NOT_FOUND else refused from None
             tasks = await tasks_of(self._rest, run)
             states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
             waiting = any(state in WAITS_FOR_PEOPLE for *_, state in states)
@@ -109,7 +112,12 @@ class AirflowDriver:
     async def _dag_run(self, run_id: str) -> Mapping[str, Any]:
         last = await last_of(self._rest, run_id)
         if last is None:
-            raise EngineError(
-                f"Airflow at {self._settings.url} has no run {run_id}; it was deleted there, or never begun"
-            )
+            raise self._gone(run_id)
         return last
+
+    def _gone(self, run_id: str) -> EngineError:
+        where = self._settings.url
+        return EngineError(
+            f"Airflow at {where} has no DAG run {run_id}; it was deleted there, or never begun, and `somagent resume"
+            f" {run_id}` begins one: what is recorded does not run again"
+        )

@@ -84,7 +84,7 @@ class Following:
             if look.over:
                 where = self._driver.address(self._run).where
                 raise EngineError(
-                    f"{where} is over or gone, and did not write down how the run ended;"
+                    f"what works on {self._run} at {where} is over or gone, and did not write down how the run ended;"
                     f" `somagent resume {self._run}` goes on with it, and what is recorded does not run again"
                 )
             if look.parked and (answered := await self._answers(self._run)):

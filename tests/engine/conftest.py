@@ -161,7 +161,7 @@ def place(tmp_path: Path) -> Path | Store:
 def make_engine(tmp_path: Path) -> Callable[..., LocalEngine]:
     """An engine on `tmp_path/data` with the small operators, `script` and `review`."""
 
-    def make(clock: WoundClock | None = None, **options: Any) -> LocalEngine:
+    def make(clock: WoundClock | Clock | None = None, **options: Any) -> LocalEngine:
         if clock is not None:
             options["clock"] = Clock(clock.now, clock.monotonic, clock.sleep)
         options.setdefault("store", store_for(tmp_path / "data"))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from somagent.capsule_compiler.plan import encode_plan
 from somagent.operators.operator import Operator
 from somagent.operators.script.processes import Family
 from somagent.workflows.engines.lease import Lease, holder
-from somagent.workflows.engines.local import LocalEngine
+from somagent.workflows.engines.local import Clock, LocalEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 ENTRY = OperatorEntry(name="note", summary="", arguments={})
@@ -71,7 +72,9 @@ def test_the_lease_of_a_killed_process_is_taken_over_silently(working, make_engi
     view = engine.view(run)
     assert (view.phase, view.held_by, view.steps[0].phase) == ("Pending", None, "Pending")
     assert [one.phase for one in engine.runs()] == ["Pending"]
-    assert re.fullmatch(rf"{process.pid} runs 10.000 \d+\.\d+ *\n", (tmp_path / "data" / "lease").read_text())
+    assert re.fullmatch(
+        rf"{process.pid} runs 10.000 \d+\.\d+ *\n\S+\+00:00 *\n", (tmp_path / "data" / "lease").read_text()
+    )
 
 
 def test_a_killed_process_leaves_an_attempt_that_the_next_one_calls_cut_off(working, go, make_engine):
@@ -87,6 +90,52 @@ def test_a_killed_process_leaves_an_attempt_that_the_next_one_calls_cut_off(work
     attempt = go(main()).steps[0].history[0]
     assert (attempt.phase, attempt.failure.failure_class) == ("Failed", "cut_off")
     assert attempt.ended_at >= attempt.started_at
+
+
+def test_what_a_dead_process_had_at_work_ended_with_its_last_sign(
+    start, make_plan, make_node, make_engine, go, tmp_path
+):
+    """Whenever somebody goes on: its own clock, which is a day ahead here, says nothing about that."""
+    nodes = [make_node(name, operator="note", arguments={"file": str(tmp_path / name), "seconds": 60}) for name in "ab"]
+    (tmp_path / "plan.json").write_bytes(encode_plan(make_plan(*nodes)))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json", "--lease-s", "0.4")
+    run = process.stdout.readline().strip()
+    while not ((tmp_path / "a").exists() and (tmp_path / "b").exists()):
+        time.sleep(0.01)
+    began, lease = datetime.now(UTC), tmp_path / "data" / "lease"
+    while datetime.fromisoformat(lease.read_text().split()[-1]) < began + timedelta(seconds=0.3):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    last_sign = datetime.fromisoformat(lease.read_text().split()[-1])
+
+    async def main():
+        async with make_engine(clock=Clock(lambda: datetime.now(UTC) + timedelta(days=1))) as engine:
+            await engine.hold()
+            return engine.view(run)
+
+    assert [step.history[0].ended_at for step in go(main()).steps] == [last_sign, last_sign]
+
+
+def test_who_dies_or_lets_go_before_it_wrote_down_what_was_cut_off_hides_no_sign(tmp_path):
+    """`prune` takes the lease, say, and works on no run."""
+    first = Lease(tmp_path)
+    first.take()
+    assert first.worked_until is None
+    first.begin_work()
+    first.release()
+    pruning = Lease(tmp_path, 0.2)
+    pruning.take()
+    pruning.keep(lambda: None)
+    before = (tmp_path / "lease").read_text().splitlines()[0]
+    while (tmp_path / "lease").read_text().splitlines()[0] == before:
+        time.sleep(0.01)
+    pruning.release()
+    last = Lease(tmp_path)
+    last.take()
+    assert last.worked_until == pruning.worked_until == first.worked_until
+    last.release()
 
 
 def test_the_process_id_in_the_file_decides_nothing(tmp_path):

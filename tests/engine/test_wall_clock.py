@@ -1,11 +1,15 @@
+# ruff: noqa: PLR0917 -- a test names the fixtures it uses
 """A run's budget of wall clock time: counted while somebody works on it, and then it stops."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from datetime import UTC, datetime, timedelta
 
-from somagent.capsule_compiler.plan import Budget, Retry
+import pytest
+
+from somagent.capsule_compiler.plan import Budget, Retry, encode_plan
 from somagent.operators.runner.records import Attempt, StepKey
 from somagent.workflows.engines.clock import Clock
 from somagent.workflows.engines.countdown import Countdown
@@ -72,6 +76,34 @@ def test_a_wait_before_the_next_attempt_uses_nothing_up_with_people_asked_beside
     assert (alone.phase, alone.steps[0].attempts) == ("Succeeded", 2)
     beside = run_plan(make_plan(again, make_node("gate", operator="ask", gate=True), budget=limit))
     assert (beside.phase, phases(beside)) == ("Waiting", {"again": "Succeeded", "gate": "Waiting"})
+
+
+@pytest.mark.parametrize("of", ["run", "step"])
+def test_the_time_between_a_death_and_who_goes_on_uses_nothing_up(
+    start, make_plan, make_node, make_engine, go, tmp_path, wait_until, of
+):
+    """Five hours by the clock of who goes on."""
+    script = 'echo "$SOMAGENT_ATTEMPT" >> "$MARK"; [ "$SOMAGENT_ATTEMPT" = 2 ] || sleep 60'
+    arguments = {"run": script, "env": {"MARK": str(mark := tmp_path / "mark")}}
+    limit = Budget(wall_clock_ms=60_000)
+    step = make_node("a", operator="script", arguments=arguments, budget=limit if of == "step" else None)
+    plan = make_plan(step, budget=limit if of == "run" else None)
+    (tmp_path / "plan.json").write_bytes(encode_plan(plan))
+    process = start("work", tmp_path / "data", tmp_path / "plan.json")
+    run = process.stdout.readline().strip()
+    wait_until(mark.exists)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    async def main():
+        async with make_engine(clock=Clock(lambda: datetime.now(UTC) + timedelta(hours=5))) as engine:
+            wait_until(lambda: engine.holder() is None)
+            return await engine.run(run)
+
+    view = go(main())
+    assert (view.phase, mark.read_text()) == ("Succeeded", "1\n2\n")
+    first = view.steps[0].history[0]
+    assert (first.failure.failure_class, first.ended_at - first.started_at < timedelta(minutes=1)) == ("cut_off", True)
 
 
 class Hours:

@@ -114,6 +114,25 @@ def test_who_signs_is_waited_for_and_who_stops_signing_is_cancelled_when_it_come
     asyncio.run(main())
 
 
+def test_an_attempt_that_nobody_signs_any_more_ended_with_its_last_sign(process):
+    async def main():
+        one, other, hours = process(lease_s=0.5), process(), AT + timedelta(hours=5)
+        attempt = await one.begin(KEY, AT)
+        while (sign := await other.attempts_of.last_sign(attempt)) is None or float(sign) < 0.3:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await one.leave(KEY)
+        sign = await other.attempts_of.last_sign(attempt)
+        await freed(other.attempts_of, KEY, now=lambda: hours, length_s=0.5)
+        (ended,) = await other.attempts("r-1")
+        assert ended.ended_at == AT + timedelta(seconds=float(sign))
+        await other.begin(KEY, hours)  # it dies before its first sign
+        await other.leave(KEY)
+        await freed(process().attempts_of, KEY, now=lambda: hours + timedelta(hours=5), length_s=0.1)
+        return [one.ended_at for one in await process().attempts("r-1")]
+
+    assert asyncio.run(main())[1] == AT + timedelta(hours=5)
+
+
 def test_a_budget_is_exact_however_many_reserve_at_once(process):
     async def main():
         submitting = process()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ class SimulatedMachine(Machine):
 
     def now(self) -> float:
         return self._process.world.now_us / 1_000_000
+
+    def wall(self) -> datetime:
+        return self._process.world.wall()
 
     def pause(self, seconds: float) -> None:
         """Nobody else can do anything meanwhile, so no time need pass."""

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,8 @@ import pytest
 from somagent_shell import HEAD, Shell
 
 import somagent
+from somagent.workflows.engines.local.postgres import PostgresStore
+from somagent.workflows.engines.local.reading import opened
 
 Wait = Callable[[Callable[[], bool]], None]
 Serve = Callable[[str], subprocess.Popen[str]]
@@ -92,6 +95,28 @@ def test_the_runs_of_a_worker_that_is_killed_or_stopped_are_another_ones(
         assert said("one").count("works in") >= 1
     assert somagent("show", run, "--store", store, "--output", "json").json == before
     assert (before["steps"]["nap"]["attempts"], mark.read_text()) == (2, "1\n2\n")
+
+
+def test_the_runs_of_a_dead_worker_were_at_work_until_its_last_sign_whenever_each_is_gone_on_with(
+    somagent: Shell, store: str, serve: Serve, said: Callable[[str], str], wait_until: Wait
+) -> None:
+    worker = serve("one")
+    wait_until(lambda: "works in" in said("one"))
+    marks = [somagent.folder / name for name in ("first", "second")]
+    capsules = [somagent.capsule(one.name, NAP.replace("MARK", str(one))) for one in marks]
+    runs = [somagent("run", one, "--detach", "--store", store, "--output", "json").json["id"] for one in capsules]
+    wait_until(lambda: all(one.exists() for one in marks))
+    killed = datetime.now(UTC)
+    worker.kill()
+    worker.wait()
+    for run in runs:  # who goes on with the first one removes the worker
+        assert somagent("resume", run, "--store", store).code == 0
+    with opened(PostgresStore(store, somagent.folder / ".somagent")) as rows:
+        attempts = [rows.attempts(run) for run in runs]
+    assert [[one.failure and one.failure.failure_class for one in tries] for tries in attempts] == [
+        ["cut_off", None]
+    ] * 2
+    assert [tries[0].started_at <= tries[0].ended_at <= killed for tries in attempts] == [True, True]
 
 
 def test_a_store_that_is_not_there_or_none_is_named(somagent: Shell, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_what_is_pruned_takes_along_only_what_nobody_else_stands_on(
     with psycopg.connect(store) as db:
         query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
         tables = {name for (name,) in db.execute(query)}
-    assert tables - TABLES_OF_RUNS.keys() == {"lease", "plans", "audit", "workers", "store"}
+    assert tables - TABLES_OF_RUNS.keys() == {"lease", "plans", "audit", "workers", "gone", "store"}
 
 
 def test_nothing_is_pruned_while_a_worker_is_at_work(

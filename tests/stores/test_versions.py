@@ -18,6 +18,17 @@ from somagent.workflows.engines.local import postgres_schema, schema
 from somagent.workflows.engines.local.postgres import PostgresStore
 from somagent.workflows.engines.protocol import EngineError
 
+# What the program after that one did to them.
+VERSION_4 = """
+ALTER TABLE workers ADD COLUMN alone BOOLEAN NOT NULL;
+DROP VIEW alive;
+CREATE VIEW alive AS SELECT epoch, pid, host, serves, alone FROM workers WHERE expires > clock_timestamp()
+    AND epoch IN (SELECT objid::bigint FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid::bigint = hashtext(current_schema())::bigint & 4294967295);
+UPDATE store SET version = 4;
+INSERT INTO workers VALUES (7, 1, 'here', true, clock_timestamp() + interval '1 hour', false);
+"""
+
 Wait = Callable[[Callable[[], bool]], None]
 # What a program with tables of version 3 wrote: an ended run, and one that waits at a gate.
 VERSION_3 = Path(__file__).with_name("version_3.sql")
@@ -56,7 +67,13 @@ def test_what_an_older_program_parked_is_completed_by_this_one(somagent: Shell, 
     assert somagent("doctor", "--store", old).code == 0
 
 
-def test_tables_that_came_from_an_older_version_are_like_new_ones(old: str, store: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [3, 4])
+def test_tables_that_came_from_an_older_version_are_like_new_ones(
+    old: str, store: str, tmp_path: Path, before: int
+) -> None:
+    if before == 4:
+        with psycopg.connect(old, autocommit=True) as db:
+            db.execute(VERSION_4.encode())
     for address in (old, store):
         PostgresStore(address, tmp_path).writer().close()
 

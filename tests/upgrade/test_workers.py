@@ -16,6 +16,8 @@ import pytest
 from databases import address_for, server
 from somagent_shell import COMMAND, Shell
 
+from somagent.workflows.engines.local.postgres_schema import VERSION
+
 ROOT = Path(__file__).parents[2]
 SINCE = "workflows/engines/local/postgres_schema.py"
 PROGRAM = "from somagent.cli.main import main; main()"
@@ -83,7 +85,7 @@ def test_an_older_worker_gives_its_runs_to_a_newer_program_and_ends(
         assert [run["capsule"] for run in shown.json] == ["nap", "gate"]
         assert before.wait(20) == 2
         assert "another process took over" in said("before")
-        assert "was written by a newer SomaGent (version 4, this one knows 3)" in said("before")
+        assert f"was written by a newer SomaGent (version {VERSION}, this one knows 3)" in said("before")
         refused = by_old("cancel", "last")
         assert (refused.returncode, "was written by a newer SomaGent" in refused.stderr) == (2, True)
 

@@ -5,6 +5,10 @@ needed about whether a process id still means the same process. Or its holder gi
 lasts, because somebody stopped it: then who wants the lease puts a file of its own in the place of that file. The sign
 is a time in the file, by the clock of the machine that nobody sets and that goes on while the machine sleeps.
 
+A line below it says until when somebody was at work, by the wall clock, so that it is known after the machine was
+started anew, too: what a dead holder had at work did not go on after its last sign. Who takes the lease leaves that
+line as it is until it has written down what became of that work.
+
 What makes an old holder harmless is the epoch, which counts the leases: it is raised in the very transaction of the
 journal in which a lease is taken, so takers come one after another, and every transaction of a holder checks that the
 epoch is still its own (see `local.writer`).
@@ -15,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +28,7 @@ from somagent.workflows.engines.protocol import DataDirectoryHeld
 
 FILE_NAME = "lease"
 LENGTH_S = 10.0  # long enough for a holder on a busy machine to give a sign in time
+_LINE = 64  # bytes
 _TRIES, _PAUSE_S = 5, 0.02  # somebody who only asks who holds the lease has it locked for some microseconds
 
 
@@ -50,6 +56,8 @@ class Lease:
         self._file = -1
         self._released, self._taking = threading.Event(), threading.Lock()
         self._end_signs: Call | None = None
+        self._works = False
+        self.worked_until: datetime | None = None  # the last sign that somebody was at work; None: it is not known
 
     def take(self) -> None:
         """Takes it, inside a transaction that writes to the journal; raises `DataDirectoryHeld`."""
@@ -63,6 +71,11 @@ class Lease:
         A thread, so that an operator that keeps the event loop busy does not cost the lease.
         """
         self._end_signs = self._machine.every(self._length_s / 4, "somagent-lease", lambda: self._keeps(lost))
+
+    def begin_work(self) -> None:
+        """From now on signs say that somebody is at work; what holders before had at work is written down."""
+        self._works = True
+        self._give_sign()
 
     def is_lost(self) -> bool:
         """Whether another file is in the place of this one."""
@@ -86,10 +99,11 @@ class Lease:
         for _ in range(_TRIES):
             if _locks(file, fcntl.LOCK_EX):
                 self._file = file
+                self.worked_until = _worked_until(file)
                 self._give_sign()
                 return
             self._machine.pause(_PAUSE_S)
-        sign = _sign(file)
+        sign, self.worked_until = _sign(file), _worked_until(file)
         os.close(file)
         if sign.is_live(self._machine.now()):
             raise _held(self._path.parent, sign.pid)
@@ -109,7 +123,10 @@ class Lease:
     def _give_sign(self) -> None:
         kind = "serves" if self._serves else "runs"
         sign = f"{os.getpid()} {kind} {self._length_s:.3f} {self._machine.now() + self._length_s:.3f}"
-        os.pwrite(self._file, f"{sign:<63}\n".encode(), 0)
+        if self._works:
+            self.worked_until = self._machine.wall()
+        until = self.worked_until.isoformat() if self.worked_until is not None else ""
+        os.pwrite(self._file, f"{sign:<{_LINE - 1}}\n{until:<{_LINE - 1}}\n".encode(), 0)
 
 
 def check_free(directory: Path, machine: Machine = THIS_MACHINE) -> None:
@@ -185,10 +202,19 @@ def _locks(file: int, kind: int) -> bool:
 
 
 def _sign(file: int) -> _Sign:
-    match os.pread(file, 64, 0).decode(errors="replace").split():
+    match os.pread(file, _LINE, 0).decode(errors="replace").split():
         case [pid, ("serves" | "runs") as kind, length, until] if pid.isdigit():
             return _Sign(int(pid), kind == "serves", float(length), float(until))
         case [pid] if pid.isdigit():
             return _Sign(int(pid))
         case _:
             return _Sign(0)
+
+
+def _worked_until(file: int) -> datetime | None:
+    line = os.pread(file, _LINE, _LINE).decode(errors="replace").strip()
+    try:
+        found = datetime.fromisoformat(line)
+    except ValueError:  # there is none: a SomaGent of before wrote it
+        return None
+    return found if found.tzinfo is not None else None

@@ -9,7 +9,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
+
+from somagent.workflows.engines.clock import utc_now
 
 Call = Callable[[], object]
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS: its monotonic clock counts sleep as well
@@ -33,6 +36,10 @@ class Machine:
     def now(self) -> float:
         """Seconds by the clock that nobody sets and that goes on while the machine sleeps."""
         return time.clock_gettime(_BOOT)
+
+    def wall(self) -> datetime:
+        """The wall clock, in UTC."""
+        return utc_now()
 
     def pause(self, seconds: float) -> None:
         """Lets time pass."""

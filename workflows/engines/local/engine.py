@@ -236,7 +236,8 @@ class LocalEngine:
                     journal.writer.epoch = await journal.write("lease", lease.take)
                 lease.keep(lost)
                 if not self.store.shared:
-                    await self._recover(journal)
+                    await self._recover(journal, lambda _: lease.worked_until)
+                lease.begin_work()
             except BaseException:
                 journal.writer.epoch = None
                 lease.release()
@@ -250,14 +251,16 @@ class LocalEngine:
         """Those of the runs, at most so many, that this process alone works on from now on; `run` each of them."""
         if self.store.shared:
             journal, epoch = self._writable(), self._writable().writer.epoch or 0
-            claimed = await journal.write("claim", lambda db: self.store.claim(db, runs, epoch, limit))
+            claimed: Mapping[str, datetime | None] = await journal.write(
+                "claim", lambda db: self.store.claim(db, runs, epoch, limit)
+            )
             begun = [run_id for run_id in claimed if journal.rows.run(run_id).started_at is not None]
             if begun:  # by a worker that has lost them, perhaps
-                await self._recover(journal, begun)
+                await self._recover(journal, claimed.get, begun)
         else:  # whoever holds the lease works on all of them
-            claimed = list(runs[:limit])
+            claimed = dict.fromkeys(runs[:limit])
         self._claimed |= set(claimed)
-        return claimed
+        return list(claimed)
 
     async def run(self, run_id: str) -> RunView:
         """Works on the run until it has ended or only waits for people; ended runs are left as they are.
@@ -437,8 +440,11 @@ class LocalEngine:
         if run.parent is not None:
             self._look(self._known(run.parent.run).run)
 
-    async def _recover(self, journal: Journal, runs: Sequence[str] = ()) -> None:
-        left_behind = await recover(journal, self._operators, self._directory, self._clock.now(), runs)
+    async def _recover(
+        self, journal: Journal, last_sign: Callable[[str], datetime | None], runs: Sequence[str] = ()
+    ) -> None:
+        now = self._clock.now()
+        left_behind = await recover(journal, self._operators, self._directory, now, last_sign=last_sign, runs=runs)
         if left_behind and self._observer is not None:
             self._observer.took_over()
 
@@ -461,7 +467,7 @@ class LocalEngine:
 
         def write(db: Db) -> None:
             if name == "stop":
-                cut_off(db, now, "stopped before it was done", run_id)
+                cut_off(db, [run_id], now, "stopped before it was done")
             db.execute(
                 "UPDATE runs SET phase = ?, epoch = ?, started_at = coalesce(started_at, ?), ended_at = ?, outcome = ? "
                 "WHERE id = ? AND ended_at IS NULL",

@@ -7,7 +7,7 @@ statement about, and the disk gets it with the next commit that waits. What guar
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -109,20 +109,22 @@ class Journal:
         return await self.write("reserve", lambda db: budget_rows.reserve(db, key, amounts, accounts, beyond))
 
 
-def cut_off(db: Db, at: datetime, why: str, run_id: str | None = None) -> None:
-    """Closes open attempts, of one run or of all, that nobody is at work on any more.
+def cut_off(db: Db, runs: Iterable[str], at: datetime, why: str) -> None:
+    """Closes open attempts of these runs, which one process worked on, and does not any more.
 
-    This is all of recovery: what is recorded stays, nothing is replayed, and a step whose attempt was cut off gets a
-    new one with the same idempotency key. Only who holds the lease may call it.
+    They end `at` the last sign of it that is known; that it began one of them is a sign, too. This is all of recovery:
+    what is recorded stays, nothing is replayed, and a step whose attempt was cut off gets a new one with the same
+    idempotency key. Only who holds the lease may call it.
     """
-    rows = db.execute(
+    query = (
         "SELECT attempts.record FROM runs JOIN attempts ON attempts.run = runs.id "
-        "WHERE runs.ended_at IS NULL AND attempts.open = 1 AND coalesce(?, runs.id) = runs.id",
-        (run_id,),
-    ).fetchall()
+        "WHERE runs.id = ? AND runs.ended_at IS NULL AND attempts.open = 1"
+    )
+    cut = [decode_attempt(record) for run_id in runs for (record,) in db.execute(query, (run_id,)).fetchall()]
+    at = max((attempt.started_at for attempt in cut if attempt.started_at > at), default=at)
     failure = Failure(failure_class="cut_off", message=why)
-    for attempt in (decode_attempt(record) for (record,) in rows):
-        _close(db, replace(attempt, ended_at=max(at, attempt.started_at), phase="Failed", failure=failure))
+    for attempt in cut:
+        _close(db, replace(attempt, ended_at=at, phase="Failed", failure=failure))
 
 
 def _begin(db: Db, key: StepKey, at: datetime) -> Attempt | StepResult:

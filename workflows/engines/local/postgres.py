@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,12 @@ class PostgresStore:
         if pid is not None:
             raise DataDirectoryHeld(f"process {pid} works on what is submitted to {self.where}; it goes on with runs")
 
-    def claim(self, db: Connection, runs: Sequence[str], epoch: int, limit: int) -> list[str]:
+    def claim(self, db: Connection, runs: Sequence[str], epoch: int, limit: int) -> Mapping[str, datetime | None]:
         db.execute(
-            "DELETE FROM workers WHERE epoch IN "
-            "(SELECT epoch FROM workers WHERE epoch NOT IN (SELECT epoch FROM alive) FOR UPDATE SKIP LOCKED)"
+            _removed(
+                "WHERE epoch IN "
+                "(SELECT epoch FROM workers WHERE epoch NOT IN (SELECT epoch FROM alive) FOR UPDATE SKIP LOCKED)"
+            )
         )
         found = db.execute(
             "SELECT id, epoch FROM runs WHERE id = ANY(?) AND ended_at IS NULL "
@@ -176,9 +179,19 @@ class PostgresStore:
         ).fetchall()
         # Locked, they are as they are now; the look at the workers above may be older than somebody's claim.
         at_work = {one for (one,) in db.execute("SELECT epoch FROM workers").fetchall()}
-        free = [run_id for run_id, held_by in found if held_by == epoch or held_by not in at_work]
-        db.execute("UPDATE runs SET epoch = ? WHERE id = ANY(?)", (epoch, free))
-        return free
+        free = {run_id: held_by for run_id, held_by in found if held_by == epoch or held_by not in at_work}
+        silences = self._silences(db) if set(free.values()) - {0, epoch} else {}
+        db.execute("UPDATE runs SET epoch = ? WHERE id = ANY(?)", (epoch, list(free)))
+        now = self.machine.wall()
+        return {run_id: now - silences[held_by] if held_by in silences else None for run_id, held_by in free.items()}
+
+    def _silences(self, db: Connection) -> Mapping[int, timedelta]:
+        """For how long workers that are gone have given no sign, as long as runs of theirs wait to be gone on with."""
+        db.execute(
+            "DELETE FROM gone WHERE NOT EXISTS "
+            "(SELECT 1 FROM runs WHERE runs.ended_at IS NULL AND runs.epoch = gone.epoch)"
+        )
+        return dict(db.execute("SELECT epoch, clock_timestamp() - signed FROM gone").fetchall())
 
     def holders(self, db: Connection) -> Mapping[int, int]:
         return dict(db.execute("SELECT epoch, pid FROM alive").fetchall())
@@ -229,6 +242,12 @@ def _held(where: str, pid: int, host: str, alone: bool) -> DataDirectoryHeld:  #
     return DataDirectoryHeld(f"{who} works on runs in {where}; stop it first")
 
 
+def _removed(which: str) -> str:
+    """Removes workers, and keeps when they gave their last sign."""
+    removed = f"DELETE FROM workers {which} RETURNING epoch, signed"  # noqa: S608 - a clause of ours
+    return f"WITH removed AS ({removed}) INSERT INTO gone SELECT epoch, signed FROM removed"  # noqa: S608
+
+
 class _Reader(Connection):
     """Kept for the next one who reads, when it is not needed any more."""
 
@@ -245,6 +264,8 @@ class _Reader(Connection):
 class Worker:
     """A row among the workers; a lease as others have it (`store.Lease`)."""
 
+    worked_until: datetime | None = None  # each run is claimed by itself, with the last sign of who worked on it
+
     def __init__(self, store: PostgresStore, length_s: float, *, serves: bool, alone: bool) -> None:
         self._store, self._length_s, self._serves, self._alone = store, length_s, serves, alone
         self._epoch = 0
@@ -259,9 +280,12 @@ class Worker:
         if held is not None:
             raise _held(self._store.where, *held)
         if self._alone:  # whoever was stopped for too long must not go on beside this one
-            db.execute("DELETE FROM workers")
+            db.execute(_removed(""))
         self._session = self._locked(int(epoch))
-        insert = "INSERT INTO workers VALUES (?, ?, ?, ?, clock_timestamp() + make_interval(secs => ?), ?)"
+        insert = (
+            "INSERT INTO workers VALUES "
+            "(?, ?, ?, ?, clock_timestamp() + make_interval(secs => ?), ?, clock_timestamp())"
+        )
         db.execute(insert, (epoch, os.getpid(), socket.gethostname(), self._serves, self._length_s, self._alone))
         self._epoch = int(epoch)
         return self._epoch
@@ -269,6 +293,9 @@ class Worker:
     def keep(self, lost: Callable[[], object]) -> None:
         self._thread = threading.Thread(target=self._beat, args=(lost,), name="somagent-lease", daemon=True)
         self._thread.start()
+
+    def begin_work(self) -> None:
+        """Its row says so already."""
 
     def is_lost(self) -> bool:
         return self._lost.is_set()
@@ -281,7 +308,10 @@ class Worker:
             self._leave()
 
     def _beat(self, lost: Callable[[], object]) -> None:
-        update = "UPDATE workers SET expires = clock_timestamp() + make_interval(secs => ?) WHERE epoch = ?"
+        update = (
+            "UPDATE workers SET expires = clock_timestamp() + make_interval(secs => ?), signed = clock_timestamp() "
+            "WHERE epoch = ?"
+        )
         while not self._released.wait(self._length_s / 4):
             try:
                 self._session = self._session or self._locked(self._epoch)

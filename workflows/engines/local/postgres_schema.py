@@ -13,7 +13,7 @@ from typing import Any
 from somagent.workflows.engines.local import schema
 from somagent.workflows.engines.protocol import EngineError
 
-VERSION = 4
+VERSION = 5
 JOURNAL_VERSION = 3  # the one of `schema.TABLES` that they hold; another one needs a version of its own here
 CHAIN = 0x536F6D61  # the advisory lock of those who write for people, and so to the audit log, and change the tables
 
@@ -36,6 +36,14 @@ CREATE VIEW alive AS SELECT epoch, pid, host, serves, alone FROM workers WHERE e
     AND epoch IN (SELECT objid::bigint FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND classid::bigint = hashtext(current_schema())::bigint & 4294967295);
 """
+# New in version 5: when a worker gave its last sign, and when those that are gone did, as long as runs that they had at
+# work wait for somebody to go on with them.
+_SIGNS = """
+DELETE FROM workers;
+ALTER TABLE workers ADD COLUMN signed TIMESTAMPTZ NOT NULL;
+CREATE TABLE gone (epoch BIGINT PRIMARY KEY, signed TIMESTAMPTZ NOT NULL);
+"""
+_STEPS = {0: _WORKERS + _ALONE + _SIGNS, 3: _ALONE + _SIGNS, 4: _SIGNS}
 
 
 def bring_up_to_date(db: Any, where: str) -> None:
@@ -44,8 +52,8 @@ def bring_up_to_date(db: Any, where: str) -> None:
     version = version_of(db, where)
     if version == VERSION:
         return
-    tables = _ALONE if version else _translated(schema.TABLES) + _WORKERS + _ALONE
-    for statement in _statements(tables):
+    tables = "" if version else _translated(schema.TABLES)
+    for statement in _statements(tables + _STEPS[version]):
         db.execute(statement)
     if version:
         db.execute("UPDATE store SET version = ?", (VERSION,))

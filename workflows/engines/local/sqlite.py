@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from somagent.workflows.engines import lease as leases
@@ -71,9 +72,15 @@ class SqliteStore:
     def check_free(self, db: sqlite3.Connection, *, serves: bool) -> None:  # noqa: ARG002
         leases.check_free(self.directory, self.machine)
 
-    def claim(self, db: sqlite3.Connection, runs: Sequence[str], epoch: int, limit: int) -> list[str]:  # noqa: ARG002
+    def claim(
+        self,
+        db: sqlite3.Connection,  # noqa: ARG002
+        runs: Sequence[str],
+        epoch: int,  # noqa: ARG002
+        limit: int,
+    ) -> Mapping[str, datetime | None]:
         """Whoever holds the lease works on all of them."""
-        return list(runs[:limit])
+        return dict.fromkeys(runs[:limit])
 
     def holders(self, db: sqlite3.Connection) -> Mapping[int, int]:
         pid = leases.holder(self.directory, self.machine)

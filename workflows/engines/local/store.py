@@ -7,6 +7,7 @@ Logs, large values and artifacts are files in the data directory with either.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -49,12 +50,18 @@ class Db(Protocol):
 class Lease(Protocol):
     """The right to work, from `take` until `release`, unless it is taken over by somebody else."""
 
+    worked_until: datetime | None  # when a holder before gave its last sign that it was at work, as far as is known
+
     def take(self, db: Any) -> int:
         """Takes it inside a write transaction, and gives its epoch; raises `DataDirectoryHeld`."""
         ...
 
     def keep(self, lost: Callable[[], object]) -> None:
         """Gives signs from now on, in a thread; calls `lost` there, once, when somebody else took over."""
+        ...
+
+    def begin_work(self) -> None:
+        """What holders before had at work is written down; signs speak of this one's own work from now on."""
         ...
 
     def is_lost(self) -> bool:
@@ -118,8 +125,11 @@ class Store(Protocol):
         """Raises `DataDirectoryHeld` when another process is at work that must be left to it."""
         ...
 
-    def claim(self, db: Any, runs: Sequence[str], epoch: int, limit: int) -> list[str]:
-        """Those of the runs, at most so many, that are this worker's alone from now on; inside a write transaction."""
+    def claim(self, db: Any, runs: Sequence[str], epoch: int, limit: int) -> Mapping[str, datetime | None]:
+        """Those of the runs, at most so many, that are this worker's alone from now on; inside a write transaction.
+
+        With the last sign of whoever worked on each of them before and is gone, where it is known.
+        """
         ...
 
     def holders(self, db: Any) -> Mapping[int, int]:

@@ -2,14 +2,15 @@
 
 Nobody's clock is compared with that of another machine: whoever waits sees by its own clock for how long the sign has
 not changed, and whoever signs by its own for how long no sign of it has come through: who could not sign stops its
-work before others begin. What keeps a late result out is the end of the attempt (see `attempts`), not the sign.
+work before others begin. A sign says for how long there has been work, so that the time after the last one does not
+count as work. What keeps a late result out is the end of the attempt (see `attempts`), not the sign.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.records import Attempt, StepKey
@@ -34,7 +35,8 @@ class Lease:
         self._loop = asyncio.get_running_loop()
         self._attempts, self._attempt, self._every_s = attempts, attempt, length_s / _PER_LENGTH
         self._worker = asyncio.current_task()
-        self._end = self._ends_after(self._loop.time() if since is None else since)
+        self._since = self._loop.time() if since is None else since
+        self._end = self._ends_after(self._since)
         self._keeper = asyncio.create_task(self._keep())
 
     def conclude(self) -> None:
@@ -48,14 +50,13 @@ class Lease:
         await asyncio.wait([self._keeper])
 
     async def _keep(self) -> None:
-        number, wait_s = 0, self._every_s
+        wait_s = self._every_s
         while not self.is_lost:
             await asyncio.sleep(wait_s)
-            number += 1
             began = self._loop.time()
             try:
                 async with asyncio.timeout(2 * self._every_s):  # asked anew: the bucket waits longer from time to time
-                    await self._attempts.sign(self._attempt, str(number).encode())
+                    await self._attempts.sign(self._attempt, f"{began - self._since:.3f}".encode())
             except AttemptLost:
                 self._lose()
                 return
@@ -90,7 +91,7 @@ async def freed(
     if await attempts.begun_after_seen(key) is None:
         return
     clock = asyncio.get_running_loop().time
-    until = None if patience_s is None else clock() + patience_s
+    give_up_at = None if patience_s is None else clock() + patience_s
     seen: tuple[int, bytes | None] | None = None
     since = clock()
     while (begun := await attempts.open_attempt(key)) is not None:
@@ -98,8 +99,14 @@ async def freed(
         if sign != seen:
             seen, since = sign, clock()
         elif clock() - since >= length_s:
-            await attempts.cut_off(begun.attempt, now(), "who was at work on it gave no sign any more")
+            until = min(begun.attempt.started_at + _worked(sign[1]), now())
+            await attempts.cut_off(begun.attempt, until, "who was at work on it gave no sign any more")
             continue
-        if until is not None and clock() >= until:
+        if give_up_at is not None and clock() >= give_up_at:
             raise AttemptHeld(f"attempt {begun.attempt.number} of {key} is at work")
         await asyncio.sleep(length_s / _PER_LENGTH / 2)
+
+
+def _worked(sign: bytes | None) -> timedelta:
+    """For how long there had been work at this sign; earlier programs counted their signs."""
+    return timedelta(seconds=float(sign) if sign else 0)

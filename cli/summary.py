@@ -15,9 +15,10 @@ import msgspec
 from somagent.cli.asking import approvals
 from somagent.cli.evidence import approvals_so_far
 from somagent.cli.identity import as_name
-from somagent.cli.printing import MARKS, between, console_for, print_folded, print_table, printable, visible
+from somagent.cli.printing import MARKS, between, console_for, print_folded, printable, visible
 from somagent.cli.progress import TURN, Rows
 from somagent.cli.runs import data_directory
+from somagent.cli.step_lines import Line, print_steps
 from somagent.cli.way_on import way_on
 from somagent.operators.answers import given_by
 from somagent.operators.runner.artifacts import artifacts_in, with_artifacts
@@ -41,36 +42,30 @@ _MOST_STEPS = 40
 
 def print_summary(engine: OpenEngine, view: RunView, arguments: Namespace, report: str | None = None) -> None:
     """Prints the run to standard output; why it failed comes first, or, where it was watched (`report`), last."""
-    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     console = console_for(sys.stdout)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("", "STEP", "PHASE", "ATTEMPTS", "TIME", "VERDICT", "NOTE"):
-        table.add_column(
-            column, justify="right" if column in {"ATTEMPTS", "TIME"} else "left", no_wrap=column != "NOTE"
-        )
     every = [one for one in steps_of(view) if one.step.item == NO_ITEM]
     waits = _waits(engine, view, arguments) if view.ended_at is None else {}
     steps = [one for one in every if one.step.phase != "Succeeded"] if len(every) > _MOST_STEPS else every
-    for name, _, step in steps[:_MOST_STEPS]:
-        mark, color = MARKS[step.phase]
-        table.add_row(
-            Text(mark, style=color),
-            name,
-            Text(step.phase, style=color),
-            str(step.attempts),
-            between(step.started_at, step.ended_at),
-            step.verdict.effect if step.verdict else "",
-            Text("; ".join(filter(None, (waits.get(name, ""), _note(step))))),
+    lines = [
+        Line(
+            phase=step.phase,
+            step=name,
+            attempts=step.attempts,
+            time=between(step.started_at, step.ended_at),
+            verdict=step.verdict.effect if step.verdict else "",
+            note="; ".join(filter(None, (waits.get(name, ""), _note(step)))),
         )
+        for name, _, step in steps[:_MOST_STEPS]
+    ]
     why = asyncio.run(why_failed(engine, view, engine.contents))
     if report is None:
         _explain(console, why)
     console.print()
-    print_table(console, table)
-    if len(steps[:_MOST_STEPS]) < len(every):
-        console.print(f"and {len(every) - len(steps[:_MOST_STEPS]):,} more steps")
+    print_steps(console, lines)
+    if len(lines) < len(every):
+        console.print(f"and {len(every) - len(lines):,} more steps")
     console.print()
     for name, value in with_artifacts(view.outputs, view.plan.output_schemas).items():
         console.print(f"{name} = {_value(value)}")

@@ -1,5 +1,6 @@
 """In a terminal people are asked where they are, and Ctrl-C always works."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -133,3 +134,50 @@ def test_a_step_that_waits_for_what_is_limited_says_for_what_and_who_has_it(soma
         assert watched == ["waits for operators.script, which build has", "after test"]
         go.touch()
         assert screen.ended() == 0
+
+
+LONG = """\
+  steps:
+    measure_the_whole_dataset: { script: { run: 'echo bad data >&2; exit 3' } }
+    ask_somebody_who_knows_it: { review: { title: 'Shall the whole of it go on?' } }
+"""
+NARROW = {
+    40: """\
+   STEP                       PHASE
+✗  measure_the_whole_dataset  Failed
+     exit code 3: bad data
+?  ask_somebody_who_knows_it  Waiting
+     Shall the whole of it go on?
+""",
+    60: """\
+   STEP                       PHASE    ATTEMPTS  NOTE
+✗  measure_the_whole_dataset  Failed          1  exit code
+                                                 3: bad data
+?  ask_somebody_who_knows_it  Waiting         1  Shall the
+                                                 whole of it
+                                                 go on?
+""",
+    66: """\
+   STEP                       PHASE    ATTEMPTS  NOTE
+✗  measure_the_whole_dataset  Failed          1  exit code 3: bad
+                                                 data
+?  ask_somebody_who_knows_it  Waiting         1  Shall the whole
+                                                 of it go on?
+""",
+    80: """\
+   STEP                       PHASE    ATTEMPTS  TIME  VERDICT  NOTE
+✗  measure_the_whole_dataset  Failed          1  0.0s  audit    exit code 3: bad
+                                                                data
+?  ask_somebody_who_knows_it  Waiting         1        allow    Shall the whole
+                                                                of it go on?
+""",
+}
+
+
+def test_a_narrow_terminal_shows_of_each_step_what_counts(somagent: Shell) -> None:
+    somagent("run", somagent.capsule("long", LONG))
+    for columns, table in NARROW.items():
+        with Terminal(somagent, "show", "last", columns=columns) as screen:
+            assert screen.ended() == 0
+        shown = "".join(f"{line.rstrip()}\n" for line in screen.text.splitlines())
+        assert table in re.sub(r"\d\.\ds  ", "0.0s  ", shown)

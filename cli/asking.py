@@ -54,7 +54,7 @@ async def ask_people(engine: OpenEngine, view: RunView, arguments: Namespace) ->
             approve=True,
             at=datetime.now(UTC),
         )
-        against = objection(step.waiting, decision, view.run.submitter)
+        against = objection(step.waiting, decision, view.run.started_by)
         given = approvals(within, step)
         if person(decision.by) in map(person, given):
             against = f"you have approved; {step.waiting.count} approvals needed, {len(given)} given"

@@ -121,7 +121,7 @@ def _came_to_the_same(engine: OpenEngine, asked: Named, decision: Decision) -> s
         return ""
     view = engine.view(asked.view.run.id)
     own = [one for one in view.decisions if (one.step, one.item) == (decision.step, decision.item)]
-    end = outcome(asked.step.waiting, own, submitter=view.run.submitter, now=decision.at)
+    end = outcome(asked.step.waiting, own, submitter=view.run.started_by, now=decision.at)
     same = end is not None and end.kind == ("approved" if decision.approve else "rejected")
     return ", ".join(one.by for one in end.deciding) if end is not None and same else ""
 

@@ -62,7 +62,7 @@ def approvals_so_far(view: RunView, step: StepView) -> tuple[Decision, ...]:
     """Who has approved what the step asks now."""
     waiting: Waiting | None = step.waiting
     own = [one for one in view.decisions if (one.step, one.item) == (step.id, step.item)]
-    return approvals_of(waiting, own, view.run.submitter) if waiting is not None else ()
+    return approvals_of(waiting, own, view.run.started_by) if waiting is not None else ()
 
 
 def _of_file(artifact: Artifact, top: RunView, contents: Contents, arguments: Namespace) -> Iterator[str]:

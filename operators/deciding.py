@@ -18,6 +18,7 @@ from somagent.capsule_compiler.plan import digest_of
 from somagent.operators.answers import answer_fault
 from somagent.operators.names import name_fault, person, spelled
 from somagent.operators.runner.records import Decision, Waiting
+from somagent.operators.submitter import Submitter
 
 
 class Outcome(Struct, frozen=True):
@@ -32,7 +33,7 @@ def question_of(waiting: Waiting) -> str:
     return digest_of(msgspec.json.encode(replace(waiting, due=None), order="sorted"))
 
 
-def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
+def objection(waiting: Waiting, decision: Decision, submitter: Submitter) -> str:
     """Why this decision does not count, as a sentence without a full stop; empty when it does.
 
     One that is tied to a question answers no other one. Whatever the case and blanks of a name, it is one person's.
@@ -45,10 +46,11 @@ def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
     if waiting.due is not None and decision.at >= waiting.due:
         return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
     by = person(decision.by)
-    if waiting.not_submitter and not submitter:
+    if waiting.not_submitter and not submitter.name:
         return "nobody knows who started the run, and its submitter may not decide"
-    if waiting.not_submitter and by == person(submitter):
-        return f"{decision.by} started the run, and its submitter may not decide"
+    if waiting.not_submitter and submitter.may_be(decision.by, *decision.aliases):
+        known = f", by what Argo says of its submitter ({', '.join(submitter.labels)})" if submitter.labels else ""
+        return f"{decision.by} started the run{known}, and its submitter may not decide"
     if not waiting.users and not waiting.groups:
         return ""
     if by in map(person, waiting.users) or not {*map(person, waiting.groups)}.isdisjoint(map(person, decision.groups)):
@@ -57,7 +59,7 @@ def objection(waiting: Waiting, decision: Decision, submitter: str) -> str:
     return f"{decision.by} is not among the reviewers: {', '.join(allowed)}"
 
 
-def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, now: datetime) -> Outcome | None:
+def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: Submitter, now: datetime) -> Outcome | None:
     """How the review has ended, None while it is open.
 
     Decisions count in the order of time, up to the due date, one person once; the first rejection ends the review.
@@ -74,13 +76,13 @@ def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: str, 
     return None
 
 
-def approvals_of(waiting: Waiting, decisions: Sequence[Decision], submitter: str) -> tuple[Decision, ...]:
+def approvals_of(waiting: Waiting, decisions: Sequence[Decision], submitter: Submitter) -> tuple[Decision, ...]:
     """The approvals that count, one for each person, in the order of time."""
     return _weighed(waiting, decisions, submitter)[0]
 
 
 def _weighed(
-    waiting: Waiting, decisions: Sequence[Decision], submitter: str
+    waiting: Waiting, decisions: Sequence[Decision], submitter: Submitter
 ) -> tuple[tuple[Decision, ...], Decision | None]:
     """The approvals that count, up to the one that suffices, and the rejection that ends it all if there is one."""
     approvals: dict[str, Decision] = {}

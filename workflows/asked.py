@@ -28,5 +28,5 @@ def _open_questions(view: RunView) -> Iterator[OpenQuestion]:
         since = next((one.ended_at for one in asked if one.ended_at is not None), None)
         own = [one for one in within.decisions if (one.step, one.item) == (step.id, step.item)]
         if since is not None:
-            given = approvals_of(waiting, own, within.run.submitter)
+            given = approvals_of(waiting, own, within.run.started_by)
             yield OpenQuestion(view.run, name, waiting, since, tuple(one.by for one in given))

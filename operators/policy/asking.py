@@ -35,7 +35,7 @@ async def run(arguments: PolicyArguments, step: Step) -> Answer | Park:
         raise StepFailure("denied", _denial(verdict, book.name), verdict=verdict)
     if verdict.effect == "require_review" and arguments.on_review == "wait":
         waiting = Waiting(title=_question(verdict, book.name), show=[values])
-        end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
+        end = outcome(waiting, step.decisions, submitter=step.run.started_by, now=step.now())
         if end is None:
             return Park(waiting, verdict)
         if end.kind == "rejected":

@@ -16,6 +16,7 @@ from somagent.operators.names import person
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review.arguments import OUTPUTS, ReviewArguments
 from somagent.operators.runner.records import Decision, Waiting
+from somagent.operators.submitter import Submitter
 
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
 
@@ -26,10 +27,10 @@ async def run(arguments: ReviewArguments, step: Step) -> Answer | Park:
         step.log.line(f"the verdict is {arguments.verdict}: nobody has to be asked")
         return Answer({"decision": "allow", "by": [], "comment": ""} | _nobodys(step, "nobody had to be asked"))
     waiting = _waiting(arguments, step)
-    _check_possible(waiting, step.run.submitter)
+    _check_possible(waiting, step.run.started_by)
     for decision in step.decisions:
-        step.log.line(_line(decision, waiting, step.run.submitter))
-    end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
+        step.log.line(_line(decision, waiting, step.run.started_by))
+    end = outcome(waiting, step.decisions, submitter=step.run.started_by, now=step.now())
     if end is None:
         return Park(waiting)
     if end.kind == "rejected":
@@ -95,7 +96,7 @@ def _later(now: datetime, duration: str) -> datetime:
         raise StepFailure("error", f"`due: {duration!a}` is not a duration like `24h`") from None
 
 
-def _check_possible(waiting: Waiting, submitter: str) -> None:
+def _check_possible(waiting: Waiting, submitter: Submitter) -> None:
     """A question that nobody can answer must not wait for ever."""
     if not waiting.users or waiting.groups:
         return
@@ -103,12 +104,12 @@ def _check_possible(waiting: Waiting, submitter: str) -> None:
     for user in waiting.users:
         able.setdefault(person(user), user)
     if waiting.not_submitter:
-        able.pop(person(submitter), None)
+        able = {key: user for key, user in able.items() if not submitter.may_be(user)}
     if len(able) < waiting.count:
         who = (
             f"only {', '.join(able.values())} may give one"
             if able
-            else f"nobody may give one, since {submitter} started the run"
+            else f"nobody may give one, since {submitter.name} started the run"
         )
         raise StepFailure(
             "error",
@@ -127,7 +128,7 @@ def _timed_out(waiting: Waiting, end: Outcome, step: Step) -> Answer:
     return Answer({"decision": "approve", "by": [decision.by for decision in end.deciding], "comment": comment} | given)
 
 
-def _line(decision: Decision, waiting: Waiting, submitter: str) -> str:
+def _line(decision: Decision, waiting: Waiting, submitter: Submitter) -> str:
     word = "approve" if decision.approve else "reject"
     against = objection(waiting, decision, submitter)
     return f"{decision.at:%Y-%m-%d %H:%M:%S %Z} {decision.by}: {word}" + (

@@ -160,7 +160,7 @@ def _approved(asked: Ask) -> frozenset[str]:
         return frozenset()
     digest = question_of(question)
     own = [decision for decision in asked.decisions if decision.question == digest]
-    end = outcome(question, own, submitter=asked.run.submitter, now=asked.now)
+    end = outcome(question, own, submitter=asked.run.started_by, now=asked.now)
     if end is None:
         return frozenset()
     if end.kind == "rejected":

@@ -65,7 +65,7 @@ def _reviewed(
     )
     asked = question_of(question)
     own = [decision for decision in decisions if decision.question == asked]
-    end = outcome(question, own, submitter=run.submitter, now=now)
+    end = outcome(question, own, submitter=run.started_by, now=now)
     if end is None:
         return Consent(verdict=verdict, waiting=question)
     if end.kind == "rejected":

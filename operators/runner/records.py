@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from somagent.capsule_compiler.plan import Amounts
 from somagent.governance.verdict import Verdict
+from somagent.operators.submitter import Submitter
 
 # A run or a step that has ended is in one of ENDED. `Omitted`: never started, because a step that it needs failed,
 # was cancelled or is a gate that stayed closed.
@@ -128,6 +129,7 @@ class Decision(_Record, frozen=True, kw_only=True):
     account: Annotated[str, Meta(description="Operating system account that wrote it down")] = ""
     verified: Annotated[bool, Meta(description="An identity provider vouches for the name")] = False
     issuer: Annotated[str, Meta(description="That provider")] = ""
+    aliases: Annotated[list[str], Meta(description="What else the token calls the person")] = []
     token: Annotated[str, Meta(description="The id (`jti`) of the token that was shown, if it has one")] = ""
     approve: bool
     outputs: Annotated[dict[str, Any], Meta(description="What it gives, of what was asked for")] = {}
@@ -187,8 +189,16 @@ class RunRecord(_Record, frozen=True, kw_only=True):
     capsule: str
     plan_digest: str
     submitter: str
+    submitter_labels: Annotated[
+        list[str], Meta(description="Of one submitted with Argo's own tools: what its labels say of the person")
+    ] = []
     inputs: Annotated[dict[str, Any], Meta(description="Validated, defaults filled in")]
     created_at: datetime
     retry_of: Annotated[str, Meta(description="The run whose results it took over, if it did")] = ""
     source: Annotated[str, Meta(description="Path of the capsule where it was started, if it came from a file")] = ""
     parent: Annotated[Parent | None, Meta(description="What it is a part of, if it is")] = None
+
+    @property
+    def started_by(self) -> Submitter:
+        """The person who may not decide where `notSubmitter` says so."""
+        return Submitter(self.submitter, tuple(self.submitter_labels))

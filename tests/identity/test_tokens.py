@@ -109,7 +109,7 @@ def test_a_changed_token_never_says_anything_else(trusting: Trusting, data: st.D
 def test_claims_have_the_names_that_the_issuer_gives_them(trusting: Trusting) -> None:
     directory = trusting(TOKENS + "    person: email\n    groups: roles\n    tenant: acme\n")
     found = acts(directory, signed(email="ana@acme.example", roles=["leads"], tenant="acme"))
-    assert (found.name, found.groups) == ("ana@acme.example", ("leads",))
+    assert (found.name, found.groups, found.aliases) == ("ana@acme.example", ("leads",), ("ana",))
     for tenant, said in (("evil", "`evil`"), (None, "nobody")):
         with pytest.raises(IdentityRefused, match=f"it is of tenant {said}, and runs here are of `acme`"):
             acts(directory, signed(email="ana@acme.example", tenant=tenant))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from somagent.governance.constitution import default_constitution
 from somagent.operators.runner.contents import Contents
@@ -98,6 +99,6 @@ class Place:
         """What each attempt wrote."""
         return [chunk.text for chunk in asyncio.run(listing.logs(self.ledger(), self.run, None))]
 
-    def decide(self, step: str, by: str, run: str = "") -> None:
-        decision = Decision(step=step, by=by, approve=True, at=utc_now())
+    def decide(self, step: str, by: str, run: str = "", **said: Any) -> None:
+        decision = Decision(step=step, by=by, approve=True, at=utc_now(), **said)
         asyncio.run(people.decide(self.ledger(), run or self.run, decision, "somagent show"))

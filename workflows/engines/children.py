@@ -123,6 +123,7 @@ class Children:
             capsule=plan.capsule.name,
             plan_digest=step.node.capsule,
             submitter=step.run.submitter,
+            submitter_labels=step.run.submitter_labels,
             inputs=child_inputs(plan, arguments.with_, granted_secrets(step.node, step.plan, step.run)),
             created_at=self._now(),
             parent=Parent(run=step.key.run, step=step.key.step, item=step.key.item),

@@ -277,7 +277,7 @@ class Execution:
         else:
             decisions = self._rows.decisions_on(key)
             seen = (len(decisions), waiting.due is not None and now >= waiting.due)
-            decided = outcome(waiting, decisions, submitter=self._run.submitter, now=now) is not None
+            decided = outcome(waiting, decisions, submitter=self._run.started_by, now=now) is not None
         if decided and self._tried.get(key) != seen:
             self._tried[key] = seen
             self._parked.pop(key, None)

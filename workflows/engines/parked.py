@@ -23,7 +23,7 @@ class News(NamedTuple):
 
 def news(rows: Rows, run_id: str, now: datetime) -> News:
     """Whether people decided, or a due date passed, somewhere inside a parked run."""
-    submitter = rows.run(run_id).run.submitter
+    submitter = rows.run(run_id).run.started_by
     ready = False
     seen: list[tuple[int, bool]] = []
     for key, attempt in rows.unfinished(run_id).items():
@@ -88,7 +88,7 @@ def open_questions(rows: Rows, run_id: str) -> Iterator[OpenQuestion]:
         question = question_of(waiting)
         tries = (one for one in rows.attempts_of(key) if one.waiting is not None and one.ended_at is not None)
         since = next(one.ended_at for one in tries if one.waiting is not None and question_of(one.waiting) == question)
-        given = approvals_of(waiting, rows.decisions_on(key), run.submitter)
+        given = approvals_of(waiting, rows.decisions_on(key), run.started_by)
         if since is not None:
             approved = tuple(one.by for one in given)
             yield OpenQuestion(run, path_below(run_id, key), waiting, since, approved)

@@ -41,9 +41,9 @@ def weighed(
     decision = replace(decision, question=decision.question or question_of(waiting))
     # Each counts after those before it, also when the clock of this process is behind.
     decision = replace(decision, at=max([decision.at, *(one.at for one in earlier)]))
-    end = outcome(waiting, earlier, submitter=run.submitter, now=decision.at)
-    why = _closed(run.id, decision.step, end, cancelled_by) or objection(waiting, decision, run.submitter)
-    why = why or answer_fault(waiting, decision, approvals_of(waiting, earlier, run.submitter))
+    end = outcome(waiting, earlier, submitter=run.started_by, now=decision.at)
+    why = _closed(run.id, decision.step, end, cancelled_by) or objection(waiting, decision, run.started_by)
+    why = why or answer_fault(waiting, decision, approvals_of(waiting, earlier, run.started_by))
     if why:
         raise DecisionRefused(why)
     who = person(decision.by)

@@ -21,12 +21,14 @@ class Person(Struct, frozen=True):
     groups: tuple[str, ...] = ()
     issuer: str = ""  # vouches for the name and the groups; empty: nobody does
     token: str = ""  # the token's id (`jti`), when it has one
+    aliases: tuple[str, ...] = ()  # what else the token calls the person
 
 
 def on_whose_word(who: Person) -> dict[str, Any]:
     """What a decision of this person says of the person."""
     known = {"by": who.name, "groups": list(who.groups), "account": account()}
-    return known | {"verified": bool(who.issuer), "issuer": who.issuer, "token": who.token}
+    vouched = {"verified": bool(who.issuer), "issuer": who.issuer, "token": who.token, "aliases": list(who.aliases)}
+    return known | vouched
 
 
 def who_acts(
@@ -59,7 +61,7 @@ def who_acts(
 
     claims = verified(token, trust.spec.tokens, trust.keys)
     groups = dict.fromkeys((*claims.groups, *_groups(trust, claims.name)))
-    return Person(claims.name, tuple(groups), trust.spec.tokens.issuer, claims.id)
+    return Person(claims.name, tuple(groups), trust.spec.tokens.issuer, claims.id, claims.aliases)
 
 
 def token_of(token_file: str | None, token: str | None) -> str | None:

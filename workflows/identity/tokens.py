@@ -32,12 +32,17 @@ _OF_CURVE = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _OF_RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 
 
+# OpenID Connect Core 1.0, section 5.1; `sub` may be another one for each program that asks (section 8.1).
+_OF_A_PERSON = ("sub", "email", "preferred_username")
+
+
 class Claims(NamedTuple):
     """What a token says, and is believed."""
 
     name: str
     groups: tuple[str, ...]
     id: str
+    aliases: tuple[str, ...]
 
 
 class _Key(NamedTuple):
@@ -63,7 +68,9 @@ def verified(token: str, trust: TokenTrust, files: Mapping[str, bytes]) -> Claim
         raise _refused(f"its claim `{trust.person}` is {_said(name)}, which is no name")
     if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
         raise _refused(f"its claim `{trust.groups}` is not a list of names")
-    return Claims(name, tuple(groups), str(claims.get("jti", "")))
+    said = [claims.get(one) for one in _OF_A_PERSON]
+    aliases = tuple(dict.fromkeys(one for one in said if isinstance(one, str) and one not in {"", name}))
+    return Claims(name, tuple(groups), str(claims.get("jti", "")), aliases)
 
 
 def _claims(token: str, header: Mapping[str, Any], trust: TokenTrust, keys: list[_Key]) -> dict[str, Any]:

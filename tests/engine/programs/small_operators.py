@@ -71,7 +71,7 @@ async def _ask(arguments: Ask, step: Step) -> Answer | Park:
         not_submitter=arguments.not_submitter,
         due=arguments.due,
     )
-    end = outcome(waiting, step.decisions, submitter=step.run.submitter, now=step.now())
+    end = outcome(waiting, step.decisions, submitter=step.run.started_by, now=step.now())
     if end is None:
         return Park(waiting)
     if end.kind != "approved":

@@ -20,8 +20,10 @@ from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review import OPERATOR
 from somagent.operators.review.arguments import OUTPUTS, ReviewArguments
 from somagent.operators.runner.records import Decision, Waiting
+from somagent.operators.submitter import Submitter
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+ANA = Submitter("ana")
 LEVEL = {"type": "integer", "minimum": 1, "maximum": 5, "description": "How risky it is"}
 PLAN = {"type": "array", "items": {"$ref": "#/types/Move"}}
 TYPES = {"Move": {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}}
@@ -64,7 +66,7 @@ def run(step: Step, **arguments: Any) -> Answer | Park:
 )
 def test_what_is_not_as_declared_is_refused_with_place_and_type(outputs: dict[str, Any], why: str) -> None:
     assert answer_fault(ASKED, decide("bo", **outputs), ()) == why
-    assert outcome(ASKED, [decide("bo", **outputs)] * 2, submitter="ana", now=NOW) is None
+    assert outcome(ASKED, [decide("bo", **outputs)] * 2, submitter=ANA, now=NOW) is None
 
 
 def test_the_first_approval_gives_the_values_and_others_agree_to_them() -> None:
@@ -128,7 +130,7 @@ VALUES = st.fixed_dictionaries({}, optional={"level": st.integers(0, 6), "plan":
 @given(st.lists(st.builds(lambda by, given: decide(by, **given), st.sampled_from("abc"), VALUES), max_size=6))
 def test_a_gate_opens_only_on_values_that_each_of_its_people_agreed_to(decisions: list[Decision]) -> None:
     in_order = [replace(one, at=NOW + timedelta(minutes=place)) for place, one in enumerate(decisions)]
-    end = outcome(ASKED, in_order, submitter="ana", now=NOW)
+    end = outcome(ASKED, in_order, submitter=ANA, now=NOW)
     if end is None:
         return
     first, *others = end.deciding
@@ -136,4 +138,4 @@ def test_a_gate_opens_only_on_values_that_each_of_its_people_agreed_to(decisions
     assert 1 <= first.outputs["level"] <= 5
     assert len({one.by for one in end.deciding}) == 2
     assert all(first.outputs[name] == value for one in others for name, value in one.outputs.items())
-    assert approvals_of(ASKED, in_order, "ana") == end.deciding
+    assert approvals_of(ASKED, in_order, ANA) == end.deciding

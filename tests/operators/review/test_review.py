@@ -14,9 +14,11 @@ from somagent.operators.deciding import objection, outcome
 from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.review import OPERATOR
 from somagent.operators.runner.records import Decision, Waiting
+from somagent.operators.submitter import Submitter
 
 MakeStep = Callable[..., Step]
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+ANA, BO = Submitter("ana"), Submitter("bo")
 
 
 def decide(
@@ -108,11 +110,11 @@ def test_another_spelling_is_no_other_person(step: MakeStep, again: str) -> None
     assert isinstance(review(step(decisions=decisions), reviewers={"count": 2}), Park)
     mine = {"users": ["Ana"], "notSubmitter": True, "groups": ["leads"]}
     asked = waiting(step(), reviewers=mine)
-    assert objection(asked, decide(again, groups=("leads",)), " ana") == (
+    assert objection(asked, decide(again, groups=("leads",)), Submitter(" ana")) == (
         f"{again} started the run, and its submitter may not decide"
     )
-    assert objection(waiting(step(), reviewers={"users": ["Ana"]}), decide(again), "bo") == ""
-    assert objection(waiting(step(), reviewers={"groups": ["Leads"]}), decide("cy", groups=(" leads",)), "bo") == ""
+    assert objection(waiting(step(), reviewers={"users": ["Ana"]}), decide(again), BO) == ""
+    assert objection(waiting(step(), reviewers={"groups": ["Leads"]}), decide("cy", groups=(" leads",)), BO) == ""
 
 
 def test_letters_put_together_in_two_ways_are_one_name(step: MakeStep) -> None:
@@ -122,7 +124,7 @@ def test_letters_put_together_in_two_ways_are_one_name(step: MakeStep) -> None:
 
 @pytest.mark.parametrize("name", ["", "  ", "\u00a0"])
 def test_a_decision_without_a_name_does_not_count(step: MakeStep, name: str) -> None:
-    assert objection(waiting(step()), decide(name), "bo") == "a decision needs a name"
+    assert objection(waiting(step()), decide(name), BO) == "a decision needs a name"
     assert isinstance(review(step(decisions=[decide(name)])), Park)
 
 
@@ -182,9 +184,9 @@ def test_only_reviewers_count(
 
 def test_who_may_not_decide_is_told_who_may() -> None:
     asked = Waiting(title="?", users=["bo"], groups=["leads"], not_submitter=True)
-    assert objection(asked, decide("cy"), "ana") == "cy is not among the reviewers: bo, members of leads"
-    assert objection(asked, decide("ana"), "ana") == "ana started the run, and its submitter may not decide"
-    assert objection(asked, decide("bo"), "ana") == ""
+    assert objection(asked, decide("cy"), ANA) == "cy is not among the reviewers: bo, members of leads"
+    assert objection(asked, decide("ana"), ANA) == "ana started the run, and its submitter may not decide"
+    assert objection(asked, decide("bo"), ANA) == ""
 
 
 def test_when_the_time_is_up_it_is_rejected(step: MakeStep) -> None:
@@ -275,11 +277,11 @@ def test_once_ended_a_review_never_ends_otherwise(asked: Waiting, decisions: lis
     """Asked at any moment, with the decisions that were there then, it says what it says in the end, or nothing."""
     now = NOW + timedelta(minutes=minute)
     there = [decision for decision in decisions if decision.at <= now]
-    at_that_moment = outcome(asked, there, submitter="ana", now=now)
-    in_the_end = outcome(asked, decisions, submitter="ana", now=NOW + timedelta(days=1))
+    at_that_moment = outcome(asked, there, submitter=ANA, now=now)
+    in_the_end = outcome(asked, decisions, submitter=ANA, now=NOW + timedelta(days=1))
     if at_that_moment is not None:
         assert in_the_end == at_that_moment
     if in_the_end is not None and in_the_end.kind == "approved":
         people = {decision.by for decision in in_the_end.deciding}
         assert len(people) == asked.count
-        assert all(decision.approve and not objection(asked, decision, "ana") for decision in in_the_end.deciding)
+        assert all(decision.approve and not objection(asked, decision, ANA) for decision in in_the_end.deciding)

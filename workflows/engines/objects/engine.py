@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import MsgspecError
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.deciding import outcome
 from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Artifact, Decision, RunRecord, StepKey, StepResult
+from somagent.operators.submitter import Submitter
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.artifacts import artifacts_of, own_copy
 from somagent.workflows.engines.clock import utc_now
@@ -106,9 +108,9 @@ class ObjectEngine:
         token: str | None = None,
     ) -> str:
         """Stores the run at the bucket, then has the driver begin with it; its id is the same everywhere."""
-        submitter = vouched_name(self._directory, submitter, token, "start a run")
+        who = Submitter(vouched_name(self._directory, submitter, token, "start a run"))
         self.check(plan)
-        return await self._submit(plan, inputs, submitter, files=files, source=source)
+        return await self._submit(plan, inputs, who, files=files, source=source)
 
     async def retry_from(
         self,
@@ -123,8 +125,8 @@ class ObjectEngine:
     ) -> str:
         """A new run that takes over what can be kept; only the other steps are given to the driver."""
         old = await self._whole(self._ledger, run_id)
-        who = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
-        new = await self._taken_over(self._ledger, old, step, plan=plan, inputs=inputs, submitter=who)
+        who = self._starting(submitter, old, token)
+        new = await self._taken_over(self._ledger, old, step, plan=plan, inputs=inputs, submitter=who.name)
         return await self._submit(new.plan, new.inputs, who, files=files, source=new.old.source, taken_over=new)
 
     def taken_over(
@@ -144,7 +146,7 @@ class ObjectEngine:
     async def rerun(self, run_id: str, *, submitter: str = "", token: str | None = None) -> str:
         """A new run of the same plan and inputs that takes nothing over."""
         old, plan = await self._whole(self._ledger, run_id), await self._ledger.plan(run_id)
-        who = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
+        who = self._starting(submitter, old, token)
         return await self._submit(plan, old.inputs, who, source=old.source)
 
     async def watch(self, run_id: str) -> AsyncIterator[Event]:
@@ -265,11 +267,16 @@ class ObjectEngine:
         """Writes a copy of an artifact into a folder and returns its path; raises `OSError`."""
         return own_copy(self._reader.contents, artifact, folder)
 
+    def _starting(self, submitter: str, old: RunRecord, token: str | None) -> Submitter:
+        """Who starts a run again: who says so, else who started the old one."""
+        name = vouched_name(self._directory, submitter or old.submitter, token, "start a run")
+        return Submitter(name) if submitter else replace(old.started_by, name=name)
+
     async def _submit(
         self,
         plan: Plan,
         inputs: Mapping[str, Any],
-        submitter: str,
+        submitter: Submitter,
         *,
         files: Mapping[str, bytes] | None = None,
         source: str,
@@ -282,7 +289,8 @@ class ObjectEngine:
             id=f"r-{at:%Y%m%d-%H%M}-{self._token()}",
             capsule=plan.capsule.name,
             plan_digest="",
-            submitter=submitter,
+            submitter=submitter.name,
+            submitter_labels=list(submitter.labels),
             inputs=dict(inputs),
             created_at=at,
             retry_of="" if taken_over is None else taken_over.old.id,
@@ -338,7 +346,7 @@ class ObjectEngine:
         if last is None or last.attempt is None or last.result is not None or last.attempt.waiting is None:
             return ""
         decisions = decisions_on(await self._ledger.deeds.all(key.run), key)
-        submitter = (await self._ledger.deeds.run(key.run)).submitter
+        submitter = (await self._ledger.deeds.run(key.run)).started_by
         end = outcome(last.attempt.waiting, decisions, submitter=submitter, now=self._now())
         if end is None or await self._ledger.attempts_of.begun_after_seen(key) is not None:
             return ""

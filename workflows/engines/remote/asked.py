@@ -32,7 +32,7 @@ async def is_open(ledger: ObjectLedger, attempt: Attempt) -> bool:
         inside = await _unfinished(ledger, attempt.waiting.child)
         return bool(inside) and all([await is_open(ledger, one) for one in inside])
     decisions = await ledger.decisions(attempt.key)
-    submitter = (await ledger.deeds.run(attempt.key.run)).submitter
+    submitter = (await ledger.deeds.run(attempt.key.run)).started_by
     return outcome(attempt.waiting, decisions, submitter=submitter, now=ledger.now()) is None
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import RunRecord
 from somagent.workflows.engines.argo.arguments import given_by
+from somagent.workflows.engines.argo.creator import submitter_in
 from somagent.workflows.engines.argo.kept import read_kept
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import people
@@ -29,7 +30,6 @@ from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.inputs import InputsRefused, accept_inputs
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_CREATOR = "workflows.argoproj.io/creator-preferred-username", "workflows.argoproj.io/creator"
 _ANSWER_S = 15
 
 
@@ -44,9 +44,15 @@ async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Ma
         pass
     if top_of(run_id) != run_id:
         raise EngineError(f"`{run_id}` has a dot, as the names of runs inside others; name the Workflow without one")
-    plan, files = read_kept(folder)
     workflow = _workflow(run_id, environment)
-    labels = workflow["metadata"].get("labels", {})
+    return await begin_from(ledger, folder, workflow)
+
+
+async def begin_from(ledger: ObjectLedger, folder: Path, workflow: Mapping[str, Any]) -> RunRecord:
+    """The same, of this Workflow."""
+    plan, files = read_kept(folder)
+    run_id = workflow["metadata"]["name"]
+    submitter = submitter_in(workflow["metadata"].get("labels", {}))
     try:
         inputs = accept_inputs(plan, _given(plan, workflow), Path("/"), how=_by_parameter, here=False)
     except InputsRefused as refused:
@@ -55,7 +61,8 @@ async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Ma
         id=run_id,
         capsule=plan.capsule.name,
         plan_digest="",
-        submitter=next((labels[one] for one in _CREATOR if one in labels), ""),
+        submitter=submitter.name,
+        submitter_labels=list(submitter.labels),
         inputs=inputs,
         created_at=utc_now(),
     )

@@ -120,6 +120,7 @@ def asked_for(worker: Worker, arguments: CapsuleArgs, step: Step) -> tuple[RunRe
         capsule=plan.capsule.name,
         plan_digest=digest_of(encode_plan(plan)),
         submitter=step.run.submitter,
+        submitter_labels=step.run.submitter_labels,
         inputs=child_inputs(plan, arguments.with_, granted),
         created_at=worker.now(),
         parent=Parent(run=step.key.run, step=step.key.step, item=step.key.item),

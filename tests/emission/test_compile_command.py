@@ -54,6 +54,10 @@ def test_the_stream_is_all_that_a_namespace_needs(somagent, capsule):
     assert begin["volumes"] == [
         {"name": "plan", "projected": {"sources": [{"configMap": {"name": plan["metadata"]["name"]}}]}}
     ]
+    others = [one for one in template["spec"]["templates"] if "container" in one and one is not begin]
+    own = {"name": "SOMAGENT_WORKFLOW", "value": "{{workflow.uid}}"}  # they work for no run of another Workflow
+    assert others
+    assert all(own in one["container"]["env"] for one in others)
     with_token = [one["name"] for one in template["spec"]["templates"] if one.get("automountServiceAccountToken")]
     assert with_token == ["begin"]
 

@@ -12,11 +12,12 @@ from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import RunRecord, StepKey
 
 
-class Address(Struct, frozen=True):
+class Address(Struct, frozen=True, omit_defaults=True):
     """Where a run is worked on."""
 
     engine: Annotated[str, Meta(description="`argo` or `airflow`")]
     where: Annotated[str, Meta(description="As that engine's own tools name it")]
+    begun_by: Annotated[str, Meta(description="The Workflow that began it without us, by the cluster's own id")] = ""
 
 
 class Look(Struct, frozen=True):

@@ -35,13 +35,18 @@ async def submit(
 ) -> RunRecord:
     """Stores the plan, its files, what the run takes over, and the run, which is there from then on.
 
-    Without `files` they are at the bucket, as those of another run. Raises `EngineError` when the run is there already.
+    Without `files` they are at the bucket, as those of another run. Raises `EngineError` when the run is there already,
+    or its name was given to somebody else.
     """
     if files is not None:
         store_files(ledger.contents, plan, files)
     run = replace(run, plan_digest=ledger.contents.put_bytes(encode_plan(plan)))
     if address is not None:
-        await ledger.bucket.claim(names.engine(run.id), msgspec.json.encode(address))
+        mine = msgspec.json.encode(address)
+        given = await ledger.bucket.claim(names.engine(run.id), mine)
+        if given != mine:
+            where = msgspec.json.decode(given, type=Address).where
+            raise EngineError(f"another one ({where}) has begun to store a run `{run.id}`; take another name")
     await at_once([ledger.record(None, replace(one, key=one.key._replace(run=run.id))) for one in results])
     await ledger.deeds.submit(run, decisions)
     return run

@@ -25,7 +25,8 @@ from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import people
 from somagent.workflows.engines.objects.driver import Address
 from somagent.workflows.engines.objects.ledger import ObjectLedger
-from somagent.workflows.engines.protocol import EngineError, StoreUnreachable, UnknownRun
+from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
+from somagent.workflows.engines.remote.begun import begun_by
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.inputs import InputsRefused, accept_inputs
 
@@ -36,23 +37,22 @@ _ANSWER_S = 15
 async def begin(ledger: ObjectLedger, run_id: str, folder: Path, environment: Mapping[str, str]) -> RunRecord:
     """Stores the run of the plan that is kept in `folder` (`engines.argo.kept`).
 
-    One that is there already stays as it is. Raises `EngineError` that says every input that is wrong.
+    One that this Workflow has begun already stays as it is. Raises `EngineError` when another one has, and one that
+    says every input that is wrong.
     """
-    try:
-        return await ledger.deeds.run(run_id)
-    except UnknownRun:
-        pass
     if top_of(run_id) != run_id:
         raise EngineError(f"`{run_id}` has a dot, as the names of runs inside others; name the Workflow without one")
-    workflow = _workflow(run_id, environment)
-    return await begin_from(ledger, folder, workflow)
+    return await begin_from(ledger, folder, _workflow(run_id, environment))
 
 
 async def begin_from(ledger: ObjectLedger, folder: Path, workflow: Mapping[str, Any]) -> RunRecord:
     """The same, of this Workflow."""
+    metadata = workflow["metadata"]
+    run_id, uid = metadata["name"], metadata["uid"]
+    if run := await begun_by(ledger, run_id, uid):
+        return run
     plan, files = read_kept(folder)
-    run_id = workflow["metadata"]["name"]
-    submitter = submitter_in(workflow["metadata"].get("labels", {}))
+    submitter = submitter_in(metadata.get("labels", {}))
     try:
         inputs = accept_inputs(plan, _given(plan, workflow), Path("/"), how=_by_parameter, here=False)
     except InputsRefused as refused:
@@ -66,8 +66,13 @@ async def begin_from(ledger: ObjectLedger, folder: Path, workflow: Mapping[str, 
         inputs=inputs,
         created_at=utc_now(),
     )
-    address = Address("argo", f"{workflow['metadata']['namespace']}/{run_id}")
-    return await people.submit(ledger, run, plan, files, address=address)
+    address = Address("argo", f"{metadata['namespace']}/{run_id}", uid)
+    try:
+        return await people.submit(ledger, run, plan, files, address=address)
+    except EngineError:
+        if there := await begun_by(ledger, run_id, uid):  # by another pod of this Workflow, at the same moment
+            return there
+        raise
 
 
 def _given(plan: Plan, workflow: Mapping[str, Any]) -> dict[str, Any]:

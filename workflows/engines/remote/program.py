@@ -1,8 +1,9 @@
 """`somagent-step`: what a pod or a task starts for a step. It reads the plan, works, and answers in small files.
 
 The engine that starts it says by arguments what is to be done, and the environment says where: `SOMAGENT_RUNS` is the
-address of the store, `SOMAGENT_RUN` the id of the run. Whatever it has to tell that engine, it writes into the folder
-`--answers`: `phase`, for a fan-out `items` (its indices), for a step that waits `seconds`, and `summary` for people.
+address of the store, `SOMAGENT_RUN` the id of the run, and `SOMAGENT_WORKFLOW` who must have begun it, if that matters.
+Whatever it has to tell that engine, it writes into the folder `--answers`: `phase`, of a fan-out `items` (its indices),
+of a step that waits `seconds`, and `summary` for people.
 Why it ended otherwise than well is also in the file `--reason`, which an engine may show where it shows the exit code.
 An engine that reads no folder of a pod has all answers in the one file `--message`, as JSON, with the number of items.
 An engine whose own process may be killed beside it keeps the standard input open, and says so with `--bound`.
@@ -34,6 +35,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.answers import Answers
+from somagent.workflows.engines.remote.begun import WORKFLOW, begun_by
 from somagent.workflows.engines.remote.capsules import open_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.engines.remote.group import together
@@ -41,6 +43,7 @@ from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_i
 from somagent.workflows.engines.remote.log import Logs
 from somagent.workflows.engines.remote.work import LAST_WORDS_S, UNSIGNED, NotEnded, Worker
 from somagent.workflows.engines.rules import is_final
+from somagent.workflows.engines.run_names import top_of
 
 _EXITS: dict[Phase, Exit] = {
     "Succeeded": Exit.DONE,
@@ -119,6 +122,8 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         begun = await begin(ledger, _variable("SOMAGENT_RUN"), arguments.plan, os.environ)
         return answers.begun(begun.id)
     run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
+    if workflow := os.environ.get(WORKFLOW):
+        await begun_by(ledger, top_of(run.id), workflow)
     logs = Logs(ledger, folder / "logs")
     worker = with_capsules(
         Worker(

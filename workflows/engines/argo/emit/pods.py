@@ -20,6 +20,7 @@ from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.emit.rights import EXECUTOR, EXECUTOR_SECRET
 from somagent.workflows.engines.granted import NOTHING, Handed, Use, as_variables, granted
 from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.remote.begun import WORKFLOW
 from somagent.workflows.engines.remote.exits import FOR_GOOD
 
 _REASON = "/dev/termination-log"  # Kubernetes keeps it, and Argo shows it behind the exit code
@@ -103,8 +104,11 @@ def shape_of(plan: Plan, node: Node, command: str = "step", handed: Handed = NOT
     return shape._replace(secrets=tuple(sorted(granted(plan, node, handed))))
 
 
-def pod(shape: Shape, place: Place, *, ends_run: bool = False) -> m.Template:
-    """The template; its words are those of the command. With `ends_run` the run's last step ends the run, too."""
+def pod(shape: Shape, place: Place, *, ends_run: bool = False, begins: bool = False) -> m.Template:
+    """The template; its words are those of the command. With `ends_run` the run's last step ends the run, too.
+
+    With `begins` the Workflow begins the run itself, and the pod works for no other one's, as at its exit it might.
+    """
     words = _WORDS.get(shape.command, ())
     of_step = ("at",) if words else ()
     said = [shape.command, *(f"{{{{inputs.parameters.{word}}}}}" for word in words)]
@@ -112,7 +116,8 @@ def pod(shape: Shape, place: Place, *, ends_run: bool = False) -> m.Template:
     container = _runner(place, said, run="{{inputs.parameters.run}}")
     container.resources = _resources(shape, place)
     beside_it = m.EnvVar(name=VARIABLE, value=_BESIDE if shape.image else NONE)
-    container.env = [*(container.env or []), beside_it, *_secrets(shape.secrets, place)]
+    own = [m.EnvVar(name=WORKFLOW, value="{{workflow.uid}}")] if begins else []
+    container.env = [*(container.env or []), *own, beside_it, *_secrets(shape.secrets, place)]
     return m.Template(
         name=shape.name,
         inputs=inputs(*words, "run", *of_step),

@@ -18,6 +18,7 @@ class Templates:
     def __init__(self, place: Place) -> None:
         self._place, self.fuse = place, place.fuse
         self.ends_run = False  # whether the last step of the run ends it
+        self.begins = False  # whether the Workflow begins the run itself
         self._made: dict[str, m.Template] = {}
         self._tasks: dict[str, list[dict[str, Any]]] = {}
 
@@ -52,5 +53,5 @@ class Templates:
     def pod(self, shape: Shape) -> str:
         """The name of the template of such pods."""
         if shape.name not in self._made:
-            self.add(pod(shape, self._place, ends_run=self.ends_run))
+            self.add(pod(shape, self._place, ends_run=self.ends_run, begins=self.begins))
         return shape.name

@@ -38,6 +38,7 @@ def workflow_template(
     """
     digest = digest or plan_digest(plan)
     templates = Templates(place)
+    templates.begins = bool(kept)
     graph = Graph(plan, plan, templates, handed=handed)
     entry, exit_handler = graph.main(), graph.at_the_end()
     if kept:

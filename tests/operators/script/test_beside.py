@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from somagent_shell import Ended, Shell
 
-from somagent.operators.script.beside import LAUNCHER, NONE, VARIABLE
+from somagent.operators.script.beside import BEGINS_WITHIN, LAUNCHER, NONE, VARIABLE
 
+Wait = Callable[[Callable[[], bool]], None]
 WORLD = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 
 
@@ -88,6 +90,39 @@ def test_what_it_leaves_in_the_background_ends_with_it(pod: Pod) -> None:
     assert pod.run("        run: sleep 100 & echo done\n").code == 0
     assert time.monotonic() - start < 30
     assert pod.other.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("resources", "failure"),
+    [("", ("error", "")), ("resources: { memory: 64Mi }", ("resources", "; it may use 64Mi of memory, in all"))],
+)
+def test_that_its_container_ended_as_a_whole_is_noticed_at_once(
+    pod: Pod, wait_until: Wait, resources: str, failure: tuple[str, str]
+) -> None:
+    ready = pod.shell.folder / "ready"
+
+    def end() -> None:
+        wait_until(ready.exists)
+        pod.other.kill()
+
+    with ThreadPoolExecutor() as beside:
+        ended = beside.submit(end)
+        run = f"        run: echo nearly; touch {ready}; sleep 100\n"
+        done = pod.run(f"        {resources}\n{run}" if resources else run, "      timeout: 20s\n")
+        ended.result()
+    assert done.code == 1
+    failed = pod.shell("show", "last", "--output", "json").json["steps"]["job"]["failure"]
+    what, more = failure
+    assert failed["class"] == what
+    assert failed["message"] == f"the container of the script's image ended before the script had{more}"
+    assert "nearly" in pod.log()
+
+
+def test_a_container_that_never_begins_is_waited_for_so_long_and_no_longer(pod: Pod) -> None:
+    pod.other.kill()
+    done = pod.run("        run: echo hello\n", "      timeout: 20s\n", **{BEGINS_WITHIN: "0.5"})
+    assert done.code == 1
+    assert "image did not begin within 0.5 s; the image must be there by then, and needs /bin/sh" in done.out + done.err
 
 
 def test_its_deadline_ends_all_of_it(pod: Pod) -> None:

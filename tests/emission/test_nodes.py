@@ -46,3 +46,11 @@ def test_an_image_of_another_version_is_named_also_when_all_is_over() -> None:
     assert look_at(workflow).troubles == told
     workflow["status"]["phase"] = "Failed"
     assert (look_at(workflow).over, look_at(workflow).troubles) == (True, told)
+
+
+def test_a_stopped_workflow_that_asks_people_at_its_end_only_waits_for_them() -> None:
+    workflow = _workflow(_failed("72", "main: Error (exit code 72): the run was stopped"))
+    workflow["status"]["nodes"]["r-1-p"] = {"id": "r-1-p", "type": "Suspend", "phase": "Running"}
+    assert not look_at(workflow).parked  # another pod of the step may follow
+    workflow["spec"] = {"shutdown": "Stop"}
+    assert look_at(workflow).parked

@@ -45,7 +45,9 @@ def look_at(workflow: Mapping[str, Any]) -> Look:
     troubles = {**_of_workflow(workflow), **_of_other_programs(nodes)}
     if is_over:
         return Look(over=True, troubles=troubles)
-    at_work = any(node["type"] in {"Pod", "Retry"} and _is_at_work(node) for node in nodes.values())
+    # In one that was stopped, Argo leaves nodes as they were that would have begun another pod.
+    kinds = {"Pod"} if workflow.get("spec", {}).get("shutdown") else {"Pod", "Retry"}
+    at_work = any(node["type"] in kinds and _is_at_work(node) for node in nodes.values())
     waits = any(_waits(node) for node in nodes.values())
     return Look(
         parked=waits and not at_work,

@@ -96,11 +96,13 @@ class Wants:
             return self.nothing_inside(node)
         return not _has_its_own(node) if node.operator == "script" else node.operator in _LIGHT
 
-    def of_its_pod(self, node: Node) -> bool:
-        """Whether the step, or one inside it, asks for an image, resources or secrets."""
+    def of_others(self, plan: Plan, node: Node) -> bool:
+        """Whether the step, or one inside it, asks for people, or for an image, resources or secrets."""
+        if self._asks(plan, node):
+            return True
         if node.capsule:
             child = self._root.capsules[node.capsule]
-            return any(map(self.of_its_pod, (*child.nodes, *child.finals)))
+            return any(self.of_others(child, one) for one in (*child.nodes, *child.finals))
         return bool(node.secrets) or _has_its_own(node)
 
     def nothing_inside(self, node: Node) -> bool:

@@ -100,7 +100,7 @@ class Graph:
                 continue
             inner, path = self._inner(node, at_end=True), [*above, node.id]
             yield from inner._left(path)
-            if any(self._wants.of_its_pod(final) for final in inner._plan.finals):
+            if any(self._wants.of_others(inner._plan, final) for final in inner._plan.finals):
                 yield m.WorkflowStep(
                     name=_left_name(path),
                     template=self._finals_of(inner),

@@ -167,7 +167,8 @@ def _decide(view: RunView, asked: Named, arguments: Namespace) -> list[str]:
         if waiting.users or waiting.groups:
             words.append(f"may decide: {', '.join([*waiting.users, *(f'members of {one}' for one in waiting.groups)])}")
         if waiting.not_submitter:
-            words.append(f"not {view.run.submitter}, who started the run")
+            who = view.run.submitter
+            words.append(f"not {who}, who started the run" if who else "nobody may: who started the run is not known")
         if waiting.count > 1:
             by = f": {', '.join(given)}" if given else ""
             words.append(f"{waiting.count} approvals needed, {len(given)} given{by}")

@@ -78,7 +78,9 @@ class OpenQuestion(NamedTuple):
         """Whose answer is waited for."""
         able = [*self.waiting.users, *(f"members of {group}" for group in self.waiting.groups)]
         who = ", ".join(able) or "anyone"
-        return f"{who}, not {self.run.submitter}" if self.waiting.not_submitter else who
+        if not self.waiting.not_submitter:
+            return who
+        return f"{who}, not {self.run.submitter}" if self.run.submitter else "nobody: who started the run is not known"
 
 
 def open_questions(rows: Rows, run_id: str) -> Iterator[OpenQuestion]:

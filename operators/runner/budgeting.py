@@ -144,8 +144,8 @@ async def _times(asked: Ask) -> list[tuple[Account, timedelta, timedelta]]:
         if limit is not None:
             step = "" if account is run else key.step
             item = None if account is run or account.name.endswith("/*") else key.item
-            attempts = await asked.ledger.attempts(key.run, step, item)
-            found.append((account, time_at_work(attempts, asked.now), timedelta(milliseconds=limit)))
+            work = await asked.ledger.work(key.run, step, item)
+            found.append((account, time_at_work(work, asked.now), timedelta(milliseconds=limit)))
     return found
 
 

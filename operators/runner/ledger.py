@@ -149,6 +149,10 @@ class Ledger(Records, Protocol):
         """All attempts of the run, of one step and its items, or of one item, in the order of their starts."""
         ...
 
+    async def work(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
+        """The attempts that say when something was at work there; those of a step that is a capsule may not."""
+        ...
+
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
     ) -> Sequence[Exceeded]:

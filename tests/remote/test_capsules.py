@@ -35,6 +35,7 @@ STEPS = """\
     after: { needs: [part], script: { run: "true" } }
   uses: { capsules: { part: ./part.capsule.yaml } }
 """
+USES = "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
 
 
 def steps(number: int, condition: str = "1 < 2") -> str:
@@ -132,9 +133,19 @@ def test_what_is_inside_ends_with_a_run_that_ends_early(place):
     assert (part.inner.phase, [one.phase for one in part.inner.steps]) == ("Cancelled", ["Succeeded", "Cancelled"])
 
 
-def test_at_the_steps_deadline_what_is_inside_is_cut_off_and_only_its_finally_runs(place):
+@pytest.mark.parametrize(
+    ("bound", "why", "failure"),
+    [
+        ("timeout: 700ms, ", "cut off after 0.7 s", "timeout"),
+        ("budget: { wallClock: 700ms }, ", "cut off after 0.7 s", "budget"),
+        ("", "the run's budget of wallClock 700ms is used up", "budget"),
+    ],
+    ids=["the step's deadline", "the step's budget", "the run's budget"],
+)
+def test_when_the_time_is_over_what_is_inside_is_cut_off_and_only_its_finally_runs(place, bound, why, failure):
+    of_run = "" if bound else "  budget: { wallClock: 700ms }\n"
     place.submit(
-        "    part: { timeout: 700ms, capsule: { use: part } }\n  uses: { capsules: { part: ./part.capsule.yaml } }\n",
+        f"    part: {{ {bound}capsule: {{ use: part }} }}\n{USES}{of_run}",
         part="""\
   steps:
     quick: { script: { run: sleep 0.2 } }
@@ -148,20 +159,22 @@ def test_at_the_steps_deadline_what_is_inside_is_cut_off_and_only_its_finally_ru
     inside = place.answer("run")
     assert place.do("step", "quick", run=inside)[0] == Exit.DONE
     assert place.do("step", "slow", run=inside) == (Exit.FAILED, "")
-    assert place.reason() == "cut off after 0.7 s"
+    assert place.reason() == why
     assert place.do("step", "late", run=inside) == (Exit.FAILED, "")
     assert place.do("step", "after", run=inside)[0] == Exit.OMITTED
     assert place.do("step", "tidy", run=inside) == (Exit.DONE, "tidied\n")
     assert place.do("end", run=inside)[0] == Exit.FAILED
     assert place.do("close-run", "part", inside)[0] == Exit.FAILED
     (part,) = place.view().steps
-    assert part.failure.failure_class == "timeout"
+    assert part.failure.failure_class == failure
     assert [step.phase for step in part.inner.steps] == ["Succeeded", "Failed", "Failed", "Omitted", "Succeeded"]
 
 
-def test_while_people_are_asked_inside_no_deadline_runs(place):
+@pytest.mark.parametrize("bound", ["timeout: 2s, ", "budget: { wallClock: 2s }, ", ""])
+def test_while_people_are_asked_inside_no_time_runs(place, bound):
+    of_run = "" if bound else "  budget: { wallClock: 2s }\n"
     place.submit(
-        "    part: { timeout: 2s, capsule: { use: part } }\n  uses: { capsules: { part: ./part.capsule.yaml } }\n",
+        f"    part: {{ {bound}capsule: {{ use: part }} }}\n{USES}{of_run}",
         part="""\
   steps:
     agree: { review: { title: Go on?, reviewers: { users: [bo] } } }
@@ -171,7 +184,7 @@ def test_while_people_are_asked_inside_no_deadline_runs(place):
     assert place.do("open-run", "part")[0] == Exit.DONE
     inside = place.answer("run")
     assert place.do("step", "agree", run=inside)[0] == Exit.DONE
-    time.sleep(2.5)  # longer than the step's timeout
+    time.sleep(2.5)  # longer than that
     place.decide("agree", "bo", run=inside)
     assert place.do("step", "agree", run=inside)[0] == Exit.DONE
     assert place.do("step", "after", run=inside) == (Exit.DONE, "behind\n")

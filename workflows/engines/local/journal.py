@@ -103,6 +103,9 @@ class Journal:
     async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
         return self.rows.attempts(run_id, step) if item is None else self.rows.attempts_of(StepKey(run_id, step, item))
 
+    async def work(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
+        return await self.attempts(run_id, step, item)  # one that waits for what is inside it is closed meanwhile
+
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
     ) -> Sequence[Exceeded]:

@@ -23,6 +23,7 @@ from somagent.workflows.engines.objects.deeds import Deed, Deeds, Overdue, decis
 from somagent.workflows.engines.objects.lease import LENGTH_S, Lease
 from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.rules import Outcome
+from somagent.workflows.engines.run_names import child_id
 
 
 class Closed(Struct, frozen=True):
@@ -164,6 +165,25 @@ class ObjectLedger:
     async def attempts(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
         keys = [StepKey(run_id, step, item)] if item is not None else await self.attempts_of.keys(run_id, step)
         return attempts_in(await self.attempts_of.of(keys))
+
+    async def work(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
+        """Nobody is at work for a step that is a capsule while people are asked inside, or a pod is waited for."""
+        plan, attempts = await self.plan(run_id), await self.attempts(run_id, step, item)
+        capsules = {one.key for one in attempts if plan.node(one.key.step).capsule}
+        found = [one for one in attempts if one.key not in capsules]
+        for key in capsules:
+            for run in await self._runs_of(key):
+                found += await self.work(run)
+        return found
+
+    async def _runs_of(self, key: StepKey) -> list[str]:
+        """The runs of the step's capsule, oldest first."""
+        found: list[str] = []
+        while True:
+            try:
+                found.append((await self.deeds.run(child_id(key, len(found) + 1))).id)
+            except UnknownRun:
+                return found
 
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()

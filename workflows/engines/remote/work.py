@@ -31,7 +31,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
-from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around
+from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around, of_run
 from somagent.workflows.engines.run_names import top_of
 
 UNSIGNED = "the store could not be told that somebody was at work on it"
@@ -96,13 +96,7 @@ class Worker(Struct, frozen=True):
         """When the step is cut off, whatever its own time is; None when nothing bounds it, or this is `finally`."""
         if rules.is_final(self.plan, key.step):
             return None
-        around = await of_capsules_around(self.ledger, self.run, self.now())
-        if self.plan.budget is None or self.plan.budget.wall_clock_ms is None:
-            return around
-        left = rules.wall_clock_left(self.plan, await self.ledger.attempts(self.run.id), self.now())
-        if left is None or (around is not None and around.left < left):
-            return around
-        return Deadline(left, rules.overtime(self.plan))
+        return await of_run(self.ledger, self.run, self.now())
 
     async def _out_of_time(self, key: StepKey, why: Failure) -> StepResult:
         """Records that the time was used up before the step ended, with the attempt that is at work here."""

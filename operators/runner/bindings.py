@@ -126,7 +126,10 @@ class Scope:
     async def _typed_outputs(self, node: ReadyNode, result: StepResult) -> dict[Any, Value]:
         try:
             outputs, contents = result.outputs, self._ledger.contents
-            outputs = await in_thread(fetch, outputs, contents) if has_stored(outputs) else outputs
+            if contents.is_far and has_stored(outputs):
+                outputs = await in_thread(fetch, outputs, contents)
+            else:
+                outputs = fetch(outputs, contents)
         except ContentError as fault:
             raise StepFailure("error", f"outputs of step `{node.node.id}`: {fault}") from None
         typed = {

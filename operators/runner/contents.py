@@ -42,7 +42,7 @@ class Contents:
     def __init__(
         self, root: Path, *, artifact_cap_bytes: int = ARTIFACT_CAP_BYTES, origin: Origin | None = None
     ) -> None:
-        self.root = root
+        self.root, self.is_far = root, origin is not None  # then reading and storing may wait for a network
         self._store = ObjectStore(root, origin)
         self._copies = SharedCopies(self._store, root / "copies")
         self._cap_bytes = artifact_cap_bytes

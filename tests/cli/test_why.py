@@ -53,6 +53,22 @@ def test_show_begins_with_the_failure(somagent: Shell) -> None:
     assert logs[0].endswith(" weigh/1")
 
 
+LARGE = """\
+  steps:
+    big:
+      script: { run: 'printf "text=%0100000d\\n" 7 >> "$SOMAGENT_OUTPUT"' }
+      outputs: { text: { type: string } }
+    bad: { script: { run: exit 3, env: { TEXT: "${{ steps.big.text }}" } } }
+"""
+
+
+def test_a_large_value_is_shown_by_its_beginning(somagent: Shell) -> None:
+    ran = somagent("run", somagent.capsule("large", LARGE))
+    assert ran.code == 1
+    assert f"  input    env.TEXT  {'0' * 40}" in ran.out
+    assert "report: " in ran.out
+
+
 def test_what_would_help_is_said_by_the_class_of_the_failure(somagent: Shell) -> None:
     name = somagent.capsule("late", "  steps: { slow: { timeout: 100ms, script: { run: sleep 9 } } }\n")
     somagent("run", name)

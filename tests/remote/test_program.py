@@ -14,6 +14,7 @@ import pytest
 from bucket_place import Place
 
 from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.given import given_to
 from somagent.workflows.engines.objects import people
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.upkeep import prune
@@ -384,3 +385,20 @@ def test_the_log_is_whole_when_the_attempt_has_ended(place):
     place.submit("    slow: { script: { run: 'echo begun; sleep 6; echo done' } }\n")
     assert place.do("step", "slow")[0] == Exit.DONE
     assert place.logs() == ["begun\ndone\n"]
+
+
+def test_what_a_step_was_given_is_made_again_of_what_is_at_the_store(place):
+    place.submit(
+        """\
+    big:
+      script: { run: 'printf "text=%0100000d\\n" 7 >> "$SOMAGENT_OUTPUT"' }
+      outputs: { text: { type: string } }
+    bad: { script: { run: exit 3, env: { TEXT: "${{ steps.big.text }}" } } }
+"""
+    )
+    assert [place.do("step", step)[0] for step in ("big", "bad")] == [Exit.DONE, Exit.FAILED]
+    view = place.view()
+    making = given_to(view, view.steps[1], place.ledger().contents)
+    with pytest.raises(StopIteration) as made:
+        making.send(None)  # by no event loop, as reports do
+    assert made.value.value["env"]["TEXT"] == f"{7:0100000d}"

@@ -84,7 +84,6 @@ def test_an_older_worker_gives_its_runs_to_a_newer_program_and_ends(
         shown = somagent("runs", "--output", "json", SOMAGENT_STORE=store)  # which changes the tables
         assert [run["capsule"] for run in shown.json] == ["nap", "gate"]
         assert before.wait(20) == 2
-        assert "another process took over" in said("before")
         assert f"was written by a newer SomaGent (version {VERSION}, this one knows 3)" in said("before")
         refused = by_old("cancel", "last")
         assert (refused.returncode, "was written by a newer SomaGent" in refused.stderr) == (2, True)

@@ -237,7 +237,8 @@ class LocalEngine:
                 lease.keep(lost)
                 if not self.store.shared:
                     await self._recover(journal, lambda _: lease.worked_until)
-                lease.begin_work()
+                with storing(self._directory):
+                    lease.begin_work()
             except BaseException:
                 journal.writer.epoch = None
                 lease.release()

@@ -5,7 +5,6 @@ The bucket is a folder that is moved away from some of those who work at it, and
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +21,7 @@ USES = "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    if "OBJECTS" in os.environ:
-        pytest.skip("moves the bucket, which is a folder only without OBJECTS")
-    return Place(tmp_path)
+    return Place(tmp_path, f"file://{tmp_path}/bucket")
 
 
 @contextmanager

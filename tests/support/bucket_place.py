@@ -26,11 +26,11 @@ HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: demo 
 
 
 class Place:
-    """A bucket with one run in it."""
+    """A bucket with one run in it, at `root`, else at `$OBJECTS`, else in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: str = "") -> None:
         self.folder = folder
-        root = os.environ.get("OBJECTS", f"file://{folder}/bucket")
+        root = root or os.environ.get("OBJECTS", f"file://{folder}/bucket")
         self.address = f"{root}/{os.urandom(4).hex()}"
         self.bucket = Bucket(self.address)
         self.run = f"r-{os.urandom(4).hex()}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from airflow_site import Site
@@ -83,20 +85,30 @@ def test_an_error_in_the_dag_file_is_told_with_its_line(site: Site) -> None:
     assert str(refused.value).endswith(".py:2: ModuleNotFoundError: No module named 'nothing_like_that'")
 
 
+@asynccontextmanager
+async def paused(site: Site, dag_id: str) -> AsyncIterator[None]:
+    await site.rest.patch("dags", dag_id, body={"is_paused": True})
+    try:
+        yield
+    finally:
+        await site.rest.patch("dags", dag_id, body={"is_paused": False})
+
+
+async def until_it_is_said(site: Site, run: str, dag_id: str) -> None:
+    async with asyncio.timeout(60):
+        async for event in site.engine.watch(run):
+            if event.kind == "trouble":
+                assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
+                break
+
+
 def test_a_dag_that_is_paused_is_said_while_nothing_begins(site: Site) -> None:
     async def main() -> None:
         first = await site.run(SPEC)
         dag_id = (await site.dag_run(first.run.id))["dag_id"]
-        await site.rest.patch("dags", dag_id, body={"is_paused": True})
-        try:
+        async with paused(site, dag_id):
             run = await site.submit(SPEC)
-            async with asyncio.timeout(60):
-                async for event in site.engine.watch(run):
-                    if event.kind == "trouble":
-                        assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
-                        break
-        finally:
-            await site.rest.patch("dags", dag_id, body={"is_paused": False})
+            await until_it_is_said(site, run, dag_id)
         assert (await site.ended(run)).phase == "Succeeded"
 
     asyncio.run(main())
@@ -109,15 +121,8 @@ def test_a_dag_that_is_paused_between_two_steps_is_said_too(site: Site) -> None:
         )
         await site.until(run, "a", "running")
         dag_id = (await site.dag_run(run))["dag_id"]
-        await site.rest.patch("dags", dag_id, body={"is_paused": True})
-        try:
-            async with asyncio.timeout(60):
-                async for event in site.engine.watch(run):
-                    if event.kind == "trouble":
-                        assert event.message == f"the DAG {dag_id} is paused in Airflow; switch it on there"
-                        break
-        finally:
-            await site.rest.patch("dags", dag_id, body={"is_paused": False})
+        async with paused(site, dag_id):
+            await until_it_is_said(site, run, dag_id)
         assert (await site.ended(run)).phase == "Succeeded"
 
     asyncio.run(main())

@@ -54,16 +54,6 @@ def is_at_the_end(rows: Rows, run: RunRecord, step: str) -> bool:
     return True
 
 
-def can_be_stopped(rows: Rows, run_id: str) -> bool:
-    """Whether a cancellation would end something in a parked run: not when only `finally` asks people."""
-    plan = rows.plan(run_id)
-    for key, attempt in rows.unfinished(run_id).items():
-        inside = attempt.waiting.child if attempt.waiting is not None else ""
-        if not is_final(plan, key.step) and not (inside and not can_be_stopped(rows, inside)):
-            return True
-    return False
-
-
 class OpenQuestion(NamedTuple):
     """A question that people have not answered yet, and who waits for whom since when."""
 

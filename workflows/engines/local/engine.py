@@ -37,7 +37,7 @@ from somagent.workflows.engines.local.rows import RunRow, encode
 from somagent.workflows.engines.local.sqlite import SqliteStore
 from somagent.workflows.engines.local.store import Db, Lease, Store
 from somagent.workflows.engines.local.writer import Crash, Name, survive
-from somagent.workflows.engines.parked import can_be_stopped, is_at_the_end, news
+from somagent.workflows.engines.parked import is_at_the_end, news
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
     EngineError,
@@ -414,8 +414,8 @@ class LocalEngine:
         rows, before = self._writable().rows, None
         while (row := rows.run(run.id)).ended_at is None and row.phase == "Waiting":
             found = news(rows, run.id, self._clock.now())
-            stopped = rows.cancelled_by(run.id) is not None and can_be_stopped(rows, run.id)
-            if not (stopped or (found.ready and found != before)) or not await self.claim([run.id], 1):
+            has_news = reading.is_to_stop(rows, run.id) or (found.ready and found != before)
+            if not has_news or not await self.claim([run.id], 1):
                 return
             self._claimed.discard(run.id)
             before = found

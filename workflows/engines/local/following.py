@@ -16,7 +16,7 @@ from somagent.workflows.engines.local import reading
 from somagent.workflows.engines.local.rows import Rows
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.local.tail import Tail
-from somagent.workflows.engines.parked import can_be_stopped, news
+from somagent.workflows.engines.parked import news
 from somagent.workflows.engines.protocol import Event, LogChunk
 
 _LOOK_S = 0.15
@@ -99,7 +99,7 @@ class Following:
         row = self._rows.run(self._run)
         over = row.ended_at is not None or (
             row.phase == "Waiting"
-            and not (self._rows.cancelled_by(self._run) is not None and can_be_stopped(self._rows, self._run))
+            and not reading.is_to_stop(self._rows, self._run)
             and not news(self._rows, self._run, self._now()).ready
         )
         return row.phase if over else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from somagent.workflows.engines.local.reading import is_to_stop
 from somagent.workflows.engines.local.rows import Rows
-from somagent.workflows.engines.parked import can_be_stopped, dues, news
+from somagent.workflows.engines.parked import dues, news
 
 
 class Inbox:
@@ -32,7 +33,7 @@ class Inbox:
     def _cancelled(self) -> Iterator[str]:
         """Runs that were asked to stop, and that have not done so as far as they can."""
         for run in self._rows.cancels_left():
-            if self._rows.run(run).phase != "Waiting" or can_be_stopped(self._rows, run):
+            if self._rows.run(run).phase != "Waiting" or is_to_stop(self._rows, run):
                 yield run
 
     def look_around(self) -> None:

@@ -13,7 +13,7 @@ from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
 from somagent.workflows.engines.parked import OpenQuestion, open_questions
 from somagent.workflows.engines.protocol import JournalDamaged, LogChunk, RunSummary, RunView, UnknownRun
-from somagent.workflows.engines.views import over_budget, step_views
+from somagent.workflows.engines.views import can_be_stopped, over_budget, step_views
 
 
 @contextmanager
@@ -99,6 +99,11 @@ def run_view(rows: Rows, run_id: str) -> RunView:
 def view_now(rows: Rows, run_id: str) -> RunView:
     """The same, inside a snapshot that there is already."""
     return _run_view(rows, run_id, rows.holders())
+
+
+def is_to_stop(rows: Rows, run_id: str) -> bool:
+    """Whether a parked run was asked to stop, and has not done so as far as it can."""
+    return rows.cancelled_by(run_id) is not None and can_be_stopped(view_now(rows, run_id))
 
 
 def _run_view(rows: Rows, run_id: str, holders: Mapping[int, int]) -> RunView:

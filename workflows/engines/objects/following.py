@@ -22,7 +22,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import run_view
 from somagent.workflows.engines.objects.written import Written
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
-from somagent.workflows.engines.rules import is_final
+from somagent.workflows.engines.views import can_be_stopped
 
 _REST_S = 0.3  # between two looks at the bucket, however much happens; and at least as long as a look took
 _LONGEST_S = 0.5  # until the next look, while anything is at work
@@ -107,7 +107,7 @@ class Following:
         """Whether nothing but people is waited for; a run that was told to stop waits for those in `finally` only."""
         stopped = cancelled_by(await self._ledger.deeds.all(self._run))
         view = await run_view(self._ledger, self._run)
-        return view.phase == "Waiting" and not (stopped and _can_be_stopped(view))
+        return view.phase == "Waiting" and not (stopped and can_be_stopped(view))
 
     async def _looks(self) -> AsyncIterator[Look]:
         """The newest look, while anything is at work again and again; those that came meanwhile are left out."""
@@ -196,15 +196,3 @@ class Following:
         is_new = what not in self._seen
         self._seen.add(what)
         return is_new
-
-
-def _can_be_stopped(view: RunView) -> bool:
-    """Whether something outside of `finally` waits."""
-    waiting = (
-        one
-        for step in view.steps
-        if not is_final(view.plan, step.id)
-        for one in step.items or [step]
-        if one.phase == "Waiting"
-    )
-    return any(one.inner is None or one.inner.phase != "Waiting" or _can_be_stopped(one.inner) for one in waiting)

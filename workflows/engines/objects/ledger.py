@@ -172,18 +172,16 @@ class ObjectLedger:
         capsules = {one.key for one in attempts if plan.node(one.key.step).capsule}
         found = [one for one in attempts if one.key not in capsules]
         for key in capsules:
-            for run in await self._runs_of(key):
-                found += await self.work(run)
+            for run in await self.runs_of(key):
+                found += await self.work(run.id)
         return found
 
-    async def _runs_of(self, key: StepKey) -> list[str]:
+    async def runs_of(self, key: StepKey) -> list[RunRecord]:
         """The runs of the step's capsule, oldest first."""
-        found: list[str] = []
-        while True:
-            try:
-                found.append((await self.deeds.run(child_id(key, len(found) + 1))).id)
-            except UnknownRun:
-                return found
+        found: list[RunRecord] = []
+        while (run := await self.deeds.submitted(child_id(key, len(found) + 1))) is not None:
+            found.append(run)
+        return found
 
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()

@@ -145,13 +145,10 @@ async def _run(
 
 async def made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> RunRecord:
     """Stores the run; another one after a failure takes over what succeeded in that before."""
-    last = await last_run(worker, key)
-    if last is not None and not await _told(worker, key, last):
-        return last  # of an attempt that was cut off
-    number = 1
-    while await worker.ledger.deeds.submitted(child_id(key, number)) is not None:
-        number += 1
-    before = last or await _of_the_run_before(worker, key)
+    runs = await worker.ledger.runs_of(key)
+    if runs and not await _told(worker, key, runs[-1]):
+        return runs[-1]  # of an attempt that was cut off
+    before = runs[-1] if runs else await _of_the_run_before(worker, key)
     results: list[StepResult] = []
     decisions: list[Decision] = []
     if before is not None and (before.inputs, before.plan_digest) == (record.inputs, record.plan_digest):
@@ -162,16 +159,14 @@ async def made(worker: Worker, key: StepKey, record: RunRecord, plan: Plan) -> R
         kept = {result.key.step for result in results}
         decided = decisions_in(await worker.ledger.deeds.all(before.id))
         decisions = [one for one in decided if one.step in kept]
-    record = replace(record, id=child_id(key, number))
+    record = replace(record, id=child_id(key, len(runs) + 1))
     return await people.submit(worker.ledger, record, plan, None, results=results, decisions=decisions)
 
 
 async def last_run(worker: Worker, key: StepKey) -> RunRecord | None:
     """The newest run of the step's capsule."""
-    number, found = 1, None
-    while (run := await worker.ledger.deeds.submitted(child_id(key, number))) is not None:
-        number, found = number + 1, run
-    return found
+    runs = await worker.ledger.runs_of(key)
+    return runs[-1] if runs else None
 
 
 async def _told(worker: Worker, key: StepKey, run: RunRecord) -> bool:
@@ -194,9 +189,8 @@ async def _of_the_run_before(worker: Worker, key: StepKey) -> RunRecord | None:
 
 async def spent_now(worker: Worker, key: StepKey) -> Amounts:
     """What was spent inside since the earlier attempts of the step ended."""
-    whole, number = Amounts(), 1
-    while (run := await worker.ledger.deeds.submitted(child_id(key, number))) is not None:
-        number += 1
+    whole = Amounts()
+    for run in await worker.ledger.runs_of(key):
         whole = whole.plus(await worker.ledger.spent_in(run.id))
     before: Any = spent_by(await worker.ledger.attempts(key.run, key.step, key.item))
     return Amounts(tokens=whole.tokens - before.tokens, cost_micros=whole.cost_micros - before.cost_micros)

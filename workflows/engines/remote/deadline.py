@@ -6,13 +6,14 @@ people are asked, or a pod is waited for, no deadline runs. A part of `finally` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import astuple
 
 from somagent.operators.runner.budgeting import time_at_work
-from somagent.operators.runner.records import Failure, RunRecord
+from somagent.operators.runner.records import Attempt, Failure, RunRecord
 from somagent.workflows.engines.objects.around import around
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.rules import is_final, overtime, wall_clock_left
@@ -39,20 +40,22 @@ async def of_capsules_around(ledger: ObjectLedger, run: RunRecord, now: datetime
 async def _of_all_around(ledger: ObjectLedger, run: RunRecord, now: datetime) -> list[Deadline]:
     found = []
     async for inner, plan, node in around(ledger, run):
-        limit = timedelta(milliseconds=node.timeout_ms)
-        why = Failure(failure_class="timeout", message=f"cut off after {round(limit.total_seconds(), 1):g} s")
-        found.append(Deadline(limit - time_at_work(await ledger.work(inner.id), now), why))
+        found.append(_of_step(node.timeout_ms, await ledger.work(inner.id), now))
         budget, parent = node.budget, inner.parent
         if parent is None:
             break
         if budget is not None and budget.wall_clock_ms is not None and budget.on_exceed == "stop":
-            limit = timedelta(milliseconds=budget.wall_clock_ms)
-            why = Failure(failure_class="timeout", message=f"cut off after {round(limit.total_seconds(), 1):g} s")
-            found.append(Deadline(limit - time_at_work(await ledger.work(*astuple(parent)), now), why))
+            found.append(_of_step(budget.wall_clock_ms, await ledger.work(*astuple(parent)), now))
         if is_final(plan, node.id):
             break
         found += await _of_budget(ledger, parent.run, now)
     return found
+
+
+def _of_step(limit_ms: int, work: Sequence[Attempt], now: datetime) -> Deadline:
+    limit = timedelta(milliseconds=limit_ms)
+    why = Failure(failure_class="timeout", message=f"cut off after {round(limit.total_seconds(), 1):g} s")
+    return Deadline(limit - time_at_work(work, now), why)
 
 
 async def _of_budget(ledger: ObjectLedger, run_id: str, now: datetime) -> list[Deadline]:

@@ -27,7 +27,7 @@ run: .venv/core.ready ## run the library capsule repo-health on a repository (RE
 
 test: .venv/dev.ready ## pass the tests; PYTEST_ARGS are handed on
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal --durations=15 \
-		$(addprefix --ignore=tests/,airflow argo chaos collector containers docs faults fuzz kubernetes library remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
+		$(addprefix --ignore=tests/,airflow argo chaos collector containers docs faults fuzz kubernetes library objects remote simulation stores upgrade) $(PYTEST_ARGS)  # each has a command of its own
 
 test-campaigns: .venv/dev.ready ## pass short runs of the campaigns: damaged inputs, deaths, power cuts, simulated worlds
 	@.venv/bin/pytest -n $(PROCESSES) --dist worksteal tests/chaos tests/faults tests/fuzz tests/simulation $(PYTEST_ARGS)

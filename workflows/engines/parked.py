@@ -9,6 +9,7 @@ from typing import NamedTuple
 from somagent.operators.deciding import approvals_of, outcome, question_of
 from somagent.operators.runner.records import RunRecord, StepKey, Waiting
 from somagent.workflows.engines.asked_inside import Question
+from somagent.workflows.engines.protocol import RunView
 from somagent.workflows.engines.rules import is_final
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.written import Rows
@@ -52,6 +53,18 @@ def is_at_the_end(rows: Rows, run: RunRecord, step: str) -> bool:
             return False
         step, run = run.parent.step, rows.run(run.parent.run).run
     return True
+
+
+def can_be_stopped(view: RunView) -> bool:
+    """Whether something waits in a parked run that a cancellation would end: not when only `finally` asks people."""
+    waiting = (
+        one
+        for step in view.steps
+        if not is_final(view.plan, step.id)
+        for one in step.items or [step]
+        if one.phase == "Waiting"
+    )
+    return any(one.inner is None or one.inner.phase != "Waiting" or can_be_stopped(one.inner) for one in waiting)
 
 
 class OpenQuestion(NamedTuple):

@@ -13,7 +13,6 @@ from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, StepKey, StepResult
 from somagent.workflows.engines.asked_inside import Question, asked_inside
 from somagent.workflows.engines.protocol import RunView, StepView
-from somagent.workflows.engines.rules import is_final
 
 
 def step_views(
@@ -82,18 +81,6 @@ def inner_runs(view: RunView, above: str = "") -> Iterator[Inner]:
                 name = f"{above}{one.id}" if one.item == NO_ITEM else f"{above}{one.id}/{one.item}"
                 yield Inner(name, one.inner)
                 yield from inner_runs(one.inner, f"{name}/")
-
-
-def can_be_stopped(view: RunView) -> bool:
-    """Whether something waits in a parked run that a cancellation would end: not when only `finally` asks people."""
-    waiting = (
-        one
-        for step in view.steps
-        if not is_final(view.plan, step.id)
-        for one in step.items or [step]
-        if one.phase == "Waiting"
-    )
-    return any(one.inner is None or one.inner.phase != "Waiting" or can_be_stopped(one.inner) for one in waiting)
 
 
 def _questions(view: RunView, above: str = "") -> Iterator[Question]:

@@ -11,9 +11,9 @@ from somagent.workflows.engines import lease as leases
 from somagent.workflows.engines.local.rows import Rows, RunRow
 from somagent.workflows.engines.local.sqlite import store_at
 from somagent.workflows.engines.local.store import Store
-from somagent.workflows.engines.parked import OpenQuestion, open_questions
+from somagent.workflows.engines.parked import OpenQuestion, can_be_stopped, open_questions
 from somagent.workflows.engines.protocol import JournalDamaged, LogChunk, RunSummary, RunView, UnknownRun
-from somagent.workflows.engines.views import can_be_stopped, over_budget, step_views
+from somagent.workflows.engines.views import over_budget, step_views
 
 
 @contextmanager

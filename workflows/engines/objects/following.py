@@ -21,8 +21,8 @@ from somagent.workflows.engines.objects.driver import Driver, Look
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.reading import run_view
 from somagent.workflows.engines.objects.written import Written
+from somagent.workflows.engines.parked import can_be_stopped
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
-from somagent.workflows.engines.views import can_be_stopped
 
 _REST_S = 0.3  # between two looks at the bucket, however much happens; and at least as long as a look took
 _LONGEST_S = 0.5  # until the next look, while anything is at work

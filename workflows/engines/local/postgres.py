@@ -219,7 +219,7 @@ class PostgresStore:
         """The database does that by itself."""
 
     def translated(self, error: Exception) -> EngineError:
-        said = " ".join(str(error).split())
+        said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
         if isinstance(error, psycopg.errors.DiskFull):
             return StorageFull(f"cannot write to {self.where}: {said}")
         if isinstance(error, psycopg.errors.LockNotAvailable):

@@ -107,6 +107,12 @@ async def freed(
         await asyncio.sleep(length_s / _PER_LENGTH / 2)
 
 
+async def until_at_most(attempts: Attempts, attempt: Attempt, now: datetime, length_s: float = LENGTH_S) -> datetime:
+    """Until when others have been at work on an open attempt, as far as they said so; the next sign may not be due."""
+    worked = _worked(await attempts.last_sign(attempt)) + timedelta(seconds=length_s / _PER_LENGTH)
+    return min(attempt.started_at + worked, now)
+
+
 def _worked(sign: bytes | None) -> timedelta:
     """For how long there had been work at this sign; earlier programs counted their signs."""
     return timedelta(seconds=float(sign) if sign else 0)

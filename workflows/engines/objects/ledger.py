@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Plan, decode_plan
 from somagent.operators.deciding import question_of
@@ -17,10 +18,10 @@ from somagent.operators.runner.ledger import Account, Exceeded
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.accounts import Accounts
-from somagent.workflows.engines.objects.attempts import Attempts, attempts_in
+from somagent.workflows.engines.objects.attempts import Attempts, at_once, attempts_in
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.deeds import Deed, Deeds, Overdue, decisions_on
-from somagent.workflows.engines.objects.lease import LENGTH_S, Lease
+from somagent.workflows.engines.objects.lease import LENGTH_S, Lease, until_at_most
 from somagent.workflows.engines.protocol import UnknownRun
 from somagent.workflows.engines.rules import Outcome
 from somagent.workflows.engines.run_names import child_id
@@ -167,14 +168,23 @@ class ObjectLedger:
         return attempts_in(await self.attempts_of.of(keys))
 
     async def work(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
-        """Nobody is at work for a step that is a capsule while people are asked inside, or a pod is waited for."""
+        """Nobody is at work for a step that is a capsule while people are asked inside, or a pod is waited for.
+
+        What others have open counts as far as they have signed for it: they may be dead.
+        """
         plan, attempts = await self.plan(run_id), await self.attempts(run_id, step, item)
         capsules = {one.key for one in attempts if plan.node(one.key.step).capsule}
-        found = [one for one in attempts if one.key not in capsules]
+        found = await at_once([self._as_signed_for(one) for one in attempts if one.key not in capsules])
         for key in capsules:
             for run in await self.runs_of(key):
                 found += await self.work(run.id)
         return found
+
+    async def _as_signed_for(self, attempt: Attempt) -> Attempt:
+        if attempt.ended_at is not None or self.at_work(attempt.key) == attempt:
+            return attempt
+        until = await until_at_most(self.attempts_of, attempt, self.now(), self.lease_s)
+        return replace(attempt, ended_at=until)
 
     async def runs_of(self, key: StepKey) -> list[RunRecord]:
         """The runs of the step's capsule, oldest first."""

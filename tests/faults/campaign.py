@@ -1,15 +1,14 @@
-"""Runs on a real Argo while the cluster is harmed at random moments; then a judge looks at each.
+"""Runs on a real Argo or Airflow that is harmed at random moments; then a judge looks at each.
 
-`python tests/faults/campaign.py [--faults 200] [--seed 1] [--runs 4]`: see `harm.py` for the cluster, and
-`tests/support/argo_site.py` for what the environment names. What a fault leaves behind is kept in `.chaos/`.
+`python tests/faults/campaign.py [--engine argo] [--faults 200] [--seed 1] [--runs 4]`: see `harm.py`, `on_argo.py` and
+`on_airflow.py` for what is harmed and what the environment names. What a fault leaves behind is kept in `.chaos/`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import contextlib
 import json
-import os
 import random
 import shutil
 import statistics
@@ -22,36 +21,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
 from drawn import draw_capsule
-from harm import Cluster
+from harm import Place
 from listener import Listener
+from on_airflow import OnAirflow
+from on_argo import OnArgo
 from pursuit import Pursuit, Stuck
 from verdict import FAULTS, Fault, Verdict
 
-from somagent.operators.runner.records import StepKey
-from somagent.workflows.engines.objects import names
-from somagent.workflows.engines.objects.bucket import Bucket
-from somagent.workflows.engines.protocol import EngineError
-
-sys.path.append(str(Path(__file__).parents[1] / "support"))
-from argo_site import Site
-
-_OF_RUNS = {  # how often, against each other
-    "pod deleted at work": 40,
-    "pod deleted after its record": 30,
-    "Workflow deleted": 8,
-    "follower killed": 8,
-}
-_OF_THE_CLUSTER = {  # one at a time, and no longer than half a minute each
-    "controller killed": 15,
-    "API server and etcd killed": 5,
-    "kubelet stopped for 20 s": 4,
-    "store away for 30 s": 4,
-    "store silent for 30 s": 3,
-    "no room for logs for 20 s": 3,
-}
-_KINDS = {**_OF_RUNS, **_OF_THE_CLUSTER}
+PLACES = {"argo": OnArgo, "airflow": OnAirflow}
 _PAUSE_S = 12  # at most, between two
+
+
+def kinds_of(place: type[Place]) -> list[str]:
+    """What is done there."""
+    return [*place.OF_RUNS, *place.OF_ALL]
 
 
 @dataclass
@@ -68,18 +53,13 @@ class Told:
 
 
 class Campaign:
-    """A site, a listener, and runs that are followed side by side."""
+    """A place, a listener, and runs that are followed side by side."""
 
-    def __init__(self, folder: Path, seed: str, keep: Path) -> None:
-        self.folder, self.seed, self.keep = folder, seed, keep
-        self.site = Site(folder)
-        self.site.prepare()
-        self.cluster = Cluster(self.site.namespace, random.Random(f"{seed} harm"))
-        self.listener = Listener(folder / "marks", os.environ.get("RIG_NODE_IP", "127.0.0.1"))
-        self.listener.when_ended = self.cluster.heard_end
-        os.environ["AWS_ENDPOINT_URL"] = os.environ["S3_ENDPOINT"]
-        self.cluster.recorded = lambda mark: _is_recorded(self.site.runs, mark)
-        self.cluster.runs = lambda: [one.run for one in self.at_work.values() if one.run]
+    def __init__(self, place: Place, folder: Path, seed: str, keep: Path) -> None:
+        self.place, self.folder, self.seed, self.keep = place, folder, seed, keep
+        self.listener = Listener(folder / "marks", place.host)
+        self.listener.when_ended = place.heard_end
+        place.runs = lambda: [one.run for one in self.at_work.values() if one.run]
         self.told = Told()
         self.stopping = threading.Event()
         self.at_work: dict[int, Pursuit] = {}
@@ -96,7 +76,7 @@ class Campaign:
         folder = self.folder / seed.replace(":", "-")
         folder.mkdir()
         begun = time.time()
-        pursuit = Pursuit(draw_capsule(draw, self.listener.address), folder, draw, self.site.environment)
+        pursuit = Pursuit(draw_capsule(draw, self.listener.address), folder, draw, self.place.environment)
         self.at_work[slot] = pursuit
         faults: list[Fault] = []
         repeats = 0
@@ -105,7 +85,7 @@ class Campaign:
             run = pursuit.submit()
             self.listener.expect(pursuit.drawn.failures(run))
             shown = pursuit.to_the_end()
-            harms = [one for one in self.cluster.harms if one.over >= begun]
+            harms = [one for one in self.place.harms if one.over >= begun]
             verdict = Verdict(pursuit.drawn, shown, self.listener.of(run), harms, pursuit.agreed)
             faults, repeats = verdict.faults, verdict.repeats
         except Stuck as stuck:
@@ -119,29 +99,29 @@ class Campaign:
             if faults:
                 self.told.faulty.append((seed, faults))
                 self._keep(folder, pursuit, shown, faults)
-        self.cluster.kubectl("delete", "workflow", pursuit.run or "none", "--ignore-not-found", "--wait=false")
+        if pursuit.run:
+            self.place.leave(pursuit.run)
 
     def _keep(self, folder: Path, pursuit: Pursuit, shown: dict[str, Any], faults: list[Fault]) -> None:
         kept = {
             "run": pursuit.run,
             "faults": faults,
             "said": pursuit.said,
-            "harms": self.cluster.harms,
+            "harms": self.place.harms,
             "marks": self.listener.of(pursuit.run),
             "shown": shown,
         }
         (folder / "kept.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
-        (folder / "workflow.yaml").write_text(self.cluster.kubectl("get", "workflow", pursuit.run, "-o", "yaml"))
+        (folder / "seen").write_text(self.place.seen(pursuit.run))
         self.keep.mkdir(parents=True, exist_ok=True)
         shutil.copytree(folder, self.keep / folder.name, dirs_exist_ok=True)
         for kind, what in faults[:10]:
             print(f"{self.keep / folder.name}: {kind}: {what[:1500]}", flush=True)
 
     def harm(self, faults: int, only: list[str]) -> None:
-        """Harms the cluster so many times: runs one by one, while something is wrong with all of it."""
-        sides = [
-            {kind: side[kind] for kind in side if not only or kind in only} for side in (_OF_RUNS, _OF_THE_CLUSTER)
-        ]
+        """Harms the place so many times: runs one by one, while something is wrong with all of it."""
+        both = (self.place.OF_RUNS, self.place.OF_ALL)
+        sides = [{kind: side[kind] for kind in side if not only or kind in only} for side in both]
         harming = [threading.Thread(target=self._harm, args=(faults, side), daemon=True) for side in sides if side]
         for side in harming:
             side.start()
@@ -150,40 +130,29 @@ class Campaign:
 
     def _harm(self, faults: int, weights: dict[str, int]) -> None:
         draw = random.Random(f"{self.seed} {sorted(weights)}")
-        while len(self.cluster.harms) < faults and not self.stopping.is_set():
+        while len(self.place.harms) < faults and not self.stopping.is_set():
             time.sleep(draw.uniform(0, _PAUSE_S))
             (kind,) = draw.choices(list(weights), list(weights.values()))
             if kind == "follower killed":
                 self._kill_a_follower(draw)
-            elif self.cluster.do(kind):
-                print(f"{len(self.cluster.harms)} of {faults}: {kind}", flush=True)
+            elif self.place.do(kind):
+                print(f"{len(self.place.harms)} of {faults}: {kind}", flush=True)
 
     def _kill_a_follower(self, draw: random.Random) -> None:
         following = [one.following for one in self.at_work.values() if one.following and one.following.poll() is None]
         if following:
             at = time.time()
             draw.choice(following).kill()
-            self.cluster.note("follower killed", "", at)
-
-
-def _is_recorded(runs: str, mark: dict[str, Any]) -> bool:
-    """Whether the ledger has the end of the attempt that said so; where it is kept is the engine's business."""
-    run, _, rest = mark["key"].partition("/")
-    step, _, item = rest.partition("/")
-    key = StepKey(run=run, step=step, item=int(item)) if item else StepKey(run=run, step=step)
-    try:
-        return asyncio.run(Bucket(runs).read(names.end(key, mark["attempt"]))) is not None
-    except EngineError:
-        return False
+            self.place.note("follower killed", "", at)
 
 
 def tell(campaign: Campaign, took_s: float) -> int:
     """Prints the table; 1 when anything is wrong."""
     told = campaign.told
-    by_kind = Counter(one.kind for one in campaign.cluster.harms)
+    by_kind = Counter(one.kind for one in campaign.place.harms)
     found = Counter(fault.kind for _, faults in told.faulty for fault in faults)
-    rows: list[tuple[str, float]] = [(kind, by_kind[kind]) for kind in _KINDS]
-    rows += [("harms", len(campaign.cluster.harms)), ("runs, all ended", told.runs), ("steps and items", told.steps)]
+    rows: list[tuple[str, float]] = [(kind, by_kind[kind]) for kind in kinds_of(type(campaign.place))]
+    rows += [("harms", len(campaign.place.harms)), ("runs, all ended", told.runs), ("steps and items", told.steps)]
     rows += [("followed by two at once", told.doubled), ("unrecorded attempts repeated", told.repeats)]
     rows += [(kind, found[kind]) for kind in FAULTS]
     rows += [("seconds a run, median", statistics.median(told.wall_s or [0])), ("seconds", took_s)]
@@ -194,24 +163,36 @@ def tell(campaign: Campaign, took_s: float) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=list(PLACES), default="argo")
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--runs", type=int, default=4, help="at work at once")
-    parser.add_argument("--only", action="append", default=[], choices=list(_KINDS), help="kinds of harm")
+    parser.add_argument(
+        "--only", action="append", default=[], help="a kind of harm; all that are not named are left out"
+    )
     arguments = parser.parse_args()
+    place_of = PLACES[arguments.engine]
+    if unknown := set(arguments.only) - set(kinds_of(place_of)):
+        parser.error(
+            f"no harm on {arguments.engine} is called {', '.join(unknown)}; {', '.join(kinds_of(place_of))} are"
+        )
     start = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        campaign = Campaign(Path(folder), arguments.seed, Path(".chaos", "argo"))
-        slots = [threading.Thread(target=campaign.pursue, args=(slot,), daemon=True) for slot in range(arguments.runs)]
-        for slot in slots:
-            slot.start()
-        try:
-            campaign.harm(arguments.faults, arguments.only)
-        except KeyboardInterrupt:
-            print("stopping; runs at work are followed to their ends", file=sys.stderr)
-        campaign.stopping.set()
-        for slot in slots:
-            slot.join()
+        place = place_of(Path(folder), random.Random(f"{arguments.seed} harm"))
+        with contextlib.closing(place):
+            campaign = Campaign(place, Path(folder), arguments.seed, Path(".chaos", arguments.engine))
+            slots = [
+                threading.Thread(target=campaign.pursue, args=(slot,), daemon=True) for slot in range(arguments.runs)
+            ]
+            for slot in slots:
+                slot.start()
+            try:
+                campaign.harm(arguments.faults, arguments.only)
+            except KeyboardInterrupt:
+                print("stopping; runs at work are followed to their ends", file=sys.stderr)
+            campaign.stopping.set()
+            for slot in slots:
+                slot.join()
         return tell(campaign, time.monotonic() - start)
 
 

@@ -1,152 +1,149 @@
-"""What is done to a cluster while runs are at work on it.
+"""What campaigns have in common, whatever harms the engine: what was done, to which runs, and when.
 
-It is a cluster whose servers are processes of this machine, or of one that `CLUSTER_SIGNAL` reaches: a command to which
-`-KILL -f NAME` is added as for `pkill`, its default. `CLUSTER_UP` is a command that starts again what died, for servers
-that nobody else starts again. `STORE_PROCESS` is the name of the object store's process.
+The object store is a process that `STORE_PROCESS` names (default: versitygw); `CLUSTER_SIGNAL` is a command to which
+`-KILL -f NAME` is added as for `pkill`, its default, and `CLUSTER_UP` one that starts again what died, for servers that
+nobody else starts again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from verdict import Harm
 
-_CONTROLLER, _KUBELET, _SERVER, _ETCD = "bin/workflow-controller ", "bin/kubelet ", "bin/kube-apiserver ", "bin/etcd "
-_POD_LOGS = "/var/log/pods"
+from somagent.operators.runner.records import StepKey
+from somagent.workflows.engines.objects import names
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.protocol import EngineError
+
+_SIGNAL = shlex.split(os.environ.get("CLUSTER_SIGNAL", "pkill"))
+_UP = shlex.split(os.environ.get("CLUSTER_UP", "true"))
+_STORE = os.environ.get("STORE_PROCESS", "versitygw")
+_RECORDED_S = 10.0  # so long a result that was told may take to be recorded
+
+Mark = dict[str, Any]
 
 
-class Cluster:
-    """The cluster of `KUBECONFIG`, and what can be done to it."""
+class Place(ABC):
+    """Where runs are at work, and what can be done to them there."""
 
-    def __init__(self, namespace: str, draw: random.Random) -> None:
-        self.namespace, self.draw = namespace, draw
+    OF_RUNS: ClassVar[Mapping[str, int]]  # harms to a run or a step, and how often each, against each other
+    OF_ALL: ClassVar[Mapping[str, int]]  # to all of them: one at a time, and no longer than half a minute each
+
+    def __init__(self, draw: random.Random) -> None:
+        self.draw = draw
+        self.host = "127.0.0.1"  # at which steps reach this machine
+        self.bucket = ""
+        self.environment: dict[str, str] = {}  # of the commands
         self.harms: list[Harm] = []
         self.runs: Callable[[], list[str]] = list  # those that are at work
-        self.recorded: Callable[[dict[str, Any]], bool] = lambda mark: False  # whether the mark's attempt has an end
-        self._signal = shlex.split(os.environ.get("CLUSTER_SIGNAL", "pkill"))
-        self._up = shlex.split(os.environ.get("CLUSTER_UP", "true"))
-        self._store = os.environ.get("STORE_PROCESS", "versitygw")
         self._recorded_wanted = threading.Semaphore(0)
 
-    def kinds(self) -> dict[str, Callable[[], str]]:
+    @abstractmethod
+    def kinds(self) -> Mapping[str, Callable[[], str]]:
         """Each kind of harm; what does it returns what was hit, or nothing."""
-        return {
-            "controller killed": self._controller,
-            "pod deleted at work": self._pod,
-            "pod deleted after its record": self._pod_recorded,
-            "kubelet stopped for 20 s": lambda: self._stopped(_KUBELET, 20),
-            "API server and etcd killed": self._servers,
-            "store away for 30 s": self._store_away,
-            "store silent for 30 s": lambda: self._stopped(self._store, 30),
-            "no room for logs for 20 s": self._full,
-            "Workflow deleted": self._workflow,
-        }
+
+    @abstractmethod
+    def worker_of(self, mark: Mark) -> str:
+        """What works on the step that said so, as `lose` takes it; the step waits meanwhile."""
+
+    @abstractmethod
+    def lose(self, worker: str) -> bool:
+        """Takes it away at once; whether there was anything to take away."""
+
+    @abstractmethod
+    def seen(self, run: str) -> str:
+        """What the engine's own servers have of the run, as text."""
+
+    @abstractmethod
+    def leave(self, run: str) -> None:
+        """Removes from them what nobody looks at any more."""
+
+    def close(self) -> None:  # noqa: B027 - some leave nothing
+        """Ends what was started for the campaign."""
 
     def do(self, kind: str) -> bool:
         """Does it, and notes it if there was anything to hit."""
         begun = time.time()
         target = self.kinds()[kind]()
         if target:
-            self.harms.append(Harm(kind, target, begun, time.time()))
+            self.note(kind, target, begun)
         return bool(target)
 
     def note(self, kind: str, target: str, begun: float) -> None:
-        """What others did."""
+        """What was done, until now."""
         self.harms.append(Harm(kind, target, begun, time.time()))
 
-    def kubectl(self, *words: str) -> str:
-        """What it prints; nothing when it fails."""
-        command = ["kubectl", "-n", self.namespace, "--request-timeout=10s", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stdout if done.returncode == 0 else ""
-
-    def heard_end(self, mark: dict[str, Any]) -> None:
-        """Deletes the pod of a step as soon as its result is recorded, if that is wanted of the next one."""
-        if not self._recorded_wanted.acquire(blocking=False):
-            return
-        threading.Thread(target=self._delete_recorded, args=(mark,), daemon=True).start()
-
-    def _delete_recorded(self, mark: dict[str, Any]) -> None:
-        end, begun = time.time() + 10, time.time()
-        while not self.recorded(mark):
-            if time.time() > end:
-                return
-            time.sleep(0.01)
-        if self.kubectl("delete", "pod", mark["pod"], "--grace-period=0", "--force", "--wait=false"):
-            self.note("pod deleted after its record", mark["pod"], begun)
-
-    def _pod_recorded(self) -> str:
-        self._recorded_wanted.release()  # noted when it happens
+    def next_recorded(self) -> str:
+        """Has the worker of the next step that ends lost as soon as the result is recorded; noted when it happens."""
+        self._recorded_wanted.release()
         return ""
 
-    def _pod(self) -> str:
-        listed = self.kubectl("get", "pods", "--field-selector=status.phase=Running", "-l", self._of(self.runs()))
-        pods = [line.split()[0] for line in listed.splitlines()[1:]]
-        if not pods:
-            return ""
-        pod = self.draw.choice(pods)
-        return pod if self.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false") else ""
+    def heard_end(self, mark: Mark) -> None:
+        """A step has said that it ends, and waits for an answer."""
+        if self._recorded_wanted.acquire(blocking=False):
+            threading.Thread(target=self._lose_recorded, args=(mark, self.worker_of(mark)), daemon=True).start()
 
-    def _of(self, runs: list[str]) -> str:
-        return f"workflows.argoproj.io/workflow in ({','.join(runs)})"
-
-    def _workflow(self) -> str:
-        runs = self.runs()
-        if not runs:
-            return ""
-        run = self.draw.choice(runs)
-        return run if self.kubectl("delete", "workflow", run, "--wait=false") else ""
-
-    def _send(self, signal: str, process: str) -> None:
-        subprocess.run([*self._signal, f"-{signal}", "-f", process], check=True)
-
-    def _start(self) -> None:
-        """Starts again what died; a busy machine may take several tries."""
-        for left in reversed(range(5)):
-            if subprocess.run(self._up, capture_output=True, check=not left).returncode == 0:
+    def _lose_recorded(self, mark: Mark, worker: str) -> None:
+        begun = time.time()
+        while not self._is_recorded(mark):
+            if time.time() > begun + _RECORDED_S:
                 return
+            time.sleep(0.01)
+        if self.lose(worker):
+            (kind,) = (kind for kind in self.OF_RUNS if kind.endswith("after its record"))
+            self.note(kind, worker, begun)
 
-    def _controller(self) -> str:
-        self._send("KILL", _CONTROLLER)
-        time.sleep(self.draw.uniform(0, 3))
-        self._start()
-        return "workflow-controller"
-
-    def _servers(self) -> str:
-        self._send("KILL", _SERVER)
-        self._send("KILL", _ETCD)
-        time.sleep(self.draw.uniform(0, 5))
-        self._start()
-        return "kube-apiserver, etcd"
-
-    def _store_away(self) -> str:
-        self._send("KILL", self._store)
-        time.sleep(30)
-        self._start()
-        return self._store
-
-    def _stopped(self, process: str, seconds: float) -> str:
-        self._send("STOP", process)
+    def _is_recorded(self, mark: Mark) -> bool:
+        """Whether the ledger has the end of the attempt that said so; where it is kept is the engine's business."""
+        run, _, rest = mark["key"].partition("/")
+        step, _, item = rest.partition("/")
+        key = StepKey(run=run, step=step, item=int(item)) if item else StepKey(run=run, step=step)
         try:
-            time.sleep(seconds)
-        finally:
-            self._send("CONT", process)
-        return process.strip().rpartition("/")[2]
+            return asyncio.run(Bucket(self.bucket).read(names.end(key, mark["attempt"]))) is not None
+        except EngineError:
+            return False
 
-    def _full(self) -> str:
-        """A file system without room where the node keeps the logs of pods."""
-        full = ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "none", _POD_LOGS]
-        if subprocess.run(full, check=False).returncode:
-            return ""
-        try:
-            time.sleep(20)
-        finally:
-            subprocess.run(["umount", "--lazy", _POD_LOGS], check=True)
-        return _POD_LOGS
+
+def send(signal: str, process: str) -> None:
+    """Sends it to all processes whose command line holds that."""
+    subprocess.run([*_SIGNAL, f"-{signal}", "-f", process], check=True)
+
+
+def start_again() -> None:
+    """Starts what died; a busy machine may take several tries."""
+    for left in reversed(range(5)):
+        if subprocess.run(_UP, capture_output=True, check=not left).returncode == 0:
+            return
+
+
+def stopped(process: str, seconds: float) -> str:
+    """It does nothing for so long."""
+    send("STOP", process)
+    try:
+        time.sleep(seconds)
+    finally:
+        send("CONT", process)
+    return process.strip().rpartition("/")[2]
+
+
+def store_away() -> str:
+    """Nobody reaches the object store for half a minute."""
+    send("KILL", _STORE)
+    time.sleep(30)
+    start_again()
+    return _STORE
+
+
+def store_silent() -> str:
+    """The object store takes calls and does not answer, for half a minute."""
+    return stopped(_STORE, 30)

@@ -1,4 +1,4 @@
-"""Listens to the steps of runs in pods: each says when it begins, fails and ends, and waits until that is on the disk.
+"""Listens to the steps of runs: each says when it begins, fails and ends, and waits until that is on the disk.
 
 A step keeps its connection open while it is at work, so two attempts of one key at once are seen here. It says `fail`
 to an attempt that is to fail, so that how often a step has failed is known to nobody but the judge.
@@ -18,8 +18,8 @@ from typing import Any
 # Reads from the environment: JUDGE (host:port), INPUTS (what it was given, as JSON), SECONDS_AT_WORK.
 SCRIPT = r"""
 exec 3<> "/dev/tcp/${JUDGE%:*}/${JUDGE##*:}"
-tell() { printf '{"what": "%s", "key": "%s", "attempt": %s, "pod": "%s"%s}\n' \
-    "$1" "$SOMAGENT_IDEMPOTENCY_KEY" "$SOMAGENT_ATTEMPT" "$HOSTNAME" "$2" >&3; read -r -u 3 answer; }
+tell() { printf '{"what": "%s", "key": "%s", "attempt": %s, "host": "%s", "pid": %s%s}\n' \
+    "$1" "$SOMAGENT_IDEMPOTENCY_KEY" "$SOMAGENT_ATTEMPT" "$HOSTNAME" $$ "$2" >&3; read -r -u 3 answer; }
 tell begin ", \"inputs\": $INPUTS"
 sleep "$SECONDS_AT_WORK"
 if [ "$answer" = fail ]; then tell failed ""; exit 75; fi

@@ -3,7 +3,8 @@
 Its API server, scheduler and DAG processor run from an environment of their own, each in a session of its own, on a
 database of their own. When it answers, its address is printed, and when standard input ends all of it is ended. A
 line there is a command, answered by a line: `kill NAME` kills one of the three with all that it started, `kill-only
-NAME` the one process, `start NAME` starts it again and waits until it is healthy.
+NAME` the one process, `start NAME` starts it again and waits until it is healthy; `revive all` does so with those that
+have ended by themselves.
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class Keeper:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
+
+    def ended(self) -> list[str]:
+        """Those that are not there any more."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
 
     def close(self) -> None:
         for number, patience_s in ((signal.SIGTERM, _LEAVE_S), (signal.SIGKILL, _LEAVE_S)):
@@ -180,6 +185,8 @@ def main() -> None:
             what, name = line.split()
             if what == "start":
                 keeper.start(name)
+            elif what == "revive":
+                keeper.start(*keeper.ended())
             else:
                 keeper.kill(name, only=what == "kill-only")
             print("done", flush=True)

@@ -43,6 +43,10 @@ class Airflow:
         """Starts it again."""
         self._ask(f"start {name}")
 
+    def revive(self) -> None:
+        """Starts again those that have ended by themselves, as an Airflow does that has lost its database."""
+        self._ask("revive all")
+
     def close(self) -> None:
         """Ends it, and removes its database and files."""
         self._keeper.communicate()

@@ -173,7 +173,7 @@ class Site:
 
 def step_runners(airflow: Airflow) -> list[int]:
     """Processes of the step runner that this Airflow has started; they hide whose runs they work on."""
-    return [pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in _ancestors(pid)]
+    return [pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in ancestors(pid)]
 
 
 def scripts(run_id: str, step: str = "") -> list[int]:
@@ -205,7 +205,8 @@ def _parts(pid: int, name: str) -> list[bytes]:
     return []
 
 
-def _ancestors(pid: int) -> list[int]:
+def ancestors(pid: int) -> list[int]:
+    """Processes above it, the one that started it first."""
     found: list[int] = []
     with suppress(OSError):
         while pid > 1:

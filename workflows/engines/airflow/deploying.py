@@ -13,7 +13,7 @@ from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines.airflow.emit.dag import Emitted
 from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.airflow.settings import DAGS
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, EngineUnreachable
 
 _LOOK_S = 0.5
 _PATIENCE_S = 360.0  # by default Airflow looks for new files every five minutes
@@ -89,7 +89,7 @@ async def _check_processor(rest: Rest) -> None:
     health = await rest.get("monitor", "health")
     state = (health.get("dag_processor") or {}).get("status")
     if state != "healthy":
-        raise EngineError(
+        raise EngineUnreachable(
             "Airflow's DAG processor gives no sign of life, so nothing reads DAG files there; start it: airflow"
             " dag-processor"
         )

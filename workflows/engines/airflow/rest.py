@@ -22,7 +22,7 @@ _REST_S = 0.5
 
 
 class NoServer(EngineUnreachable):
-    """Nothing answers there."""
+    """Nothing answers there, or what does cannot do its work now."""
 
 
 class Refused(EngineError):
@@ -107,8 +107,8 @@ class Rest:
 
     def _refused(self, error: urllib.error.HTTPError, method: str, path: str) -> EngineError:
         said = _detail(error.read())
-        if error.code in {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}:
-            return NoServer(f"Airflow at {self._settings.url} is not ready ({error.code}): {said}")
+        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:  # its database is away, most often, or a proxy before it
+            return NoServer(f"Airflow at {self._settings.url} could not {method} {path} ({error.code}): {said}")
         if error.code == HTTPStatus.UNAUTHORIZED:
             return Refused(f"{self._settings.url} does not know this account: {self._account()}", error.code)
         if error.code == HTTPStatus.FORBIDDEN:

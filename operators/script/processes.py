@@ -36,12 +36,13 @@ class Family:
 
     Members are marked with the step's `key`, and with a place below `workspace`, since another data directory on this
     machine may have a run of the same name. With the folder of an attempt for a workspace, members are of that attempt:
-    who was stopped for too long ends its own, and not the one of whoever goes on with the run.
+    who was stopped for too long ends its own, and not the one of whoever goes on with the run. Without a key, they are
+    of all steps at work there.
     """
 
-    def __init__(self, leader: int | None, key: str, workspace: Path) -> None:
+    def __init__(self, leader: int | None, key: str | None, workspace: Path) -> None:
         self._leader = leader
-        self._mark = b"SOMAGENT_IDEMPOTENCY_KEY=" + key.encode()
+        self._mark = b"" if key is None else b"SOMAGENT_IDEMPOTENCY_KEY=" + key.encode()
         self._place = b"SOMAGENT_OUTPUT=" + os.fsencode(workspace) + b"/"
         self._started = time.monotonic()
 
@@ -150,7 +151,8 @@ class Family:
                 entries = file.read().split(b"\0")
         except OSError:
             return False  # gone meanwhile, or another user's
-        return self._mark in entries and any(entry.startswith(self._place) for entry in entries)
+        is_of_step = not self._mark or self._mark in entries
+        return is_of_step and any(entry.startswith(self._place) for entry in entries)
 
     def _group_alive(self) -> list[int]:
         if self._leader is None:

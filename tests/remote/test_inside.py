@@ -135,3 +135,75 @@ def test_a_cancelled_run_ends_what_is_inside_its_finally_included(place):
     assert place.do("end")[0] == Exit.CANCELLED
     part, _ = place.view().steps
     assert (part.phase, [step.phase for step in part.inner.steps]) == ("Cancelled", ["Cancelled", "Succeeded"])
+
+
+ASKS_AT_THE_END = """\
+  steps:
+    slow: { script: { run: echo } }
+  finally:
+    gate: { review: { title: "Tidy?" } }
+    after: { script: { run: echo } }
+"""
+
+
+def test_people_whom_finally_inside_asks_are_waited_for(place):
+    place.submit("    part: { capsule: { use: part } }\n" + USES, part=ASKS_AT_THE_END)
+    for _ in range(2):
+        assert place.do("step", "part")[0] == Exit.DONE
+        assert (place.answer("phase"), place.answer("summary")) == (
+            "Waiting",
+            "waiting for somebody (1): part/gate: Tidy?",
+        )
+    assert [step.phase for step in place.view().steps[0].inner.steps] == ["Succeeded", "Waiting", "Pending"]
+    place.decide("gate", "bo", run=f"{place.run}.part")
+    assert place.do("step", "part")[0] == Exit.DONE
+    assert [step.phase for step in place.view().steps[0].inner.steps] == ["Succeeded"] * 3
+
+
+@pytest.mark.parametrize("each", ["", 'forEach: "${{ [1, 2] }}", '])
+def test_a_capsule_in_finally_that_asks_is_looked_at_again_and_goes_on(place, each):
+    place.submit(
+        f"    first: {{ script: {{ run: echo }} }}\n  finally: {{ tidy: {{ {each}capsule: {{ use: part }} }} }}\n"
+        + USES,
+        part=ASKS_AT_THE_END.replace("slow: {", "ask: { review: { title: Now? } }\n    slow: { needs: [ask], "),
+    )
+    assert place.do("step", "first")[0] == Exit.DONE
+    calls = [["step", "tidy", "0"], ["step", "tidy", "1"]] if each else [["step", "tidy"]]
+    if each:
+        assert place.do("open", "tidy")[0] == Exit.DONE
+    for gate in ("ask", "gate"):
+        for call in [*calls, *calls]:
+            assert place.do(*call)[0] == Exit.DONE
+            assert place.answer("phase") == "Waiting"
+        for call in calls:
+            place.decide(gate, "bo", run=".".join([place.run, *call[1:]]))
+    for call in calls:
+        assert place.do(*call)[0] == Exit.DONE
+    if each:
+        assert place.do("close", "tidy")[0] == Exit.DONE
+    assert place.do("end")[0] == Exit.DONE
+    view = place.view()
+    assert (view.phase, view.steps[1].phase) == ("Succeeded", "Succeeded")
+
+
+def test_what_a_stopped_run_has_left_inside_is_ended_and_waits_for_whom_its_finally_asks(place):
+    place.submit(
+        "    part: { capsule: { use: part } }\n" + USES,
+        part=ASKS_AT_THE_END.replace("echo }", "echo at work; sleep 60 }", 1),
+    )
+    process = place.start("step", "part")
+    assert process.stdout.readline() == "at work\n"
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    process.terminate()
+    process.communicate(timeout=30)
+    for _ in range(2):
+        assert place.do("end-inside")[0] == Exit.DONE
+        assert (place.answer("phase"), place.answer("summary")) == (
+            "Waiting",
+            "waiting for somebody (1): part/gate: Tidy?",
+        )
+    place.decide("gate", "bo", run=f"{place.run}.part")
+    assert place.do("end-inside")[0] == Exit.DONE
+    assert place.answer("phase") == "Succeeded"
+    assert place.do("end")[0] == Exit.CANCELLED
+    assert [step.phase for step in place.view().steps[0].inner.steps] == ["Cancelled", "Succeeded", "Succeeded"]

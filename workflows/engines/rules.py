@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from msgspec import Struct
@@ -64,6 +65,11 @@ def check_runnable(plan: Plan, operators: Mapping[str, Operator]) -> None:
 def is_final(plan: Plan, step: str) -> bool:
     """Whether it is a step of `finally`, which runs whatever stopped the others."""
     return any(step == node.id for node in plan.finals)
+
+
+def before_final(plan: Plan, step: str) -> tuple[Node, ...]:
+    """All that a step of `finally` comes after."""
+    return (*plan.nodes, *takewhile(lambda node: node.id != step, plan.finals))
 
 
 def may_ask(plan: Plan, node: Node) -> bool:

@@ -16,6 +16,7 @@ from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.run_names import path_below
 
 LOOK = "Look for the decision"  # what the task that waits for people can be told
+ENDS_CAPSULES = "end-of-capsules"  # the task of a stopped run that runs `finally` of capsules which it has left open
 OVER = {"success", "failed", "skipped", "upstream_failed", "removed"}
 WAITS_FOR_PEOPLE = {"awaiting_input", "deferred"}
 _NO_QUESTION, _ANSWERED = 404, 409
@@ -81,6 +82,8 @@ class Asked:
             return list(tasks)
         mapped = Counter(task["task_id"] for task in tasks)
         step = [task for task in tasks if str(task["task_id"]).partition(".")[0] == key.step]
+        if step and all(task["state"] in OVER for task in step):  # the run was stopped; what is inside goes on there
+            return [*step, *(task for task in tasks if task["task_id"] == ENDS_CAPSULES)]
         several = [task for task in step if mapped[task["task_id"]] >= self._most_mapped]  # items may be in each
         own = several or [task for task in step if task["map_index"] == key.item]  # both say -1 for what has no items
         return own or step

@@ -70,7 +70,10 @@ class Answers:
             self._write(phase="Pending", summary=f"attempt {attempt.number} failed and is tried again: {why}")
             self.why(f"attempt {attempt.number} is tried again: {why}")
             return Exit.AGAIN
-        asked = attempt.waiting
+        return self.waits(attempt.waiting, now)
+
+    def waits(self, asked: Waiting, now: datetime) -> Exit:
+        """People are asked, and nothing goes on before."""
         left = (asked.due - now).total_seconds() if asked.due is not None else 0
         seconds = {"seconds": str(max(math.ceil(left), 1))} if asked.due is not None else {}
         self._write(phase="Waiting", summary=f"waiting for {asked_of(asked)}", **seconds)

@@ -6,10 +6,12 @@ from somagent.operators.deciding import outcome
 from somagent.operators.runner.records import Attempt, StepKey, Waiting
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 
+Asked = tuple[StepKey, Waiting]  # what people are asked in a step
 
-async def questions(ledger: ObjectLedger, run_id: str) -> list[tuple[StepKey, Waiting]]:
+
+async def questions(ledger: ObjectLedger, run_id: str) -> list[Asked]:
     """Of those inside, the questions themselves."""
-    found: list[tuple[StepKey, Waiting]] = []
+    found: list[Asked] = []
     for attempt in await _unfinished(ledger, run_id):
         if attempt.waiting is not None and attempt.waiting.child:
             found += await questions(ledger, attempt.waiting.child)

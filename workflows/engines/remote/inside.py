@@ -7,7 +7,7 @@ themselves (`capsules`). What is recorded is the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from somagent.operators.operator import Answer, Park, Step, StepFailure
 from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
 from somagent.workflows.engines.asked_inside import Question
-from somagent.workflows.engines.remote.asked import answered, questions
+from somagent.workflows.engines.remote.asked import Asked, answered, questions
 from somagent.workflows.engines.remote.capsules import asked_for, close_run, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
 from somagent.workflows.engines.run_names import path_below
@@ -61,8 +61,11 @@ def with_capsules(worker: Worker) -> Worker:
 
 
 async def end_all(worker: Worker) -> Phase:
-    """Ends the run, and before it what is inside and nothing will go on with. Returns its phase."""
-    await end_inside(worker)
+    """Ends the run, and before it what is inside and nothing will go on with. Returns its phase.
+
+    People whom `finally` of something inside asks have had their time.
+    """
+    await end_inside(worker, (*worker.plan.nodes, *worker.plan.finals), waits=False)
     return await worker.end()
 
 
@@ -73,13 +76,18 @@ async def end_capsule(worker: Worker, key: StepKey, child: str) -> StepResult | 
     return await close_run(worker, key)
 
 
-async def end_inside(worker: Worker) -> None:
-    """Ends the runs of the run's capsules that nothing will go on with, each with its `finally`."""
-    for node in (*worker.plan.nodes, *worker.plan.finals):
+async def end_inside(worker: Worker, nodes: Iterable[Node], *, waits: bool) -> list[Asked]:
+    """Ends the runs of these steps' capsules that nothing will go on with, each with its `finally`.
+
+    With `waits`, one whose `finally` asks people goes on; returns what they are asked.
+    """
+    asked: list[Asked] = []
+    for node in nodes:
         for key in await worker.ledger.attempts_of.keys(worker.run.id, node.id) if node.capsule else ():
             last = await last_run(worker, key)
             if last is not None and await worker.ledger.closed(last.id) is None:
-                await _finish(await _worker_of(worker, last))
+                asked += await _finish(await _worker_of(worker, last), waits=waits)
+    return asked
 
 
 async def left_inside(worker: Worker, path: Sequence[str]) -> list[str]:
@@ -97,14 +105,18 @@ async def _worker_of(above: Worker, run: RunRecord) -> Worker:
     return inside
 
 
-async def _finish(worker: Worker) -> None:
-    """Runs `finally`, whatever else was not run, and ends the run."""
+async def _finish(worker: Worker, *, waits: bool) -> list[Asked]:
+    """Runs `finally`, whatever else was not run, and ends the run; with `waits`, not before people have decided."""
     await worker.ledger.start(worker.run.id, worker.now())
-    await end_inside(worker)
+    asked = await end_inside(worker, worker.plan.nodes, waits=waits)
+    if asked:
+        return asked
     drive = _Drive(worker, asyncio.Semaphore(_AT_ONCE))
     for node in worker.plan.finals:
-        await drive.node(node)
+        if not await drive.node(node) and waits:
+            return await questions(worker.ledger, worker.run.id)
     await end_all(worker)
+    return []
 
 
 class _Drive:
@@ -132,7 +144,7 @@ class _Drive:
         finally:
             timer.cancel()
         if self._is_stopped() or all(one.result() for one in through.values()):
-            await _finish(worker)
+            await _finish(worker, waits=True)
 
     async def _in_turn(self, node: Node, needs: Sequence[asyncio.Task[bool]]) -> bool:
         if needs:

@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +28,8 @@ from somagent.operators.registry import load_operators
 from somagent.operators.runner.contents import ContentError, Contents
 from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.script.guardian import Guardian
+from somagent.workflows.engines.asked_inside import Question, as_one
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.bucket import Bucket
 from somagent.workflows.engines.objects.lease import LENGTH_S
@@ -42,8 +44,8 @@ from somagent.workflows.engines.remote.group import together
 from somagent.workflows.engines.remote.inside import end_all, end_capsule, end_inside, left_inside, with_capsules
 from somagent.workflows.engines.remote.log import Logs
 from somagent.workflows.engines.remote.work import LAST_WORDS_S, UNSIGNED, NotEnded, Worker
-from somagent.workflows.engines.rules import is_final
-from somagent.workflows.engines.run_names import top_of
+from somagent.workflows.engines.rules import before_final, is_final
+from somagent.workflows.engines.run_names import path_below, top_of
 
 _EXITS: dict[Phase, Exit] = {
     "Succeeded": Exit.DONE,
@@ -68,7 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     answers = Answers(arguments.answers, arguments.reason, arguments.message)
     try:
-        return asyncio.run(_stoppable(arguments, answers))
+        with tempfile.TemporaryDirectory(prefix="somagent-", dir=arguments.work) as folder, ExitStack() as at_end:
+            if arguments.bound:
+                at_end.callback(Guardian(Path(folder)).dismiss)
+            return asyncio.run(_stoppable(arguments, Path(folder), answers))
     except asyncio.CancelledError:
         return _say("stopped; what had begun is begun anew when the run goes on", Exit.STOPPED, answers)
     except Exception as error:
@@ -92,7 +97,7 @@ def _told(error: BaseException) -> tuple[str, Exit]:
     raise error
 
 
-async def _stoppable(arguments: argparse.Namespace, answers: Answers) -> Exit:
+async def _stoppable(arguments: argparse.Namespace, folder: Path, answers: Answers) -> Exit:
     """SIGTERM ends the step with all that it started, and leaves its attempt to whoever goes on."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
@@ -100,8 +105,7 @@ async def _stoppable(arguments: argparse.Namespace, answers: Answers) -> Exit:
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     if arguments.bound:
         loop.add_reader(sys.stdin.fileno(), _left_alone, task)
-    with tempfile.TemporaryDirectory(prefix="somagent-", dir=arguments.work) as folder:
-        return await _run(arguments, Path(folder), answers)
+    return await _run(arguments, folder, answers)
 
 
 def _left_alone(task: asyncio.Task[Exit]) -> None:
@@ -165,6 +169,11 @@ async def _work(arguments: argparse.Namespace, worker: Worker, logs: Logs, answe
         async with logs.kept():
             phase = await end_all(worker)
         return _EXITS[answers.ended(phase)]
+    if arguments.command == "end-inside":
+        async with logs.kept():
+            asked = await end_inside(worker, worker.plan.nodes, waits=True)
+        inside = [Question(path_below(run.id, key), one) for key, one in asked]
+        return answers.waits(as_one(inside), utc_now()) if inside else answers.left_inside([])
     if arguments.command == "left":
         return answers.left_inside(await left_inside(worker, arguments.path.split("/")))
     if arguments.command == "group":
@@ -177,7 +186,7 @@ async def _work(arguments: argparse.Namespace, worker: Worker, logs: Logs, answe
     await ledger.start(run.id, utc_now())
     if is_final(worker.plan, key.step):
         async with logs.kept():
-            await end_inside(worker)
+            await end_inside(worker, before_final(worker.plan, key.step), waits=False)
     if arguments.command == "open":
         opened = await worker.open(key)
         if isinstance(opened, StepResult):
@@ -241,6 +250,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("path", metavar="PATH", help="of its step, with those it is inside: outer/inner")
     command = commands.add_parser("begin", help="store a run that was submitted with the engine's own tools")
     command.add_argument("--plan", type=Path, required=True, metavar="FOLDER", help="where the plan and its files are")
+    commands.add_parser("end-inside", help="end the runs of its capsules that nothing will go on with")
     commands.add_parser("end", help="record how the run ended")
     return parser
 

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import takewhile
 from pathlib import Path
 
 from msgspec import Struct
@@ -154,7 +153,7 @@ class Worker(Struct, frozen=True):
     async def settle_before(self, key: StepKey) -> None:
         """A `finally` step sees how all before it ended, those too that no engine came to."""
         if rules.is_final(self.plan, key.step):
-            await self._settle((*self.plan.nodes, *takewhile(lambda node: node.id != key.step, self.plan.finals)))
+            await self._settle(rules.before_final(self.plan, key.step))
 
     async def _settle(self, nodes: Sequence[Node]) -> None:
         """Records the steps that no engine came to; those that have ended are asked for at once, and are known then."""

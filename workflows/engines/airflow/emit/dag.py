@@ -61,6 +61,7 @@ def dag_file(plan: Plan, place: Place, handed: Handed = NOTHING) -> Emitted:
         "MOST_MAPPED": str(place.most_mapped),
         "ASKING": _template("asking.txt") if asks else "",
         "STEPS": "\n".join(_rows(plan, place, handed)),
+        "CAPSULES": "\n".join(f"    {_literal(row)}," for row in _ending_capsules(plan, place, handed)),
         "FINALLY": "\n".join(f"    {_literal(_row(plan, node, 1, place, handed))}," for node in plan.finals),
         "KIND": 'AskingStep if "asks" in step else Step' if asks else "Step",
         "DESCRIPTION": _literal(_plain(plan.capsule.description.partition("\n")[0])),
@@ -99,7 +100,23 @@ def _row(plan: Plan, node: Node, weight: int, place: Place, handed: Handed) -> d
         row["longest"] = max(node.retry.max_backoff_ms / 1000, 1)
     if weight > 1:
         row["weight"] = weight
-    return row if place.pods is None else row | added(plan, node, place.pods, handed)
+    return row if place.pods is None else row | added(plan, [node], place.pods, handed)
+
+
+def _ending_capsules(plan: Plan, place: Place, handed: Handed) -> Iterator[dict[str, Any]]:
+    """The task that runs `finally` of capsules which a stopped run leaves open, if there is any such."""
+    nodes = [node for node in plan.nodes if any(inside.finals for inside in _inside(plan, node))]
+    if nodes:
+        row: dict[str, Any] = {"id": ""} | ({"asks": True} if any(_asks(plan, plan, node) for node in nodes) else {})
+        yield row if place.pods is None else row | added(plan, nodes, place.pods, handed)
+
+
+def _inside(root: Plan, node: Node) -> Iterator[Plan]:
+    """The plan of the step's capsule, and of those inside it."""
+    if node.capsule in root.capsules:
+        yield root.capsules[node.capsule]
+        for one in nodes_of(root.capsules[node.capsule]):
+            yield from _inside(root, one)
 
 
 def _asks(root: Plan, plan: Plan, node: Node) -> bool:

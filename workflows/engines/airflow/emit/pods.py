@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from somagent.capsule_compiler.model.quantities import millicores, size_bytes
@@ -68,20 +68,23 @@ def pod_of(pods: Pods, runs: str) -> dict[str, Any]:
     }
 
 
-def added(root: Plan, node: Node, pods: Pods, handed: Handed) -> dict[str, Any]:
-    """What the pods of a step have that others have not; `handed` are secrets that the run is given as inputs.
+def added(root: Plan, nodes: Sequence[Node], pods: Pods, handed: Handed) -> dict[str, Any]:
+    """What the pods for these steps have that others have not; `handed` are secrets that the run is given as inputs.
 
     Raises `EngineError` for secrets that it cannot have.
     """
     row: dict[str, Any] = {}
-    secrets = as_variables(sorted(_secrets(root, root, node, handed)), {pods.runs_secret})
+    uses = frozenset[Use]().union(*(_secrets(root, root, node, handed) for node in nodes))
+    secrets = as_variables(sorted(uses), {pods.runs_secret})
     if secrets:
         row["secrets"] = [_secret(name, use) for name, use in secrets.items()]
-    memory, cores = (max(sizes) for sizes in zip(*_sizes(root, node), strict=True))
+    every = [size for node in nodes for size in _sizes(root, node)]
+    memory, cores = (max(sizes) for sizes in zip(*every, strict=True))
     if memory or cores:
         asked = _quantities(memory + pods.memory, cores + pods.millicores)
         limits = {name: text for name, text in asked.items() if {"memory": memory, "cpu": cores}[name]}
-        row["resources"] = {"requests": asked} if node.capsule else {"requests": asked, "limits": limits}
+        has_capsule = any(node.capsule for node in nodes)
+        row["resources"] = {"requests": asked} if has_capsule else {"requests": asked, "limits": limits}
     return row
 
 

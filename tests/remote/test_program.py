@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 from bucket_place import Place
+from scripts_left import end_scripts
 
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.given import given_to
@@ -64,6 +65,26 @@ def test_a_process_that_is_killed_is_followed_by_one_that_waits_for_its_lease_to
     assert place.do("step", "slow") == (Exit.DONE, "attempt 2\n")
     history = place.view().steps[0].history
     assert [attempt.failure and attempt.failure.failure_class for attempt in history] == ["cut_off", None]
+
+
+def test_a_bound_process_that_is_killed_takes_along_what_it_has_started(place):
+    place.submit(
+        """\
+    slow: { script: { run: 'trap "" TERM; sleep 61 & setsid sleep 62 & echo at work; sleep 63' } }
+"""
+    )
+    work = place.folder / "work"
+    work.mkdir()
+    process = place.start("--bound", "--work", work, "step", "slow", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "at work\n"
+    process.kill()
+    process.communicate(timeout=30)  # nobody else holds its streams
+    end = time.monotonic() + 30
+    while any(work.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert end_scripts(work) == []
 
 
 def test_all_answers_are_in_one_file_where_an_engine_reads_no_folder(place):

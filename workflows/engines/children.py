@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ from somagent.workflows.engines.parked import News, news, questions
 from somagent.workflows.engines.rules import is_final, spent_by
 from somagent.workflows.engines.run_names import child_id
 from somagent.workflows.engines.sub_capsules import (
+    cancel_this_task,
     child_inputs,
     child_plan,
     failure,
@@ -71,7 +72,7 @@ class Children:
             await asyncio.Event().wait()
             raise
         if _stopped_for(above, step) is not None and row.phase != "Waiting":
-            await _cancel_this_task()
+            await cancel_this_task()
         spent = self._spent_now(step.key)
         if row.phase == "Succeeded":
             return Answer(row.outcome.outputs, spent)
@@ -183,11 +184,3 @@ class Children:
 def _stopped_for(above: AtWork, step: Step) -> Failure | None:
     """Why the run that the step is of, and what is inside the step with it, is to stop; `finally` is not."""
     return None if is_final(step.plan, step.key.step) else above.stopped_for
-
-
-async def _cancel_this_task() -> None:
-    """Ends the task as cut off: why it was is known to the run above."""
-    task: asyncio.Task[Any] | None = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a coroutine of asyncio runs in one
-    task.cancel()
-    await asyncio.sleep(0)

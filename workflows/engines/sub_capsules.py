@@ -6,6 +6,7 @@ again after its capsule failed, there is a next run, which takes over all that s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -96,6 +97,14 @@ def failure(run: RunRecord, why: Failure | None, spent: Amounts) -> StepFailure:
     message = why.message if why is not None else "it did not succeed"
     kind = why.failure_class if why is not None and why.failure_class not in {"cancelled", "omitted"} else "error"
     return StepFailure(kind, f"capsule `{run.capsule}`: {message}", spent=spent, child=run.id)
+
+
+async def cancel_this_task() -> None:
+    """Ends the step of a capsule as cut off: why it was is known to the run above."""
+    task: asyncio.Task[Any] | None = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine of asyncio runs in one
+    task.cancel()
+    await asyncio.sleep(0)
 
 
 def parked(step: Step, run: RunRecord, questions: Iterable[Question]) -> Park:

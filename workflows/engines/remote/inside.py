@@ -21,7 +21,7 @@ from somagent.workflows.engines.remote.asked import Asked, answered, questions
 from somagent.workflows.engines.remote.capsules import asked_for, close_run, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
 from somagent.workflows.engines.run_names import path_below
-from somagent.workflows.engines.sub_capsules import NAME, capsule_operator, failure, parked
+from somagent.workflows.engines.sub_capsules import NAME, cancel_this_task, capsule_operator, failure, parked
 
 _AT_ONCE = 8  # steps at work in one process
 
@@ -54,6 +54,8 @@ def with_capsules(worker: Worker) -> Worker:
         spent = await spent_now(above, step.key)
         if closed.phase == "Succeeded":
             return Answer(closed.outcome.outputs, spent)
+        if closed.phase == "Cancelled" and await above.is_stopped(step.key.step):
+            await cancel_this_task()  # others have ended what is inside, and not heard of here yet
         raise failure(inner, closed.outcome.failure, spent)
 
     able: Worker = replace(worker, operators={**worker.operators, NAME: capsule_operator(run)})

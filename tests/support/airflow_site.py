@@ -173,7 +173,8 @@ class Site:
 
 def step_runners(airflow: Airflow) -> list[int]:
     """Processes of the step runner that this Airflow has started; they hide whose runs they work on."""
-    return [pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in ancestors(pid)]
+    bound = {pid for pid in _pids() if b"--bound" in _words(pid) and airflow.pid in ancestors(pid)}
+    return sorted(pid for pid in bound if not bound.intersection(ancestors(pid)))  # without their guardians
 
 
 def scripts(run_id: str, step: str = "") -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import time
 import urllib.error
@@ -19,6 +20,7 @@ from somagent.workflows.engines.protocol import EngineError, EngineUnreachable
 _ANSWER_S = 30.0  # one request
 _PATIENCE_S = 90.0  # an API server is started anew in less
 _REST_S = 0.5
+_BROKEN_OFF = (OSError, http.client.HTTPException)  # before the answer, or in the middle of it
 
 
 class NoServer(EngineUnreachable):
@@ -99,26 +101,33 @@ class Rest:
             with urllib.request.urlopen(asked, timeout=_ANSWER_S) as answer:  # noqa: S310
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
-            with error:
-                raise self._refused(error, method, path) from error
-        except (OSError, ValueError) as error:
-            why = getattr(error, "reason", error)
-            raise NoServer(f"no Airflow answers at {self._settings.url} ({why}); {URL} says where it is") from error
+            try:
+                with error:
+                    said = error.read()
+            except _BROKEN_OFF as broken:
+                raise self._no_server(broken) from broken
+            raise self._refused(error.code, said, method, path) from error
+        except (*_BROKEN_OFF, ValueError) as error:
+            raise self._no_server(error) from error
 
-    def _refused(self, error: urllib.error.HTTPError, method: str, path: str) -> EngineError:
-        said = _detail(error.read())
-        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:  # its database is away, most often, or a proxy before it
-            return NoServer(f"Airflow at {self._settings.url} could not {method} {path} ({error.code}): {said}")
-        if error.code == HTTPStatus.UNAUTHORIZED:
-            return Refused(f"{self._settings.url} does not know this account: {self._account()}", error.code)
-        if error.code == HTTPStatus.FORBIDDEN:
+    def _no_server(self, error: Exception) -> NoServer:
+        why = getattr(error, "reason", None) or str(error) or type(error).__name__
+        return NoServer(f"no Airflow answers at {self._settings.url} ({why}); {URL} says where it is")
+
+    def _refused(self, code: int, answer: bytes, method: str, path: str) -> EngineError:
+        said = _detail(answer)
+        if code >= HTTPStatus.INTERNAL_SERVER_ERROR:  # its database is away, most often, or a proxy before it
+            return NoServer(f"Airflow at {self._settings.url} could not {method} {path} ({code}): {said}")
+        if code == HTTPStatus.UNAUTHORIZED:
+            return Refused(f"{self._settings.url} does not know this account: {self._account()}", code)
+        if code == HTTPStatus.FORBIDDEN:
             who = f"`{self._settings.user}`" if self._settings.user else "the account of the token"
             return Refused(
                 f"{who} may not {method} {path} at {self._settings.url}; give it a role that may (`user` of the simple"
                 f" auth manager is enough), or name another one: {self._account()}",
-                error.code,
+                code,
             )
-        return Refused(f"Airflow at {self._settings.url} refused {method} {path} ({error.code}): {said}", error.code)
+        return Refused(f"Airflow at {self._settings.url} refused {method} {path} ({code}): {said}", code)
 
     def _account(self) -> str:
         return TOKEN if self._settings.token else f"{USER} and {PASSWORD}"

@@ -85,6 +85,21 @@ def test_an_error_in_the_dag_file_is_told_with_its_line(site: Site) -> None:
     assert str(refused.value).endswith(".py:2: ModuleNotFoundError: No module named 'nothing_like_that'")
 
 
+def test_an_error_in_the_dag_file_that_is_mended_is_told_no_more(site: Site) -> None:
+    name, missing = f"mended-{site.folder.name[-12:]}", site.folder / "missing"
+    dag = f"from airflow.sdk import DAG\nopen({str(missing)!r})\nwith DAG({name!r}, schedule=None): pass\n"
+
+    async def main() -> None:
+        emitted = Emitted(name, dag, b"{}")
+        for _ in range(2):  # also when it was tried again in vain
+            with pytest.raises(EngineError, match=r"\.py:2: FileNotFoundError"):
+                await deploy(site.rest, emitted, site.airflow.dags)
+        missing.touch()
+        await deploy(site.rest, emitted, site.airflow.dags)
+
+    asyncio.run(main())
+
+
 @asynccontextmanager
 async def paused(site: Site, dag_id: str) -> AsyncIterator[None]:
     await site.rest.patch("dags", dag_id, body={"is_paused": True})

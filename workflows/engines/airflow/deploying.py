@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,17 @@ async def deploy(rest: Rest, emitted: Emitted, folder: Path, *, patience_s: floa
     """Returns when Airflow knows the DAG; raises `EngineError` that says why it does not."""
     if await _known(rest, emitted.dag_id):
         return
+    path = folder / f"{emitted.dag_id}.py"
+    before = await _import_error(rest, path)
     await in_thread(write, emitted, folder)
     until = time.monotonic() + patience_s
     while not await _known(rest, emitted.dag_id):
-        await _check_import(rest, folder / f"{emitted.dag_id}.py")
+        is_late = time.monotonic() >= until
+        error = await _import_error(rest, path)
+        if error is not None and (is_late or before is None or error["timestamp"] != before["timestamp"]):
+            raise EngineError(f"Airflow cannot import {path}:{_line(error['stack_trace'], path.name)}")
         await _check_processor(rest)
-        if time.monotonic() >= until:
+        if is_late:
             raise EngineError(
                 f"Airflow has not read {folder / emitted.dag_id}.py for {patience_s:.0f} s; is {folder} the folder"
                 f" ({DAGS}) that its DAG processor reads, and how often does it look for new files"
@@ -38,7 +45,10 @@ async def deploy(rest: Rest, emitted: Emitted, folder: Path, *, patience_s: floa
 
 
 def write(emitted: Emitted, folder: Path) -> None:
-    """Writes both files, each whole or not at all, the DAG file last; what is there already is never changed."""
+    """Writes both files, each whole or not at all, the DAG file last; what is there already is never changed.
+
+    It has a new time, though: Airflow reads it again soon, and what it lacked before may be there now.
+    """
     try:
         make_lasting(folder)
         for name, content in emitted.files.items():
@@ -46,6 +56,8 @@ def write(emitted: Emitted, folder: Path) -> None:
             if path.exists():
                 if path.read_bytes() != content:
                     raise EngineError(f"{path} was changed by hand; put it back, or remove it and go on with the run")
+                with suppress(PermissionError):  # of another account, whose file Airflow reads again later
+                    os.utime(path)
                 continue
             arriving = folder / f".{name}.{os.getpid()}"  # no DAG file by its name
             arriving.write_bytes(content)
@@ -70,11 +82,11 @@ async def _known(rest: Rest, dag_id: str) -> bool:
     return not dag.get("is_stale", False)
 
 
-async def _check_import(rest: Rest, path: Path) -> None:
+async def _import_error(rest: Rest, path: Path) -> Mapping[str, Any] | None:
+    """What went wrong when Airflow last read the file; it has another time when that is so again."""
     found = await rest.get("importErrors", filename_pattern=path.name)
-    for error in found["import_errors"]:
-        if str(error["filename"]).endswith(path.name):
-            raise EngineError(f"Airflow cannot import {path}:{_line(error['stack_trace'], path.name)}")
+    own = (error for error in found["import_errors"] if str(error["filename"]).endswith(path.name))
+    return next(own, None)
 
 
 def _line(trace: str, name: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 import pytest
 from airflow_site import PATIENCE_S, STEP_RUNNER, Site
 
-from somagent.operators.runner.records import Decision
+from somagent.operators.runner.records import Decision, StepKey
 from somagent.workflows.engines.airflow.driver import AirflowDriver
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects.engine import ObjectEngine
@@ -85,5 +86,19 @@ def test_a_cancellation_that_comes_to_a_dag_run_that_is_over_is_said(site: Site)
             await site.engine.cancel(run, by="bo")
         await site.engine.go_on(run)
         assert (await site.ended(run)).phase == "Cancelled"
+
+    asyncio.run(main())
+
+
+def test_a_decision_that_comes_to_a_dag_run_that_is_over_is_said_at_once(site: Site) -> None:
+    async def main() -> None:
+        run = (await site.run("  steps:\n    gate: { review: { title: Go on? } }\n")).run.id
+        await site.patch_task(run, "gate", "failed")
+        await site.until(run, "end-of-run", "success", "failed")
+        await site.state(run)
+        began = time.monotonic()
+        with pytest.raises(NotTakenUp, match=rf"DAG run {run} of demo-\w+ is over there \(failed\)"):
+            await AirflowDriver(site.settings()).go_on(run, {StepKey(run, "gate"): "bo approved"})
+        assert time.monotonic() - began < 20
 
     asyncio.run(main())

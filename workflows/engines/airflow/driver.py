@@ -9,10 +9,11 @@ from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.records import RunRecord, StepKey
-from somagent.workflows.engines.airflow.asked import OVER, WAITS_FOR_PEOPLE, Asked
+from somagent.workflows.engines.airflow.asked import Asked
 from somagent.workflows.engines.airflow.dag_runs import is_over, last_of, said_of, tasks_of
 from somagent.workflows.engines.airflow.deploying import deploy
 from somagent.workflows.engines.airflow.emit.dag import dag_file
+from somagent.workflows.engines.airflow.order import order_of
 from somagent.workflows.engines.airflow.pools import check_pool
 from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.airflow.settings import Settings
@@ -24,7 +25,6 @@ from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0
 _CONFLICT, _NOT_FOUND = 409, 404
-_NOT_AT_WORK = {None, *OVER, *WAITS_FOR_PEOPLE}
 
 
 class AirflowDriver:
@@ -69,12 +69,12 @@ class AirflowDriver:
         """They read what was decided where it is recorded.
 
         What people are asked is recorded before Airflow knows that a task waits, so this looks on until each can be
-        told; raises `NotTakenUp` when that takes too long.
+        told; raises `NotTakenUp` when that takes too long, or the DAG run is over.
         """
         until = time.monotonic() + self._patience_s
         asked = Asked(self._rest, run_id, answered, self._settings.place.most_mapped)
-        while left := await asked.left(await self._dag_run(run_id)):
-            if time.monotonic() >= until:
+        while left := await asked.left(dag_run := await self._dag_run(run_id)):
+            if is_over(dag_run) or time.monotonic() >= until:
                 raise NotTakenUp(f"Airflow has not gone on with {run_id}: {left}")
             await asyncio.sleep(_LOOK_S)
 
@@ -94,7 +94,8 @@ class AirflowDriver:
     async def looks(self, run_id: str) -> AsyncIterator[Look]:
         """Airflow tells nobody of changes, so it is asked."""
         dag_id = (await self._dag_run(run_id))["dag_id"]
-        troubles = Troubles(self._rest, self._settings.place.pool)
+        order = await order_of(self._rest, dag_id)
+        troubles = Troubles(self._rest, self._settings.place.pool, order)
         before: Sequence[tuple[str, int, str | None]] = ()
         while True:
             try:
@@ -103,9 +104,8 @@ class AirflowDriver:
                 raise self._gone(run_id) if refused.status == _NOT_FOUND else refused from None
             tasks = await tasks_of(self._rest, run)
             states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
-            waiting = any(state in WAITS_FOR_PEOPLE for *_, state in states)
-            quiet = waiting and states == before and all(state in _NOT_AT_WORK for *_, state in states)
-            yield Look(over=is_over(run), parked=quiet, troubles=await troubles.found(dag_id, run, tasks))
+            quiet = states == before and order.waits_for_people_only(tasks)
+            yield Look(over=is_over(run), parked=quiet, troubles=await troubles.found(run, tasks))
             before = states
             await asyncio.sleep(_LOOK_S)
 

@@ -6,6 +6,8 @@ from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.airflow.settings import POOL
 from somagent.workflows.engines.protocol import EngineError
 
+UNLIMITED = -1  # slots, as Airflow writes it; it says the same of those that are open
+
 
 async def check_pool(rest: Rest, name: str) -> None:
     """Raises `EngineError` when no task could ever begin."""

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from somagent.workflows.engines.airflow.asked import OVER
+from somagent.workflows.engines.airflow.order import Order
+from somagent.workflows.engines.airflow.pools import UNLIMITED
 from somagent.workflows.engines.airflow.rest import Rest
 
-_AT_REST = {None, *OVER}
 _NEXT = ("", -2)  # whatever comes next: a scheduler that is at work has it ready at once
 _PATIENCE_S = 5.0  # a task that is ready begins sooner
 _GUESS_S = 35.0  # Airflow takes 30 to find out that a scheduler is gone; before, nothing else is guessed
@@ -19,20 +19,20 @@ _REST_S = 5.0  # between two questions to the rest of Airflow
 class Troubles:
     """What keeps the tasks of one run, looked for when one of them has been ready for longer than usual."""
 
-    def __init__(self, rest: Rest, pool: str) -> None:
-        self._rest, self._pool = rest, pool
+    def __init__(self, rest: Rest, pool: str, order: Order) -> None:
+        self._rest, self._pool, self._order = rest, pool, order
         self._since: dict[tuple[str, int], float] = {}
         self._asked = 0.0
         self._why = ""
 
-    async def found(self, dag_id: str, run: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    async def found(self, run: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
         """By step."""
         now = time.monotonic()
         ready = {(one["task_id"], one["map_index"]) for one in tasks if one["state"] in {"scheduled", "queued"}}
-        states = {one["state"] for one in tasks}
+        ready -= self._order.held(tasks)
         if run["state"] == "queued" or not tasks:
             ready.add(("", -1))
-        elif None in states and states <= _AT_REST:
+        elif self._order.due(tasks):
             ready.add(_NEXT)
         self._since = {key: self._since.get(key, now) for key in ready}
         waits = {key: now - since for key, since in self._since.items()}
@@ -42,22 +42,23 @@ class Troubles:
             return {}
         if now - self._asked >= _REST_S:
             guess = "Airflow has it ready and has not begun it; its executor has no free place, or no worker"
-            known = await self._reason(dag_id)
+            known = await self._reason(run)
             longest = max((wait for key, wait in waits.items() if key != _NEXT), default=0.0)
             self._asked, self._why = now, known or (guess if longest >= _GUESS_S else "")
         return {name.partition(".")[0]: self._why for name, _ in sorted(late)} if self._why else {}
 
-    async def _reason(self, dag_id: str) -> str:
+    async def _reason(self, run: Mapping[str, Any]) -> str:
         """What Airflow knows of; empty when that explains nothing."""
         health = await self._rest.get("monitor", "health")
         if (health.get("scheduler") or {}).get("status") != "healthy":
             return "Airflow's scheduler gives no sign of life; start it: airflow scheduler"
+        dag_id = run["dag_id"]
         dag = await self._rest.get("dags", dag_id)
         if dag.get("is_paused"):
             return f"the DAG {dag_id} is paused in Airflow; switch it on there"
         if dag.get("is_stale"):
             return f"Airflow does not find the file of the DAG {dag_id} any more; put it back"
         pool = await self._rest.get("pools", self._pool)
-        if pool["open_slots"] <= 0:
+        if pool["slots"] != UNLIMITED and pool["open_slots"] <= 0:
             return f"no free slots in pool `{self._pool}`: all {pool['slots']} are taken"
         return ""

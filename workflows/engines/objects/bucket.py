@@ -22,7 +22,11 @@ T = TypeVar("T")
 
 PATIENCE_S = 60.0  # how long a store that does not answer is waited for
 _ANSWER_S = 10  # one request
+_PART_S = 60  # one part of a file on its way to the store
+_PART_BYTES, _PARTS_AT_ONCE = 5 * 1024 * 1024, 2  # no store takes smaller ones; together they go at 175 kB/s or more
+_CHUNK_BYTES = 64 * 1024  # of a file on its way from the store: what has come is not asked for again
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+_OFTEN = 1000  # tries that only time bounds
 _TOLD_S = 2.0  # for which nobody wonders why nothing is seen
 
 # Of listings and deletions; other requests have errors of their own. 409 is that of two who write at once.
@@ -52,7 +56,8 @@ class Bucket:
     ) -> None:
         self.address = address.rstrip("/")
         self._folder = _folder_of(self.address)
-        self._store = _open(self.address, self._folder)
+        self._store = _open(self.address, self._folder, _ANSWER_S, tries_for_s=0)
+        self._parts = _open(self.address, self._folder, _PART_S, tries_for_s=patience_s)
         self._patience_s, self._says = patience_s, says
         self._lasting: set[Path] = set()  # folders that are on the disk themselves
 
@@ -141,24 +146,41 @@ class Bucket:
                         await self._patiently(one, partial(obstore.delete_async, self._store, one))
 
     def fetch_to(self, name: str, path: Path) -> bool:
-        """Writes an object of any size into a new file; False when there is none."""
+        """Writes an object of any size into a new file; False when there is none. `OSError` of the file is passed on.
+
+        What breaks off is gone on with; the store's silence counts from the last byte that came.
+        """
+        try:
+            with path.open("wb") as file:
+                for chunk in self._chunks(name):
+                    file.write(chunk)
+        except FileNotFoundError:
+            path.unlink(missing_ok=True)
+            return False
+        except BaseException as error:
+            path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename = str(path)  # a write that fails does not say where
+            raise
+        return True
+
+    def _chunks(self, name: str) -> Iterator[Any]:
         import obstore  # noqa: PLC0415
 
-        for wait_s in self._waits():
+        come, size, waits = 0, 1, self._waits()
+        while come < size:
             try:
-                with path.open("wb") as file:
-                    for chunk in obstore.get(self._store, name).stream(min_chunk_size=1024 * 1024):
-                        file.write(chunk)
+                found = obstore.get(self._store, name, options={"range": {"offset": come}} if come else {})
+                size = found.meta["size"]
+                for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+                    come, waits = come + len(chunk), self._waits()
+                    yield chunk
             except FileNotFoundError:
-                path.unlink()
-                return False
+                raise
             except Exception as error:
-                path.unlink(missing_ok=True)
+                wait_s = next(waits)
                 self._check(name, error, wait_s)
                 time.sleep(wait_s)
-            else:
-                return True
-        raise AssertionError
 
     def store_from(self, name: str, path: Path) -> None:
         """Stores a file of any size, unless the object is there already."""
@@ -167,7 +189,7 @@ class Bucket:
         for wait_s in self._waits():
             try:
                 if not self._has(name):
-                    obstore.put(self._store, name, path)
+                    obstore.put(self._parts, name, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
                     if self._folder is not None:
                         self._make_durable(self._folder, name)
             except Exception as error:
@@ -212,12 +234,7 @@ class Bucket:
         raise AssertionError
 
     def _waits(self) -> Iterator[float]:
-        """How long to wait before asking again, each time; 0 when there is no time left."""
-        until, wait_s = time.monotonic() + self._patience_s, _FIRST_WAIT_S
-        while True:
-            some = wait_s * random.uniform(0.5, 1)  # noqa: S311 - so that not all ask at once again
-            yield max(0.0, min(some, until - time.monotonic()))  # the last time when all of it is over
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+        return _waits(time.monotonic() + self._patience_s)
 
     def _check(self, name: str, error: Exception, wait_s: float) -> None:
         """Raises what is not worth another try."""
@@ -227,14 +244,18 @@ class Bucket:
         generic = isinstance(error, obstore.exceptions.GenericError) and not _REFUSAL.search(str(error))
         if generic or type(error) is OSError:
             if not wait_s:
-                raise StoreUnreachable(
-                    f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"
-                    + _NO_KEY * (_KEEPER in str(error))
-                ) from error
+                raise self._silent(name, error) from error
         elif isinstance(error, obstore.exceptions.BaseError | OSError):
             raise EngineError(f"{where} was refused: {_said(error)}") from error
         else:
             raise error
+
+    def _silent(self, name: str, error: Exception) -> StoreUnreachable:
+        where = f"{self.address}/{name}"
+        return StoreUnreachable(
+            f"{where} has not answered for {self._patience_s:.0f} s: {_said(error)}; nothing recorded is lost"
+            + _NO_KEY * (_KEEPER in str(error))
+        )
 
     def _make_durable(self, root: Path, name: str) -> None:
         """A folder is told to wait for the disk; an object store has done so when it answers."""
@@ -248,6 +269,15 @@ class Bucket:
         self._lasting.add(path.parent)
 
 
+def _waits(until: float) -> Iterator[float]:
+    """How long to wait before asking again, each time; 0 when there is no time left."""
+    wait_s = _FIRST_WAIT_S
+    while True:
+        some = wait_s * random.uniform(0.5, 1)  # noqa: S311 - so that not all ask at once again
+        yield max(0.0, min(some, until - time.monotonic()))  # the last time when all of it is over
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
 def _folder_of(address: str) -> Path | None:
     parts = urlsplit(address)
     if parts.scheme not in {"file", ""}:
@@ -255,7 +285,8 @@ def _folder_of(address: str) -> Path | None:
     return Path(unquote(parts.path)).absolute()
 
 
-def _open(address: str, folder: Path | None) -> Any:
+def _open(address: str, folder: Path | None, request_s: float, *, tries_for_s: float) -> Any:
+    """The library's own store; it makes no request anew later than `tries_for_s` after the first one."""
     try:
         from obstore.store import LocalStore, from_url  # noqa: PLC0415
     except ImportError as error:
@@ -270,8 +301,16 @@ def _open(address: str, folder: Path | None) -> Any:
     try:
         return from_url(
             address,
-            client_options={"timeout": timedelta(seconds=_ANSWER_S), "allow_http": insecure},
-            retry_config={"max_retries": 0},
+            client_options={
+                "timeout": timedelta(seconds=request_s),
+                "connect_timeout": timedelta(seconds=_ANSWER_S),
+                "allow_http": insecure,
+            },
+            retry_config={
+                "max_retries": _OFTEN if tries_for_s else 0,
+                "retry_timeout": timedelta(seconds=tries_for_s),
+                "backoff": {"max_backoff": timedelta(seconds=_LONGEST_WAIT_S)},
+            },
         )
     except Exception as error:
         raise EngineError(f"`{address}` is no address of an object store: {_said(error)}") from error

@@ -1,0 +1,64 @@
+"""Files come and go through a slow network too, however long it takes: only silence is a store that does not answer."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from slow_network import slow_network
+
+from somagent.workflows.engines.objects.bucket import Bucket
+
+PATIENCE_S = 4.0  # much less than a file takes
+
+
+@pytest.fixture
+def server() -> tuple[str, int]:
+    """Where the object store is."""
+    there = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    if not os.environ.get("OBJECTS", "").startswith("s3:") or there.scheme != "http" or not there.port:
+        pytest.skip("needs an object store without TLS: OBJECTS=s3://BUCKET/PREFIX AWS_ENDPOINT_URL=http://HOST:PORT")
+    return there.hostname or "", there.port
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    """With a way of its own."""
+    return Bucket(f"{os.environ['OBJECTS']}/{os.urandom(4).hex()}", patience_s=PATIENCE_S)
+
+
+def through(port: int, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """The same bucket by another way."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    return Bucket(bucket.address, patience_s=PATIENCE_S)
+
+
+def test_a_file_that_takes_longer_than_a_request_may_last_comes_and_goes_whole(
+    server: tuple[str, int], bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, came = tmp_path / "made", tmp_path / "came"
+    made.write_bytes(os.urandom(16_000_000))
+    with slow_network(*server, rate=1_000_000) as port:
+        slow = through(port, bucket, monkeypatch)
+        began = time.monotonic()
+        slow.store_from("contents/a", made)
+        assert time.monotonic() - began > 12
+        assert slow.fetch_to("contents/a", came)
+    assert came.read_bytes() == made.read_bytes()
+
+
+def test_a_file_goes_on_where_it_broke_off(
+    server: tuple[str, int], bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, came = tmp_path / "made", tmp_path / "came"
+    made.write_bytes(os.urandom(4_000_000))
+    bucket.store_from("contents/a", made)
+    with slow_network(*server, rate=500_000, lasts_s=2.5) as port:  # it breaks off three times, and lasts 8 s
+        slow = through(port, bucket, monkeypatch)
+        assert slow.fetch_to("contents/a", came)
+        assert not slow.fetch_to("contents/b", tmp_path / "none")
+    assert came.read_bytes() == made.read_bytes()
+    assert not (tmp_path / "none").exists()

@@ -69,13 +69,18 @@ class Bucket:
         """
         import obstore  # noqa: PLC0415 - 30 ms, and an extra
 
-        try:
-            await self._patiently(name, lambda: obstore.put_async(self._store, name, content, mode="create"))
-        except obstore.exceptions.AlreadyExistsError:
-            stands = await self.read(name)
-            if stands is None:
-                raise EngineError(f"{self.address}/{name} was deleted at this moment") from None
-            return stands
+        for wait_s in self._waits():
+            try:
+                await self._patiently(name, lambda: obstore.put_async(self._store, name, content, mode="create"))
+            except obstore.exceptions.AlreadyExistsError as error:
+                stands = await self.read(name)
+                if stands is not None:
+                    return stands
+                if not wait_s:
+                    raise self._silent(name, error) from error
+                await asyncio.sleep(wait_s)  # a store may refuse those who write at once, one and all
+            else:
+                break
         if self._folder is not None:
             self._make_durable(self._folder, name)
         return content

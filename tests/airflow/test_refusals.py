@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from airflow_site import Site
+from airflow_site import PATIENCE_S, Site
 
 from somagent.workflows.engines.airflow.deploying import deploy
 from somagent.workflows.engines.airflow.emit.dag import Emitted
@@ -167,3 +167,39 @@ def test_a_dag_processor_that_is_gone_is_said_before_a_new_plan_begins(site: Sit
     finally:
         site.airflow.start("dag-processor")
     assert "is stored and has not begun: Airflow's DAG processor gives no sign of life" in said
+
+
+def test_a_dag_run_of_another_plan_by_the_name_of_a_run_fails_and_leaves_that_run_as_it_is(site: Site) -> None:
+    async def main() -> None:
+        run = (await site.run("  steps:\n    gate: { review: { title: Go on? } }\n")).run.id
+        other = (await site.run("  steps:\n    other: { script: { run: echo } }\n")).run.id
+        dag_id = (await site.dag_run(other))["dag_id"]
+        body = {"dag_run_id": run, "logical_date": None, "conf": {}}
+        await site.rest.post("dags", dag_id, "dagRuns", body=body)
+        assert await failed(site, dag_id, run) == {"other": "failed", "end-of-run": "failed"}
+        assert "another capsule, or another version of it" in await site.log(run, "other")
+        assert site.engine.view(run).phase == "Waiting"
+        await site.decide(run, "gate", "bo")
+        assert (await site.ended(run)).phase == "Succeeded"
+
+    asyncio.run(main())
+
+
+async def failed(site: Site, dag_id: str, run: str) -> dict[str, str]:
+    """States of the tasks of a DAG run, when it has failed."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (await site.rest.get("dags", dag_id, "dagRuns", run))["state"] != "failed":  # noqa: ASYNC110 - tells nobody
+            await asyncio.sleep(0.2)
+    tasks = (await site.rest.get("dags", dag_id, "dagRuns", run, "taskInstances"))["task_instances"]
+    return {one["task_id"]: one["state"] for one in tasks}
+
+
+def test_a_command_that_ends_well_and_says_nothing_is_no_step_that_is_through(site: Site) -> None:
+    async def main() -> None:
+        run = await site.submit(SPEC, engine=site.engine_of(site.settings(SOMAGENT_STEP="/bin/true")))
+        await site.until(run, "a", "up_for_retry")
+        log = await site.log(run, "a")
+        assert "the step runner ended with exit code 0" in log
+        assert "KeyError" not in log
+
+    asyncio.run(main())

@@ -14,6 +14,7 @@ import pytest
 from bucket_place import Place
 from scripts_left import end_scripts
 
+from somagent.capsule_compiler.plan import plan_digest
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.given import given_to
 from somagent.workflows.engines.objects import people
@@ -233,6 +234,18 @@ def test_what_is_wrong_with_a_start_is_said_in_a_line(place):
     place.run = "r-other"
     code, said = place.do("step", "a")
     assert (code, said) == (Exit.REFUSED, f"error: there is no run r-other at {place.address}\n")
+
+
+def test_a_program_that_is_started_for_another_plan_touches_nothing_of_the_run(place):
+    place.submit("    a: { script: { run: echo } }\n")
+    own = plan_digest(asyncio.run(place.ledger().plan(place.run)))
+    place.plan = "sha256:" + "0" * 64
+    for command in (("step", "a"), ("end",)):
+        code, said = place.do(*command)
+        assert (code, said.startswith(f"error: {place.run} is a run of the plan {own}, and")) == (Exit.REFUSED, True)
+    assert place.view().phase == "Pending"
+    place.plan = own
+    assert place.do("step", "a")[0] == Exit.DONE
 
 
 def test_a_process_that_is_told_to_stop_leaves_its_step_to_the_next_one_at_once(place):

@@ -34,6 +34,7 @@ class Place:
         self.address = f"{root}/{os.urandom(4).hex()}"
         self.bucket = Bucket(self.address)
         self.run = f"r-{os.urandom(4).hex()}"
+        self.plan = ""  # the digest of the plan that the program is started for, where it says so
         self.workflow_id = ""  # the id of the Workflow that the program is started by, where it says so
 
     def submit(self, steps: str, **beside: str) -> None:
@@ -64,6 +65,7 @@ class Place:
             "SOMAGENT_RUNS": address or self.address,
             "SOMAGENT_RUN": run or self.run,
             "SOMAGENT_LEASE_SECONDS": "1",
+            **({"SOMAGENT_PLAN": self.plan} if self.plan else {}),
             **({"SOMAGENT_WORKFLOW": self.workflow_id} if self.workflow_id else {}),
         }
         pipe = subprocess.PIPE

@@ -1,7 +1,8 @@
 """`somagent-step`: what a pod or a task starts for a step. It reads the plan, works, and answers in small files.
 
 The engine that starts it says by arguments what is to be done, and the environment says where: `SOMAGENT_RUNS` is the
-address of the store, `SOMAGENT_RUN` the id of the run, and `SOMAGENT_WORKFLOW` who must have begun it, if that matters.
+address of the store, `SOMAGENT_RUN` the id of the run, and if that matters, `SOMAGENT_WORKFLOW` who must have begun it
+and `SOMAGENT_PLAN` the digest of the plan that it must have.
 Whatever it has to tell that engine, it writes into the folder `--answers`: `phase`, of a fan-out `items` (its indices),
 of a step that waits `seconds`, and `summary` for people.
 Why it ended otherwise than well is also in the file `--reason`, which an engine may show where it shows the exit code.
@@ -24,6 +25,7 @@ from typing import NoReturn
 
 from msgspec import MsgspecError
 
+from somagent.capsule_compiler.plan import Plan, plan_digest
 from somagent.operators.registry import load_operators
 from somagent.operators.runner.contents import ContentError, Contents
 from somagent.operators.runner.operating import CannotGoOn
@@ -128,12 +130,14 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
     run = await ledger.deeds.run(_variable("SOMAGENT_RUN"))
     if workflow := os.environ.get(WORKFLOW):
         await begun_by(ledger, top_of(run.id), workflow)
+    plan = await ledger.plan(run.id)
+    _check_plan(run, plan)
     logs = Logs(ledger, folder / "logs")
     worker = with_capsules(
         Worker(
             ledger=ledger,
             run=run,
-            plan=await ledger.plan(run.id),
+            plan=plan,
             operators=load_operators().operators,
             workspace=folder / "work",
             log=logs.of,
@@ -148,6 +152,16 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
         if not await _is_stopped(arguments, worker):
             raise
         return _say("the run was stopped", Exit.CANCELLED, answers)
+
+
+def _check_plan(run: RunRecord, plan: Plan) -> None:
+    """Raises `EngineError` when this program was started for another plan than the run's."""
+    meant = os.environ.get("SOMAGENT_PLAN")
+    if meant and meant != plan_digest(plan):
+        raise EngineError(
+            f"{run.id} is a run of the plan {plan_digest(plan)}, and this was started for the plan {meant}: another"
+            " capsule, or another version of it, was begun by the name of this run, which is left as it is"
+        )
 
 
 async def _is_stopped(arguments: argparse.Namespace, worker: Worker) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from airflow_site import Site
 
+from somagent.operators.runner.records import Decision
 from somagent.workflows.engines.airflow.asked import LOOK
+from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.protocol import DecisionRefused
 
 SPEC = """\
@@ -128,5 +130,53 @@ def test_each_item_of_a_fan_out_asks_for_itself(site: Site) -> None:
         assert (await site.task(run, "each.item", 0))["state"] == "awaiting_input"
         await site.decide(run, "each", "bo", item=0)
         assert (await site.ended(run)).phase == "Succeeded"
+
+    asyncio.run(main())
+
+
+def test_items_that_share_a_task_are_asked_in_it_and_the_one_that_is_decided_is_found(site: Site) -> None:
+    spec = """\
+  steps:
+    each:
+      forEach: "${{ ['a', 'b', 'c', 'd'] }}"
+      as: one
+      review: { title: "Take ${{ one }}?", reviewers: { users: [bo] } }
+"""
+
+    async def main() -> None:
+        run = (await site.run(spec)).run.id
+        assert (await site.states(run))["each.item"] == ["awaiting_input"] * 3  # of four: Airflow takes three here
+        await site.decide(run, "each", "bo", item=3)
+        await site.decide(run, "each", "bo", item=2)
+        await site.until(run, "each.item", "success", map_index=2)
+        assert (await site.states(run))["each.item"] == ["awaiting_input", "awaiting_input", "success"]
+        for item in (0, 1):
+            await site.decide(run, "each", "bo", item=item)
+        assert (await site.ended(run)).phase == "Succeeded"
+
+    asyncio.run(main())
+
+
+def test_a_task_that_asks_twice_shows_nothing_in_airflow_that_is_not_asked_any_more(site: Site) -> None:
+    (site.folder / "part.capsule.yaml").write_text(
+        """\
+apiVersion: somagent.io/v1alpha1
+kind: Capsule
+metadata: { name: part }
+spec:
+  steps:
+    first: { review: { title: "Take the first?", reviewers: { users: [bo] } } }
+    second: { needs: [first], review: { title: "Delete all?", reviewers: { users: [eve] } } }
+"""
+    )
+    spec = "  uses: { capsules: { part: ./part.capsule.yaml } }\n  steps: { part: { capsule: { use: part } } }\n"
+
+    async def main() -> None:
+        run = (await site.run(spec)).run.id
+        said = f"`part` waits for people; `somagent show {run}` says for whom, and what they are asked"
+        assert (await site.question(run, "part"))["subject"] == said
+        await site.engine.signal(f"{run}.part", Decision(step="first", by="bo", approve=True, at=utc_now()))
+        assert (await site.ended(run)).steps[0].waiting.title == "part/second: Delete all?"
+        assert (await site.question(run, "part"))["subject"] == said
 
     asyncio.run(main())

@@ -79,6 +79,12 @@ def may_ask(plan: Plan, node: Node) -> bool:
     )
 
 
+def asks_once(plan: Plan, node: Node) -> bool:
+    """Whether people are asked one question in the step, and never another one."""
+    kinds = (node.operator == "review", node.verdict in _MAY_BE_ASKED, _rules_ask(plan, node))
+    return sum(kinds) == 1 and not budgets_ask(plan, node) and not node.capsule
+
+
 def budgets_ask(plan: Plan, node: Node) -> bool:
     """Whether people are asked when a budget of the step or the run is used up, also by what is inside the step."""
     budgets = (node.budget, node.total_budget, plan.budget)

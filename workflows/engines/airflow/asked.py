@@ -6,7 +6,6 @@ question there, or one that was answered before. From then on it can, also befor
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,8 +24,8 @@ _NO_QUESTION, _ANSWERED = 404, 409
 class Asked:
     """The tasks of those steps of a run that people have answered."""
 
-    def __init__(self, rest: Rest, run_id: str, answered: Iterable[StepKey], most_mapped: int) -> None:
-        self._rest, self._most_mapped = rest, most_mapped
+    def __init__(self, rest: Rest, run_id: str, answered: Iterable[StepKey]) -> None:
+        self._rest = rest
         self._keys = [_outermost(run_id, key) for key in answered]
         self._at_work: set[object] = set()  # tasks that were seen to be
         self._told: set[object] = set()
@@ -38,7 +37,7 @@ class Asked:
         if is_over(dag_run):
             return said_of(dag_run)
         tasks = await tasks_of(self._rest, dag_run)
-        left = [await self._left_of(dag_run, key, self._of(key, tasks)) for key in self._keys]
+        left = [await self._left_of(dag_run, key, await self._of(dag_run, key, tasks)) for key in self._keys]
         return next(filter(None, left), "")
 
     async def _left_of(self, dag_run: Mapping[str, Any], key: StepKey, own: Sequence[Mapping[str, Any]]) -> str:
@@ -76,17 +75,33 @@ class Asked:
             return refused.status == _ANSWERED and task["state"] in WAITS_FOR_PEOPLE  # told by somebody else
         return True
 
-    def _of(self, key: StepKey, tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    async def _of(
+        self, dag_run: Mapping[str, Any], key: StepKey, tasks: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
         """Who is told to look in vain looks in vain, so it may be more than one; all, where the step is not known."""
         if not key.step:
             return list(tasks)
-        mapped = Counter(task["task_id"] for task in tasks)
         step = [task for task in tasks if str(task["task_id"]).partition(".")[0] == key.step]
         if step and all(task["state"] in OVER for task in step):  # the run was stopped; what is inside goes on there
             return [*step, *(task for task in tasks if task["task_id"] == ENDS_CAPSULES)]
-        several = [task for task in step if mapped[task["task_id"]] >= self._most_mapped]  # items may be in each
-        own = several or [task for task in step if task["map_index"] == key.item]  # both say -1 for what has no items
-        return own or step
+        mapped = [task for task in step if task["map_index"] >= 0] if key.item != NO_ITEM else []
+        if mapped:
+            items = await self._items_of(dag_run, key.step)
+            return [task for task in mapped if key.item in items.get(task["map_index"], ())] or mapped
+        return [task for task in step if task["map_index"] == key.item] or step  # both say -1 for what has no items
+
+    async def _items_of(self, dag_run: Mapping[str, Any], step: str) -> Mapping[int, range]:
+        """Which items each mapped task of a fan-out has, as the task said that opened it; nothing if that is gone."""
+        where = ("dags", dag_run["dag_id"], "dagRuns", dag_run["dag_run_id"], "taskInstances", f"{step}.open")
+        try:
+            said = (await self._rest.get(*where, "xcomEntries", "return_value"))["value"]
+            return {number: range(*map(int, ends)) for number, ends in enumerate(said)}
+        except Refused as refused:
+            if refused.status != _NO_QUESTION:
+                raise
+        except (TypeError, ValueError):
+            pass  # an Airflow that keeps such values elsewhere says where
+        return {}
 
 
 def _outermost(run_id: str, key: StepKey) -> StepKey:

@@ -17,12 +17,13 @@ from somagent.workflows.engines.airflow.emit.place import Place
 from somagent.workflows.engines.airflow.emit.pods import added, check_pods
 from somagent.workflows.engines.airflow.emit.starting import starting
 from somagent.workflows.engines.granted import NOTHING, Handed
-from somagent.workflows.engines.rules import may_ask
+from somagent.workflows.engines.rules import asks_once, may_ask
 from somagent.workflows.engines.sub_capsules import nodes_of
 
 _LONGEST_NAME = 200  # characters; Airflow takes 250
 _SHOWN_DIGITS = 12  # of a digest, in names
 _OPERATORS = "from airflow.sdk import DAG, BaseOperator, TaskGroup"
+_CONFIGURATION = "from airflow.sdk.configuration import conf"
 _EXCEPTIONS = "from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException"
 _PEOPLE = "from airflow.providers.standard.operators.hitl import HITLOperator"
 
@@ -49,17 +50,18 @@ def dag_file(plan: Plan, place: Place, handed: Handed = NOTHING) -> Emitted:
         check_pods(plan)
     start = starting(place)
     asks = any(_asks(plan, plan, node) for node in nodes_of(plan))
+    one_question = [node.id for node in nodes_of(plan) if asks_once(plan, node)]
     title = re.sub(r"[^\w .+-]", "", f"{plan.capsule.name} {plan.capsule.version}".strip(), flags=re.ASCII)
     parts = {
         "TITLE": title,
-        "IMPORTS": "\n".join([*([_PEOPLE] if asks else []), _OPERATORS, _EXCEPTIONS]),
+        "IMPORTS": "\n".join([*([_PEOPLE] if asks else []), _OPERATORS, _CONFIGURATION, _EXCEPTIONS]),
         "STANDARD": start.standard,
         "PLAN": _literal(plan_digest(plan)),
         "SETTINGS": start.settings,
         "AT_WORK": start.at_work,
         "CALL": _template(start.template),
         "MOST_MAPPED": str(place.most_mapped),
-        "ASKING": _template("asking.txt") if asks else "",
+        "ASKING": _filled(_template("asking.txt"), {"ONE_QUESTION": _literal(one_question)}) if asks else "",
         "STEPS": "\n".join(_rows(plan, place, handed)),
         "CAPSULES": "\n".join(f"    {_literal(row)}," for row in _ending_capsules(plan, place, handed)),
         "FINALLY": "\n".join(f"    {_literal(_row(plan, node, 1, place, handed))}," for node in plan.finals),

@@ -23,4 +23,4 @@ class Place(Struct, frozen=True, kw_only=True):
     runs: str  # address of the object store, as workers or pods reach it; a folder that all workers see
     pool: str = "default_pool"
     max_active_tasks: int = 16  # of one run, at once
-    most_mapped: int = 1_000  # tasks of one fan-out; Airflow takes core.max_map_length, by default 1,024
+    most_mapped: int = 1_000  # tasks of one fan-out; fewer where core.max_map_length says so, by default 1,024

@@ -13,6 +13,8 @@ from airflow_servers import Airflow, airflow_program
 from airflow_site import Site
 from databases import Server
 
+NARROW = {"CORE__MAX_ACTIVE_RUNS_PER_DAG": "1", "CORE__MAX_MAP_LENGTH": "3"}  # by default 16 and 1,024
+
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
@@ -22,7 +24,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
         pytest.skip("needs an Airflow: make airflow, or name its command in AIRFLOW")
     with contextlib.ExitStack() as stack:
         database = os.environ.get("DATABASE_URL") or stack.enter_context(contextlib.closing(Server())).address
-        server = Airflow(program, database, tmp_path_factory.mktemp("airflow") / "dags")
+        server = Airflow(program, database, tmp_path_factory.mktemp("airflow") / "dags", **NARROW)
         with contextlib.closing(server):
             yield server
 

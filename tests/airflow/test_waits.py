@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
+import pytest
 from airflow_site import PATIENCE_S, Site
 
 from somagent.workflows.engines.airflow.order import Order, order_of
 from somagent.workflows.engines.airflow.troubles import Troubles
+from somagent.workflows.engines.protocol import NotTakenUp
+
+GATE = "  steps:\n    gate: { review: { title: Go on? } }\n"
 
 
 async def troubles(site: Site, run: str) -> list[str]:
@@ -66,6 +71,42 @@ def test_items_whose_places_are_taken_by_those_that_wait_for_people_wait_too(sit
         assert (await site.ended(run)).phase == "Succeeded"
 
     asyncio.run(main())
+
+
+def test_a_run_begins_however_many_runs_of_its_dag_wait_for_people(site: Site) -> None:
+    async def main() -> None:
+        assert [(await site.run(GATE)).phase for _ in range(3)] == ["Waiting"] * 3
+
+    asyncio.run(main())
+
+
+def test_a_run_that_airflow_keeps_queued_is_told_why_and_ends_when_it_begins_if_it_is_cancelled(site: Site) -> None:
+    async def main() -> None:
+        first = (await site.run(GATE)).run.id
+        dag_id = (await site.dag_run(first))["dag_id"]
+        await narrow(site, dag_id)
+        second = await site.submit(GATE)
+        why = f"Airflow takes 1 runs of the DAG {dag_id} at once (max_active_runs), those that wait for people too"
+        assert await troubles(site, second) == [why]
+        with pytest.raises(
+            NotTakenUp, match=f"{second}, which ends as soon as it does: {re.escape(why)}; it is written"
+        ):
+            await site.engine.cancel(second, by="bo")
+        await site.decide(first, "gate", "bo")
+        assert (await site.ended(second)).phase == "Cancelled"
+
+    asyncio.run(main())
+
+
+async def narrow(site: Site, dag_id: str) -> None:
+    """As an Airflow does it whose policies lower what a DAG sets."""
+    path = site.airflow.dags / f"{dag_id}.py"
+    text = path.read_text()
+    assert text.count("max_active_runs=2**31 - 1") == 1
+    path.write_text(text.replace("max_active_runs=2**31 - 1", "max_active_runs=1"))
+    async with asyncio.timeout(PATIENCE_S):
+        while (await site.rest.get("dags", dag_id))["max_active_runs"] != 1:  # noqa: ASYNC110 - Airflow tells nobody
+            await asyncio.sleep(0.2)
 
 
 def test_the_order_of_a_dag_is_asked_for_once_and_has_each_task_after_those_it_needs(site: Site) -> None:

@@ -13,7 +13,7 @@ from somagent.workflows.engines.airflow.asked import Asked
 from somagent.workflows.engines.airflow.dag_runs import is_over, last_of, said_of, tasks_of
 from somagent.workflows.engines.airflow.deploying import deploy
 from somagent.workflows.engines.airflow.emit.dag import dag_file
-from somagent.workflows.engines.airflow.order import order_of
+from somagent.workflows.engines.airflow.order import Order, order_of
 from somagent.workflows.engines.airflow.pools import check_pool
 from somagent.workflows.engines.airflow.rest import Refused, Rest
 from somagent.workflows.engines.airflow.settings import Settings
@@ -24,6 +24,7 @@ from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0
+_BEGINS_S = 10.0  # until a DAG run that is queued is not any more, where nothing keeps it
 _CONFLICT, _NOT_FOUND = 409, 404
 
 
@@ -72,18 +73,30 @@ class AirflowDriver:
         told; raises `NotTakenUp` when that takes too long, or the DAG run is over.
         """
         until = time.monotonic() + self._patience_s
-        asked = Asked(self._rest, run_id, answered, self._settings.place.most_mapped)
+        asked = Asked(self._rest, run_id, answered)
         while left := await asked.left(dag_run := await self._dag_run(run_id)):
             if is_over(dag_run) or time.monotonic() >= until:
                 raise NotTakenUp(f"Airflow has not gone on with {run_id}: {left}")
             await asyncio.sleep(_LOOK_S)
 
     async def stop(self, run_id: str) -> None:
-        """What is at work is told to end; Airflow runs the teardown tasks, and with the last one the run ends."""
+        """What is at work is told to end; Airflow runs the teardown tasks, and with the last one the run ends.
+
+        Raises `NotTakenUp` when it has not begun with the DAG run, and so not with them.
+        """
         dag_run = await self._dag_run(run_id)
         if is_over(dag_run):  # and the run has not ended
             raise NotTakenUp(f"{said_of(dag_run)}, so nothing there runs `finally` and ends the run")
         await self._rest.patch("dags", dag_run["dag_id"], "dagRuns", run_id, body={"state": "failed"})
+        until = time.monotonic() + _BEGINS_S
+        while dag_run["state"] == "queued":
+            if time.monotonic() >= until:
+                why = await Troubles(self._rest, self._settings.place.pool, Order()).reason(dag_run)
+                raise NotTakenUp(
+                    f"Airflow has not begun with {run_id}, which ends as soon as it does{why and f': {why}'}"
+                )
+            await asyncio.sleep(_LOOK_S)
+            dag_run = await self._dag_run(run_id)
 
     async def outputs(self, run_id: str) -> AsyncIterator[Output]:  # noqa: ARG002 - of the protocol
         """Nothing: Airflow's own pages show what tasks write."""

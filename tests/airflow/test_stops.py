@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from airflow_site import Site, is_gone, parent, scripts, step_runners, until
 
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, NotTakenUp
 
 SLOW = """\
   steps:
@@ -62,6 +62,24 @@ def test_a_run_that_waits_for_people_is_cancelled_too(site: Site) -> None:
         await site.engine.cancel(run, by="bo")
         view = await site.ended(run)
         assert (view.phase, view.steps[0].phase) == ("Cancelled", "Cancelled")
+
+    asyncio.run(main())
+
+
+def test_a_cancellation_that_did_not_reach_airflow_is_made_up_for_by_whoever_goes_on_with_the_run(site: Site) -> None:
+    async def main() -> None:
+        parked = (await site.run('  steps:\n    gate: { review: { title: "Go on?" } }\n')).run.id
+        running = await at_work(site)
+        site.airflow.kill("api-server")
+        try:
+            for run in (parked, running):
+                with pytest.raises(NotTakenUp, match="it is written down and counts"):
+                    await site.engine_of().cancel(run, by="bo")
+        finally:
+            site.airflow.start("api-server")
+        for run in (parked, running):
+            async with asyncio.timeout(60):
+                assert (await site.engine_of().run(run)).phase == "Cancelled"
 
     asyncio.run(main())
 

@@ -33,7 +33,7 @@ from somagent.workflows.engines.objects.driver import Address, Driver
 from somagent.workflows.engines.objects.following import Following
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
-from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.objects.reading import is_to_stop, run_view
 from somagent.workflows.engines.objects.upkeep import Pruned
 from somagent.workflows.engines.protocol import (
     DataDirectoryHeld,
@@ -207,6 +207,8 @@ class ObjectEngine:
             results = await self._results(self._ledger, run_id)
             await driver.start(run, plan, _kept(plan, results))
             with suppress(NotTakenUp):  # whoever follows the run does it again
+                if await is_to_stop(self._ledger, run_id):
+                    await driver.stop(run_id)
                 await driver.go_on(run_id, await self._answers(run_id))
 
     @property

@@ -19,7 +19,7 @@ from somagent.workflows.engines.objects.attempts import attempts_in
 from somagent.workflows.engines.objects.deeds import cancelled_by, decisions_in
 from somagent.workflows.engines.objects.driver import Driver, Look
 from somagent.workflows.engines.objects.ledger import ObjectLedger
-from somagent.workflows.engines.objects.reading import run_view
+from somagent.workflows.engines.objects.reading import is_to_stop, run_view
 from somagent.workflows.engines.objects.written import Written
 from somagent.workflows.engines.parked import can_be_stopped
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
@@ -51,6 +51,7 @@ class Following:
         self._shows_written = False
         self._notes: list[str] = []
         self._troubles: dict[str, str] = {}
+        self._was_stopped = False  # by this one, since whoever cancelled it did not come to it
         self.phase: Phase | None = None
 
     def written(self) -> Iterator[LogChunk]:
@@ -87,12 +88,19 @@ class Following:
                     f"what works on {self._run} at {where} is over or gone, and did not write down how the run ended;"
                     f" `somagent resume {self._run}` goes on with it, and what is recorded does not run again"
                 )
-            if look.parked and (answered := await self._answers(self._run)):
-                try:
-                    await self._driver.go_on(self._run, answered)  # whoever decided did not come to it
-                except NotTakenUp as late:
-                    yield self._trouble("", str(late))
-            elif look.parked and await self._waits_only():
+            if not look.parked:
+                continue
+            try:  # whoever decided, or cancelled, did not come to it
+                if answered := await self._answers(self._run):
+                    await self._driver.go_on(self._run, answered)
+                    continue
+                if not self._was_stopped and await is_to_stop(self._ledger, self._run):
+                    await self._driver.stop(self._run)
+                    self._was_stopped = True
+            except NotTakenUp as late:
+                yield self._trouble("", str(late))
+                continue
+            if await self._waits_only():
                 self.phase = "Waiting"
                 await self._read_written()
                 yield Event(at=utc_now(), key=StepKey(self._run, ""), kind="run", phase="Waiting")

@@ -10,9 +10,11 @@ from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.runner.records import Phase, RunRecord, StepKey
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.attempts import at_once, attempts_in
-from somagent.workflows.engines.objects.deeds import decisions_in
+from somagent.workflows.engines.objects.deeds import cancelled_by, decisions_in
 from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.parked import can_be_stopped
 from somagent.workflows.engines.protocol import RunView, StepView
+from somagent.workflows.engines.rules import is_final
 from somagent.workflows.engines.views import over_budget, step_views
 
 
@@ -38,6 +40,15 @@ async def run_view(ledger: ObjectLedger, run_id: str) -> RunView:
 async def phase_now(ledger: ObjectLedger, run_id: str) -> Phase:
     """The phase of a run that has not ended."""
     return (await run_view(ledger, run_id)).phase
+
+
+async def is_to_stop(ledger: ObjectLedger, run_id: str) -> bool:
+    """Whether somebody has cancelled the run, and something that a cancellation ends is at work or waits for people."""
+    if not cancelled_by(await ledger.deeds.all(run_id)):
+        return False
+    view = await run_view(ledger, run_id)
+    running = [step.id for step in view.steps if "Running" in {step.phase, *(item.phase for item in step.items)}]
+    return can_be_stopped(view) or any(not is_final(view.plan, step) for step in running)
 
 
 async def _run_view(

@@ -238,6 +238,29 @@ def test_what_finally_of_a_capsule_asks_for_is_there_too_when_the_run_is_stopped
     ]
 
 
+def test_two_capsules_whose_paths_read_alike_are_two_at_the_end(tmp_path: Path) -> None:
+    leaf = {
+        "steps": {"work": {"script": {"run": "true"}}},
+        "finally": {"tidy": {"script": {"run": "true", "image": "own:1"}}},
+    }
+    one, other = (
+        {"uses": {"capsules": {"leaf": "./leaf.capsule.yaml"}}, "steps": {step: {"capsule": {"use": "leaf"}}}}
+        for step in ("b_c", "c")
+    )
+    spec = {
+        "uses": {"capsules": {name: f"./{name}.capsule.yaml" for name in ("one", "other")}},
+        "steps": {"a": {"capsule": {"use": "one"}}, "a_b": {"capsule": {"use": "other"}}},
+    }
+    files = {f"{name}.capsule.yaml": {"spec": it} for name, it in (("leaf", leaf), ("one", one), ("other", other))}
+    plan = compiled(Case(title="", spec=spec, files=files, expect={}), tmp_path).plan
+    assert plan is not None
+    check(plan)
+    templates = {one["name"]: one for one in workflow_template(plan, PLACE)["spec"]["templates"]}
+    names = [step["name"] for (step,) in templates["at-the-end"]["steps"]]
+    assert len(set(names)) == len(names)
+    assert sum(name.startswith("Left-a-b-c") for name in names) == 2
+
+
 def test_inside_a_capsule_people_are_asked_for_budgets_around_it(tmp_path: Path) -> None:
     row = {"steps": {"work": {"script": {"run": "true", "resources": {"memory": "64Mi"}}}}}
     spec = {

@@ -364,7 +364,8 @@ def _names(units: Sequence[Unit]) -> dict[str, str]:
 
 def _left_name(path: Sequence[str]) -> str:
     name = "-".join(["Left", *map(task_name, path)])
-    if len(name) <= _LONGEST_STEP:
+    is_plain = len(path) == 1 or not any("_" in step for step in path)  # else two paths may read alike
+    if is_plain and len(name) <= _LONGEST_STEP:
         return name
     return f"{name[: _LONGEST_STEP - 9].rstrip('-')}-{sha256('/'.join(path).encode()).hexdigest()[:8]}"
 

@@ -80,8 +80,8 @@ chaos: .venv/dev.ready ## kill KILLS processes (10000) at random moments and jud
 failpoints: .venv/dev.ready ## kill, fill and break the disk at every place where something is written
 	@.venv/bin/python tests/chaos/failpoints.py $(CHAOS_ARGS)
 
-faults: .venv/dev.ready ## harm a cluster FAULTS times (200) while capsules run on its Argo, and judge them (SEED; see tests/faults/harm.py)
-	@.venv/bin/python tests/faults/campaign.py --faults $(FAULTS) --seed $(SEED) $(CHAOS_ARGS)
+faults: .venv/dev.ready ## harm a cluster, or an Airflow (ENGINE=airflow, after make airflow), FAULTS times (200) while capsules run there, and judge them (SEED; see tests/faults)
+	@.venv/bin/python tests/faults/campaign.py --engine $(if $(filter local,$(ENGINE)),argo,$(ENGINE)) --faults $(FAULTS) --seed $(SEED) $(CHAOS_ARGS)
 
 power-loss: .venv/dev.ready ## cut the power at every sync of a run, and look for all that was told before
 	@.venv/bin/python tests/chaos/power_loss.py --seed $(SEED) $(CHAOS_ARGS)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from somagent.capsule_compiler.model.quantities import show_duration
 from somagent.capsule_compiler.plan import Amounts, Budget, Node, Plan
 from somagent.operators.deciding import outcome, question_of, rejection
@@ -63,7 +65,7 @@ async def leave_to_spend(asked: Ask, amounts: Amounts) -> Leave | Waiting:
     for account, used, allowed in times:
         if account.budget.on_exceed == "stop":
             if left is None or allowed - used < left:
-                left, limit = max(allowed - used, timedelta()), _used_up(account)
+                left, limit = max(allowed - used, timedelta()), used_up(account)
         elif used >= allowed:
             shown = [show_duration(round(time / timedelta(milliseconds=1))) for time in (allowed, used)]
             label = f"{account.label} wallClock"
@@ -91,7 +93,7 @@ async def accounts_of(key: StepKey, node: Node, plan: Plan, run: RunRecord, ledg
     """Every account that the step books in: its own run's always, a budget's only where there is one."""
     return [
         Account(run.id, "run", "run", plan.budget or _UNLIMITED),
-        *_step_accounts(key, node, ""),
+        *step_accounts(key, node),
         *await _above(run, ledger),
     ]
 
@@ -105,7 +107,12 @@ def time_at_work(attempts: Iterable[Attempt], now: datetime) -> timedelta:
     return used
 
 
-def _step_accounts(key: StepKey, node: Node, above: str) -> list[Account]:
+def before(attempts: Iterable[Attempt], at: datetime) -> list[Attempt]:
+    """The attempts that had begun by then, each until then at most."""
+    return [replace(one, ended_at=min(one.ended_at or at, at)) for one in attempts if one.started_at < at]
+
+
+def step_accounts(key: StepKey, node: Node, above: str = "") -> list[Account]:
     """The step's own; `above` is the run's id in a label when it is not the run itself that is asked for."""
     own = key.step if key.item == NO_ITEM else f"{key.step}/{key.item}"
     named = ((own, node.budget), (f"{key.step}/*", node.total_budget))
@@ -125,31 +132,38 @@ async def _above(run: RunRecord, ledger: Ledger) -> list[Account]:
             upper, plan = await ledger.run(parent.run), await ledger.plan(parent.run)
             found.append(Account(upper.id, "run", upper.id, plan.budget or _UNLIMITED))
             step = StepKey(upper.id, parent.step, parent.item)
-            found += _step_accounts(step, plan.node(parent.step), f"{upper.id}/")
+            found += step_accounts(step, plan.node(parent.step), f"{upper.id}/")
             parent = upper.parent
         ledger.contents.remembered.put(key, found, 256 * len(found))
     return found
 
 
 async def _times(asked: Ask) -> list[tuple[Account, timedelta, timedelta]]:
-    """Each of its own limits of time with what is used; that of the run as a whole stops it from outside."""
+    """Each of its own limits of time with what was used when the attempt began: who ends it weighs as who began it.
+
+    The limit of the run as a whole stops it from outside.
+    """
     key = asked.attempt.key
     run = Account(key.run, "run", "run", asked.plan.budget or _UNLIMITED)
-    accounts = _step_accounts(key, asked.node, "")
+    accounts = step_accounts(key, asked.node)
     if run.budget.on_exceed != "stop" and not asked.final:
         accounts.append(run)
     found = []
     for account in accounts:
         limit = account.budget.wall_clock_ms
         if limit is not None:
-            step = "" if account is run else key.step
-            item = None if account is run or account.name.endswith("/*") else key.item
-            work = await asked.ledger.work(key.run, step, item)
-            found.append((account, time_at_work(work, asked.now), timedelta(milliseconds=limit)))
+            work = await (asked.ledger.work(key.run) if account is run else work_under(account, key, asked.ledger))
+            used = time_at_work(before(work, asked.attempt.started_at), asked.now)
+            found.append((account, used, timedelta(milliseconds=limit)))
     return found
 
 
-def _used_up(account: Account) -> str:
+async def work_under(account: Account, key: StepKey, ledger: Ledger) -> Sequence[Attempt]:
+    """What counts in one of the step's own budgets of time."""
+    return await ledger.work(key.run, key.step, None if account.name.endswith("/*") else key.item)
+
+
+def used_up(account: Account) -> str:
     return f"budget `{account.label}` of wallClock {show_duration(account.budget.wall_clock_ms or 0)} is used up"
 
 

@@ -37,3 +37,138 @@ def test_the_time_after_a_death_uses_nothing_up_while_nobody_has_gone_on_yet(pla
     time.sleep(3.5)
     assert place.do("step", "b") == (Exit.DONE, "b\n")
     assert place.do("step", "a") == (Exit.DONE, "at work\n")
+
+
+def opened(place, *words):
+    assert place.do("open-run", *words)[0] == Exit.DONE
+    assert place.answer("phase") == "Running"
+    return place.answer("run")
+
+
+@pytest.mark.parametrize("of", ["step", "run"])
+def test_a_capsule_that_took_longer_than_a_budget_that_asks_has_succeeded(place, of):
+    budget = "budget: { wallClock: 1s, onExceed: ask }"
+    at_step, at_run = (f"{budget}, ", "") if of == "step" else ("", f"  {budget}\n")
+    place.submit(
+        f"    part: {{ {at_step}capsule: {{ use: part }} }}\n{USES}{at_run}",
+        part="  steps: { slow: { script: { run: sleep 1.2 } } }\n",
+    )
+    inside = opened(place, "part")
+    assert place.do("step", "slow", run=inside)[0] == Exit.DONE
+    assert place.do("--ends-run", "close-run", "part", inside)[0] == Exit.DONE
+    assert place.answer("phase") == "Succeeded"
+    assert (place.view().phase, place.view().steps[0].attempts) == ("Succeeded", 1)
+
+
+def test_the_finally_of_a_capsule_makes_it_fail_by_no_budget(place):
+    place.submit(
+        f"    part: {{ budget: {{ wallClock: 1s }}, capsule: {{ use: part }} }}\n{USES}",
+        part="""\
+  steps: { quick: { script: { run: 'true' } } }
+  finally: { tidy: { script: { run: sleep 1.2 } } }
+""",
+    )
+    inside = opened(place, "part")
+    for step in ("quick", "tidy"):
+        assert place.do("step", step, run=inside)[0] == Exit.DONE
+    assert place.do("close-run", "part", inside)[0] == Exit.DONE
+    assert place.view().steps[0].phase == "Succeeded"
+
+
+def test_a_capsule_that_its_steps_budget_cut_off_says_so_and_names_its_run(place):
+    place.submit(
+        f"    part: {{ budget: {{ wallClock: 1s }}, capsule: {{ use: part }} }}\n{USES}",
+        part="  steps: { slow: { script: { run: sleep 60 } } }\n",
+    )
+    inside = opened(place, "part")
+    assert place.do("step", "slow", run=inside)[0] == Exit.FAILED
+    assert place.do("close-run", "part", inside)[0] == Exit.FAILED
+    failure = place.view().steps[0].failure
+    assert (failure.failure_class, failure.child) == ("budget", inside)
+    assert failure.message == (
+        "budget `part` of wallClock 1s is used up: capsule `part`: step `slow`: cut off after 1 s"
+    )
+
+
+def test_a_budget_for_all_items_cuts_off_what_is_inside_one(place):
+    each = "forEach: '${{ [1, 2] }}', as: one, maxParallel: 1, totalBudget: { wallClock: 1s }"
+    place.submit(
+        f"    part: {{ {each}, capsule: {{ use: part }} }}\n{USES}",
+        part="  steps: { slow: { script: { run: sleep 60 } } }\n",
+    )
+    assert place.do("open", "part")[0] == Exit.DONE
+    inside = opened(place, "part", 0)
+    assert place.do("step", "slow", run=inside)[0] == Exit.FAILED
+    assert place.do("close-run", "part", 0, inside)[0] == Exit.FAILED
+    assert place.do("open-run", "part", 1)[0] == Exit.FAILED
+    assert place.do("close", "part")[0] == Exit.FAILED
+    first, second = place.view().steps[0].items
+    used_up = "budget `part/*` of wallClock 1s is used up"
+    assert [first.failure.message, second.failure.message] == [
+        f"{used_up}: capsule `part`: step `slow`: cut off after 1 s",
+        used_up,
+    ]
+
+
+HALVES = """\
+  steps:
+    first: { script: { run: sleep 1.2 } }
+    agree: { needs: [first], review: { title: Go on? } }
+    second: { needs: [agree], script: { run: sleep 1.2 } }
+"""
+
+
+def test_the_time_of_a_capsule_begins_anew_when_people_have_decided_in_one_task(place):
+    place.submit(f"    part: {{ timeout: 2s, capsule: {{ use: part }} }}\n{USES}", part=HALVES)
+    assert place.do("step", "part")[0] == Exit.DONE
+    assert place.answer("phase") == "Waiting"
+    place.decide("agree", "bo", run=f"{place.run}.part")
+    assert place.do("step", "part")[0] == Exit.DONE
+    assert place.answer("phase") == "Succeeded"
+
+
+def test_the_time_of_a_capsule_begins_anew_when_people_have_decided_in_several_pods(place):
+    place.submit(f"    part: {{ timeout: 2s, capsule: {{ use: part }} }}\n{USES}", part=HALVES)
+    inside = opened(place, "part")
+    for step in ("first", "agree"):
+        assert place.do("step", step, run=inside)[0] == Exit.DONE
+    place.decide("agree", "bo", run=inside)
+    for step in ("agree", "second"):
+        assert place.do("step", step, run=inside)[0] == Exit.DONE
+    assert place.do("close-run", "part", inside)[0] == Exit.DONE
+    assert place.answer("phase") == "Succeeded"
+
+
+def test_a_decision_while_something_else_is_at_work_leaves_the_time_of_a_capsule_running(place):
+    place.submit(
+        f"    part: {{ timeout: 2s, capsule: {{ use: part }} }}\n{USES}",
+        part="""\
+  steps:
+    agree: { review: { title: Go on? } }
+    beside: { script: { run: 'echo at work; sleep 1.2' } }
+    after: { needs: [agree, beside], script: { run: sleep 60 } }
+""",
+    )
+    inside = opened(place, "part")
+    assert place.do("step", "agree", run=inside)[0] == Exit.DONE
+    beside = place.start("step", "beside", run=inside)
+    assert beside.stdout.readline() == "at work\n"
+    place.decide("agree", "bo", run=inside)
+    assert place.do("step", "agree", run=inside)[0] == Exit.DONE
+    beside.communicate()
+    assert place.do("step", "after", run=inside)[0] == Exit.FAILED
+    (attempt,) = place.view().steps[0].inner.steps[2].history
+    assert (attempt.ended_at - attempt.started_at).total_seconds() < 0.9
+
+
+def test_an_attempt_at_a_capsule_after_a_death_has_all_of_its_time(place):
+    place.submit(
+        f"    part: {{ timeout: 4s, capsule: {{ use: part }} }}\n{USES}",
+        part="""\
+  steps:
+    first: { script: { run: sleep 2 } }
+    second: { needs: [first], script: { run: 'echo at work; [ $SOMAGENT_ATTEMPT = 2 ] || sleep 60; sleep 2' } }
+""",
+    )
+    killed(place, "step", "part")
+    assert place.do("step", "part") == (Exit.DONE, "at work\n")

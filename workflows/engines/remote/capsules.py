@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Amounts, Plan, digest_of, encode_plan
 from somagent.operators.capsule import CapsuleArgs
-from somagent.operators.operator import Answer, Step
+from somagent.operators.operator import Answer, Step, StepFailure
 from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.records import Attempt, Decision, Parent, RunRecord, StepKey, StepResult
 from somagent.operators.runner.run_step import run_step
@@ -24,6 +24,7 @@ from somagent.workflows.engines.objects.attempts import AttemptLost
 from somagent.workflows.engines.objects.deeds import decisions_in
 from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import Closed
+from somagent.workflows.engines.remote.deadline import budget_used_up
 from somagent.workflows.engines.remote.work import UNSIGNED, NotEnded, Worker
 from somagent.workflows.engines.rules import spent_by
 from somagent.workflows.engines.run_names import child_id
@@ -75,11 +76,16 @@ async def close_run(worker: Worker, key: StepKey) -> StepResult | Attempt:
         (*_, attempt) = await worker.ledger.attempts(key.run, key.step, key.item)
         return attempt
     spent = await spent_now(worker, key)
+    fault = failure(last, closed.outcome.failure, spent)
+    if fault.failure_class == "timeout":
+        budget = await budget_used_up(worker.ledger, last, worker.plan.node(key.step), worker.now())
+        if budget:
+            fault = StepFailure("budget", f"{budget}: {fault.message}", spent=spent, child=last.id)
 
     async def effect(_: CapsuleArgs, __: Step) -> Answer:
         if closed.phase == "Succeeded":
             return Answer(closed.outcome.outputs, spent)
-        raise failure(last, closed.outcome.failure, spent)
+        raise fault
 
     await worker.ledger.adopt(key)
     return await _run(worker, key, effect)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
-from somagent.operators.runner.budgeting import time_at_work
-from somagent.operators.runner.records import Attempt, Failure, RunRecord
+from somagent.capsule_compiler.plan import Node
+from somagent.operators.runner.budgeting import step_accounts, time_at_work, used_up, work_under
+from somagent.operators.runner.records import Attempt, Failure, RunRecord, StepKey
 from somagent.workflows.engines.objects.around import around
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.rules import is_final, overtime, wall_clock_left
@@ -24,6 +25,7 @@ class Deadline(NamedTuple):
 
     left: timedelta
     why: Failure
+    budget: str = ""  # of a step, that gives it, as a sentence
 
 
 async def of_run(ledger: ObjectLedger, run: RunRecord, now: datetime) -> Deadline | None:
@@ -40,22 +42,55 @@ async def of_capsules_around(ledger: ObjectLedger, run: RunRecord, now: datetime
 async def _of_all_around(ledger: ObjectLedger, run: RunRecord, now: datetime) -> list[Deadline]:
     found = []
     async for inner, plan, node in around(ledger, run):
-        found.append(_of_step(node.timeout_ms, await ledger.work(inner.id), now))
-        budget, parent = node.budget, inner.parent
-        if parent is None:
+        found += await of_step(ledger, inner, node, now)
+        if inner.parent is None or is_final(plan, node.id):
             break
-        if budget is not None and budget.wall_clock_ms is not None and budget.on_exceed == "stop":
-            found.append(_of_step(budget.wall_clock_ms, await ledger.work(*astuple(parent)), now))
-        if is_final(plan, node.id):
-            break
-        found += await _of_budget(ledger, parent.run, now)
+        found += await _of_budget(ledger, inner.parent.run, now)
     return found
 
 
-def _of_step(limit_ms: int, work: Sequence[Attempt], now: datetime) -> Deadline:
+async def of_step(ledger: ObjectLedger, inner: RunRecord, node: Node, now: datetime) -> list[Deadline]:
+    """What bounds the step whose capsule's run this is: its attempt has a timeout, and its budgets may stop it."""
+    assert inner.parent is not None  # noqa: S101 - it is inside a step
+    key = StepKey(*astuple(inner.parent))
+    found = [_after(node.timeout_ms, await _in_attempt(ledger, key, inner, now), now)]
+    for account in step_accounts(key, node):
+        limit_ms = account.budget.wall_clock_ms
+        if limit_ms is not None and account.budget.on_exceed == "stop":
+            found.append(_after(limit_ms, await work_under(account, key, ledger), now, used_up(account)))
+    return found
+
+
+async def budget_used_up(ledger: ObjectLedger, inner: RunRecord, node: Node, now: datetime) -> str:
+    """The step's budget by which the run of its capsule was cut off, as a sentence; empty when none did that."""
+    nearest = min(await of_step(ledger, inner, node, now), key=lambda one: one.left)
+    return nearest.budget if nearest.left <= timedelta() else ""
+
+
+async def _in_attempt(ledger: ObjectLedger, key: StepKey, inner: RunRecord, now: datetime) -> list[Attempt]:
+    """The work inside in the step's attempt that is open.
+
+    Where an engine leaves that open while people are asked, it counts from their decision on, if nothing else was at
+    work until then: on others another attempt begins there.
+    """
+    begun = await ledger.attempts_of.open_attempt(key)
+    work = sorted(await ledger.work(inner.id), key=lambda one: one.started_at)
+    if begun is None:
+        return work
+    decided = {(one.key, one.number + 1) for one in work if one.waiting is not None}
+    since = until = begun.attempt.started_at
+    for one in work:
+        if one.started_at >= until and (one.key, one.number) in decided:
+            since = one.started_at
+        until = max(until, one.ended_at or now)
+    found = [one for one in work if one.ended_at is None or one.ended_at > since]
+    return [replace(one, started_at=max(one.started_at, since)) for one in found]
+
+
+def _after(limit_ms: int, work: Sequence[Attempt], now: datetime, budget: str = "") -> Deadline:
     limit = timedelta(milliseconds=limit_ms)
     why = Failure(failure_class="timeout", message=f"cut off after {round(limit.total_seconds(), 1):g} s")
-    return Deadline(limit - time_at_work(work, now), why)
+    return Deadline(limit - time_at_work(work, now), why, budget)
 
 
 async def _of_budget(ledger: ObjectLedger, run_id: str, now: datetime) -> list[Deadline]:

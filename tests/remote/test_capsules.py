@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from bucket_place import Place
 
+from somagent.operators.runner.records import StepKey
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.objects import names, people
 from somagent.workflows.engines.objects.engine import ObjectEngine
 from somagent.workflows.engines.protocol import DecisionRefused
+from somagent.workflows.engines.remote.capsules import close_run
 from somagent.workflows.engines.remote.exits import Exit
 from somagent.workflows.named_steps import waiting_steps
 
@@ -110,6 +112,23 @@ def die_before_the_submission(place, run):
     engine = ObjectEngine(place.address, place.folder / "data", {})
     assert [one.id for one in engine.runs(children=True)] == [f"{place.run}.part", place.run]
     assert [one.said for one in engine.examine() if one.state == "broken"] == []
+
+
+def test_two_that_end_a_step_at_once_after_its_capsule_failed_find_the_same(place):
+    place.submit(steps(10), part=PART)
+    inside = f"{place.run}.part"
+    assert place.do("open-run", "part")[0] == Exit.DONE
+    assert place.do("step", "add", run=inside)[0] == Exit.DONE
+    assert place.do("step", "check", run=inside)[0] == Exit.FAILED
+    assert place.do("end", run=inside)[0] == Exit.FAILED
+
+    async def main():
+        workers = [await place.worker() for _ in range(4)]
+        return await asyncio.gather(*(close_run(one, StepKey(place.run, "part")) for one in workers))
+
+    first, *others = asyncio.run(main())
+    assert (first.number, first.failure.child) == (1, inside)
+    assert others == [first] * 3
 
 
 def test_a_step_that_is_skipped_makes_no_run(place):

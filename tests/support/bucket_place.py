@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from somagent.governance.constitution import default_constitution
+from somagent.operators.operator import Operator
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.records import Decision, RunRecord
 from somagent.workflows.capsules import compile_content, this_installation
@@ -21,6 +22,8 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.objects.reading import run_view
 from somagent.workflows.engines.protocol import RunView
+from somagent.workflows.engines.remote.log import Logs
+from somagent.workflows.engines.remote.work import Worker
 
 HEAD = "apiVersion: somagent.io/v1alpha1\nkind: Capsule\nmetadata: { name: demo }\nspec:\n  steps:\n"
 
@@ -77,6 +80,20 @@ class Place:
             stderr=pipe,
             text=True,
             start_new_session=True,
+        )
+
+    async def worker(self, **operators: Operator) -> Worker:
+        """What the program works with, in this process; `operators` take the place of those that are installed."""
+        ledger, work = self.ledger(), self.folder / f"work-{os.urandom(4).hex()}"
+        run = await ledger.deeds.run(self.run)
+        return Worker(
+            ledger=ledger,
+            run=run,
+            plan=await ledger.plan(self.run),
+            operators={**this_installation().operators, **operators},
+            workspace=work,
+            log=Logs(ledger, work / "logs").of,
+            now=utc_now,
         )
 
     def answers(self) -> Path:

@@ -65,6 +65,14 @@ async def open_run(worker: Worker, key: StepKey) -> StepResult | Attempt | RunRe
 
 async def close_run(worker: Worker, key: StepKey) -> StepResult | Attempt:
     """The step's result, by how the run of its capsule ended; or its attempt that is to be tried again."""
+    while True:
+        try:
+            return await _closed(worker, key)
+        except AttemptHeld:  # somebody else was quicker
+            await worker.ledger.leave(key)
+
+
+async def _closed(worker: Worker, key: StepKey) -> StepResult | Attempt:
     last = await last_run(worker, key)
     closed = None if last is None else await worker.ledger.closed(last.id)
     if last is None or closed is None:

@@ -28,6 +28,7 @@ from msgspec import MsgspecError
 from somagent.capsule_compiler.plan import Plan, plan_digest
 from somagent.operators.registry import load_operators
 from somagent.operators.runner.contents import ContentError, Contents
+from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
 from somagent.operators.script.guardian import Guardian
@@ -87,7 +88,7 @@ def _told(error: BaseException) -> tuple[str, Exit]:
     while isinstance(error, CannotGoOn | BaseExceptionGroup):
         error = error.fault if isinstance(error, CannotGoOn) else error.exceptions[0]
     match error:
-        case StoreUnreachable():
+        case StoreUnreachable() | AttemptHeld():
             return str(error), Exit.UNREACHABLE
         case EngineError() | NotEnded() | ContentError():
             return str(error), Exit.REFUSED

@@ -23,7 +23,7 @@ from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, Phase, 
 from somagent.operators.runner.run_step import run_step
 from somagent.workflows.engines import rules
 from somagent.workflows.engines.objects.around import is_at_the_end
-from somagent.workflows.engines.objects.attempts import at_once
+from somagent.workflows.engines.objects.attempts import AttemptLost, at_once
 from somagent.workflows.engines.objects.deeds import cancelled_by
 from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import ObjectLedger
@@ -99,7 +99,14 @@ class Worker(Struct, frozen=True):
 
     async def _out_of_time(self, key: StepKey, why: Failure) -> StepResult:
         """Records that the time was used up before the step ended, with the attempt that is at work here."""
-        own, attempts = self.ledger.at_work(key), await self.ledger.attempts(key.run, key.step, key.item)
+        try:
+            return await self._given_up(key, why, self.ledger.at_work(key))
+        except AttemptLost:  # the store had taken its end, or others had ended it
+            await self.ledger.leave(key)
+            return await self._given_up(key, why)
+
+    async def _given_up(self, key: StepKey, why: Failure, own: Attempt | None = None) -> StepResult:
+        attempts = await self.ledger.attempts(key.run, key.step, key.item)
         return await self.ledger.record(own, rules.given_up(key, attempts, why, self.now()))
 
     async def open(self, key: StepKey) -> StepResult | int:
@@ -224,9 +231,7 @@ class Worker(Struct, frozen=True):
             await asyncio.sleep(max(wait.total_seconds(), 0))
 
     async def give_up(self, key: StepKey) -> StepResult:
-        why = await self._stopped_for() or rules.NOT_RUN
-        attempts = await self.ledger.attempts(key.run, key.step, key.item)
-        return await self.ledger.record(None, rules.given_up(key, attempts, why, self.now()))
+        return await self._given_up(key, await self._stopped_for() or rules.NOT_RUN)
 
     async def is_stopped(self, step: str) -> bool:
         """Whether the run was stopped, and the step with it: it is none of `finally`."""

@@ -22,8 +22,12 @@ class ContentError(Exception):
     """Content that should be in the store is missing or damaged; the message names it."""
 
 
+class OriginFault(Exception):
+    """The origin does not answer, or refuses: whoever wanted something of it has not failed by that."""
+
+
 class Origin(Protocol):
-    """A store that others share, of which a folder only holds what was used here."""
+    """A store that others share, of which a folder only holds what was used here. Raises `OriginFault`."""
 
     def fetch(self, digest: str, path: Path) -> bool:
         """Writes content into a new file; False when it is not there either."""

@@ -18,6 +18,7 @@ from typing import Any
 from somagent.operators.operator import Answer, Operator, Park, Step, StepFailure
 from somagent.operators.runner.border import checked_answer, checked_failure, safe_text, said
 from somagent.operators.runner.folders import NO_ROOM
+from somagent.operators.runner.objects import OriginFault
 
 GRACE_S = 5.0  # for an operator of another package, from its cancellation to its being given up
 _left_behind: set[asyncio.Task[Any]] = set()
@@ -32,9 +33,9 @@ class NoRoom(Exception):
 
 
 class CannotGoOn(Exception):
-    """What an engine's own effect raises when it is kept from going on: the attempt stays open, as when it is killed.
+    """An engine's own effect, or the origin of contents, keeps an operator from going on: the attempt stays open.
 
-    `fault` is what keeps it from that.
+    `fault` is what is behind it.
     """
 
     def __init__(self, fault: Exception) -> None:
@@ -67,6 +68,8 @@ async def operate(operator: Operator, arguments: Any, step: Step, limit: timedel
         raise checked_failure(end, name) from end
     if isinstance(end, CannotGoOn):
         raise end
+    if isinstance(end, OriginFault):
+        raise CannotGoOn(end) from end
     if isinstance(end, OSError) and end.errno in NO_ROOM:
         raise NoRoom(end)
     if isinstance(end, TimeoutError):
@@ -146,7 +149,7 @@ async def _call(operator: Operator, arguments: Any, step: Step) -> object:
             raise
         if is_ctrl_c(fault) or isinstance(fault, GeneratorExit):
             raise
-        if not isinstance(fault, StepFailure | TimeoutError | CannotGoOn):
+        if not isinstance(fault, StepFailure | TimeoutError | CannotGoOn | OriginFault):
             with suppress(OSError):  # the failure itself says what matters
                 step.log.line(f"[somagent] operator `{operator.entry.name}` failed\n{traceback.format_exc()}")
         return fault

@@ -15,6 +15,7 @@ import pytest
 from bucket_place import Place
 
 from somagent.workflows.engines.objects import names
+from somagent.workflows.engines.objects.bucket import PATIENCE_S
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.begin import asked
 from somagent.workflows.engines.remote.exits import Exit
@@ -67,6 +68,39 @@ def test_content_that_is_not_what_it_was_is_said_in_a_line_and_ends_the_try_for_
     asyncio.run(place.bucket.overwrite(plan, b"{}"))
     code, said = place.do("step", "a")
     assert (code, said.startswith("error: "), said.count("\n")) == (Exit.REFUSED, True, 1)
+
+
+HANDED_ON = """\
+    make: { script: { run: 'head -c 200000 /dev/urandom > f' }, outputs: { f: { type: artifact, path: f } } }
+    use: { needs: [make], script: { run: 'wc -c < "$F"', env: { F: "${{ steps.make.f }}" } } }
+"""
+
+
+def test_a_step_whose_files_come_to_a_disk_that_takes_no_more_is_tried_again(place: Place) -> None:
+    place.submit(HANDED_ON)
+    assert place.do("step", "make") == (Exit.DONE, "")
+    process = place.start("step", "use")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (16_384, 16_384))
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.count("\n")) == (Exit.UNREACHABLE, 1), said
+    assert said.startswith("error: the machine failed: File too large for `")
+    assert place.do("step", "use") == (Exit.DONE, "200000\n")
+
+
+def test_a_step_whose_files_the_store_does_not_give_is_tried_again(tmp_path: Path) -> None:
+    place = Place(tmp_path, f"file://{tmp_path}/bucket")
+    place.submit(HANDED_ON)
+    assert place.do("step", "make") == (Exit.DONE, "")
+    digest = place.view().steps[0].outputs["f"]["artifact"]
+    path = Path(place.address.removeprefix("file://"), names.content(digest))
+    kept = path.rename(path.with_suffix(".kept"))
+    path.symlink_to(path)  # which nobody can read
+    process = place.start("step", "use")
+    _, said = process.communicate(timeout=PATIENCE_S + 60)
+    assert (process.returncode, f"{names.content(digest)} has not answered for" in said) == (Exit.UNREACHABLE, True)
+    path.unlink()
+    kept.rename(path)
+    assert place.do("step", "use") == (Exit.DONE, "200000\n")
 
 
 @contextmanager

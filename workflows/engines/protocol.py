@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from somagent.capsule_compiler.plan import Amounts, Plan
 from somagent.governance.verdict import Verdict
+from somagent.operators.runner.objects import OriginFault
 from somagent.operators.runner.records import (
     NO_ITEM,
     Artifact,
@@ -269,8 +270,12 @@ class EngineUnreachable(EngineError):
     """What works on runs elsewhere does not answer; it may be back soon."""
 
 
-class StoreUnreachable(EngineError):
-    """The database cannot be reached; nothing recorded is lost."""
+class StoreUnreachable(EngineError, OriginFault):
+    """The database or the object store cannot be reached; nothing recorded is lost."""
+
+
+class StoreRefused(EngineError, OriginFault):
+    """The object store answers, and refuses."""
 
 
 class JournalDamaged(EngineError):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from somagent.operators.runner.folders import sync
-from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
+from somagent.workflows.engines.protocol import EngineError, StoreRefused, StoreUnreachable
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Bucket:
     """The objects below an address: a folder (`file:///srv/runs`), or `s3://`, `gs://` or `az://` with a prefix.
 
     Credentials and endpoints are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...). Raises
-    `StoreUnreachable` when the store has not answered for `patience_s`, and `EngineError` when it refuses. `says` is
+    `StoreUnreachable` when the store has not answered for `patience_s`, and `StoreRefused` when it refuses. `says` is
     told when the first answer does not come.
     """
 
@@ -251,7 +251,7 @@ class Bucket:
             if not wait_s:
                 raise self._silent(name, error) from error
         elif isinstance(error, obstore.exceptions.BaseError | OSError):
-            raise EngineError(f"{where} was refused: {_said(error)}") from error
+            raise StoreRefused(f"{where} was refused: {_said(error)}") from error
         else:
             raise error
 

@@ -60,6 +60,11 @@ def beside(environment: Mapping[str, str] = os.environ) -> Path | None:
     return Path(named) if named else None
 
 
+def runs_once(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is such a container: it runs one script, and another attempt needs another pod."""
+    return environment.get(VARIABLE, NONE) != NONE
+
+
 async def run_beside(
     argv: Sequence[str],
     *,

@@ -5,6 +5,7 @@ The bucket is a folder that is moved away from some of those who work at it, and
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from bucket_place import Place
 
+from somagent.operators.script.beside import LAUNCHER, VARIABLE
 from somagent.workflows.engines.remote.exits import Exit
 
 ALONE = 'exec 9> LOCK; if flock -n 9; then echo "alone $SOMAGENT_ATTEMPT"; else echo two are at work; fi'
@@ -73,3 +75,34 @@ def test_a_holder_that_finds_the_store_again_goes_on_with_another_attempt(place:
     first, _ = place.view().steps[0].history
     assert first.failure is not None
     assert first.failure.message == "the store could not be told that somebody was at work on it"
+
+
+def test_a_script_in_a_container_beside_gets_another_pod_when_no_sign_came_through(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*world, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs user namespaces: sysctl kernel.unprivileged_userns_clone=1")
+    place.submit(f"    slow: {{ script: {{ image: any, run: '{waits(place)}' }} }}\n")
+
+    def pod(number: int) -> tuple[subprocess.Popen[bytes], subprocess.Popen[str]]:
+        pipes = place.folder / f"pipes-{number}"
+        monkeypatch.setenv(VARIABLE, str(pipes))
+        launcher = ["/bin/sh", "-c", '/bin/sh -c "$1"; exit $?', "sh", LAUNCHER.replace("FOLDER", str(pipes))]
+        return subprocess.Popen([*world, *launcher], stdin=subprocess.DEVNULL), place.start("step", "slow")
+
+    beside, process = pod(1)
+    with beside:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "alone 1\n"
+        with out_of_reach(place):
+            time.sleep(2)  # twice the length of the lease
+        said, _ = process.communicate(timeout=60)
+        beside.kill()
+    assert (process.returncode, said) == (Exit.UNREACHABLE, "")
+    beside, process = pod(2)
+    with beside:
+        said, _ = process.communicate(timeout=60)
+        beside.kill()
+    assert (process.returncode, said) == (Exit.DONE, "alone 2\n")
+    assert [one.phase for one in place.view().steps[0].history] == ["Failed", "Succeeded"]

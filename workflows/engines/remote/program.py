@@ -31,6 +31,7 @@ from somagent.operators.runner.contents import ContentError, Contents
 from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import NO_ITEM, Attempt, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.script.beside import runs_once
 from somagent.operators.script.guardian import Guardian
 from somagent.workflows.engines.asked_inside import Question, as_one
 from somagent.workflows.engines.clock import utc_now
@@ -143,6 +144,7 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
             workspace=folder / "work",
             log=logs.of,
             now=utc_now,
+            tries_once=runs_once(),
         )
     )
     try:

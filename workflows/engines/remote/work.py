@@ -27,7 +27,7 @@ from somagent.workflows.engines.objects.attempts import AttemptLost, at_once
 from somagent.workflows.engines.objects.deeds import cancelled_by
 from somagent.workflows.engines.objects.lease import freed
 from somagent.workflows.engines.objects.ledger import ObjectLedger
-from somagent.workflows.engines.protocol import EngineError
+from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
 from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around, of_run
@@ -48,6 +48,7 @@ class Worker(Struct, frozen=True):
     log: Callable[[StepKey, int], StepLog]
     now: Callable[[], datetime]
     stopped: Callable[[], Failure | None] = lambda: None  # why, where it is not a person who stops the run
+    tries_once: bool = False  # another attempt needs another process, as after a retry
 
     async def step(self, key: StepKey) -> StepResult | Attempt:
         """The step's result; or its attempt that waits for people, or is to be tried again at `retry_at`."""
@@ -90,6 +91,8 @@ class Worker(Struct, frozen=True):
                 _uncancelled()  # this attempt was lost: others are at work on the next one, or no sign came through
                 if own is not None:
                     await self.ledger.attempts_of.cut_off(own, self.now(), UNSIGNED)
+                if self.tries_once:
+                    raise StoreUnreachable(UNSIGNED) from None
 
     async def _deadline(self, key: StepKey) -> Deadline | None:
         """When the step is cut off, whatever its own time is; None when nothing bounds it, or this is `finally`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -47,12 +47,14 @@ class EntryPoint(NamedTuple):
     value: str  # module:attribute
 
 
-def load_operators(search: Sequence[str] | None = None) -> Registry:
-    """Loads all operators; plug-ins are looked for in the folders `search` (`sys.path`)."""
-    operators = {name: _load(target) for name, target in BUILT_IN.items()}
+def load_operators(search: Sequence[str] | None = None, *, only: Set[str] | None = None) -> Registry:
+    """Loads all operators, or `only` those of them; plug-ins are looked for in the folders `search` (`sys.path`)."""
+    operators = {name: _load(target) for name, target in BUILT_IN.items() if only is None or name in only}
+    if only is not None and only <= BUILT_IN.keys():
+        return Registry(operators, [])
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(sys.path if search is None else search):
-        if BUILT_IN.get(point.name) != point.value:
+        if BUILT_IN.get(point.name) != point.value and (only is None or point.name in only):
             found.setdefault(point.name, []).append(point)
     faults = []
     for name, points in sorted(found.items()):

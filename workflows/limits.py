@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from somagent.capsule_compiler.model.about import about
-from somagent.capsule_compiler.model.capsule import TokenCount
 from somagent.capsule_compiler.model.quantities import count
+from somagent.capsule_compiler.model.texts import TokenCount
 from somagent.capsule_compiler.packages.reading import first_mistake, read_document
 from somagent.governance.documents import nearest
 from somagent.workflows.engines.protocol import EngineError

@@ -7,20 +7,16 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from somagent.capsule_compiler.model.about import LONE_FIELD, about, form, name_form
-from somagent.capsule_compiler.model.quantities import COUNT, DURATION, MONEY
+from somagent.capsule_compiler.model.texts import Cost, Duration, TokenCount
 from somagent.capsule_compiler.model.values import Grantee, ValueSchema
 from somagent.capsule_compiler.packages.versions import RANGE, VERSION
 from somagent.governance.documents import HINTS
 
-_DURATION = "a duration like `15m` or `1h30m` (units d, h, m, s, ms)"
-Duration = Annotated[str, form(DURATION, _DURATION, "Length of time", "15m", "1h30m")]
 StepId = Annotated[str, name_form("^[a-z][a-z0-9_]{0,62}$", "a step id like `run_tests`", "Id of a step", "run_tests")]
 Name = Annotated[str, name_form("^[a-z][A-Za-z0-9_]{0,62}$", "a name like `max_size`", "Name", "max_size")]
 TypeName = Annotated[
     str, name_form("^[A-Za-z][A-Za-z0-9_]{0,62}$", "a type name like `Finding`", "Name of a type", "Finding")
 ]
-TokenCount = Annotated[str, form(COUNT, "a number of tokens like `400k`", "Number of tokens", "400k")]
-Cost = Annotated[str, form(MONEY, "an amount of money like `6.00 USD`", "Amount of money", "6.00 USD")]
 PackageName = Annotated[
     str, form(r"^[a-z0-9-]+/[a-z0-9-]+$", "a package name like `acme/repo-health`", "Package", "acme/repo-health")
 ]

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from somagent.capsule_compiler.model.about import about
-from somagent.capsule_compiler.model.capsule import Metadata, TokenCount
+from somagent.capsule_compiler.model.capsule import Metadata
+from somagent.capsule_compiler.model.texts import TokenCount
 
 _TEXT = Meta(extra_json_schema={"type": "string"})
 

@@ -37,7 +37,6 @@ from somagent.governance.documents import (
     model_schema,
     nearest,
     node_at,
-    read_yaml,
     shape_of,
 )
 
@@ -50,6 +49,8 @@ _RULES: Path = ("spec", "rules")
 
 def load_constitution(source: Source) -> tuple[Constitution | None, list[Diagnostic]]:
     """The constitution in a file's text and every mistake in it; None when there is any mistake."""
+    from somagent.governance.documents import read_yaml  # noqa: PLC0415 - 13 ms, and plans bring no YAML
+
     root, diagnostics = read_yaml(source)
     if root is None:
         return None, diagnostics

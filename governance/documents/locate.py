@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from somagent.governance.documents.diagnostic import Diagnostic, Edit, Label
 from somagent.governance.documents.nodes import ScalarNode
-from somagent.governance.documents.plainest import plainest
 from somagent.governance.documents.source import Source, Span
 
 _RUN = re.compile(r"[ \t\r\n]+|[^ \t\r\n]+")
@@ -104,6 +103,8 @@ class _Places:
         if self._raw != self._node.text or "\n" in edit.text:
             return replace(one, edit=None)
         whole = self._raw[: edit.span.start] + edit.text + self._raw[edit.span.end :]
+        from somagent.governance.documents.yaml_quotes import plainest  # noqa: PLC0415 - reads YAML, 13 ms
+
         text = plainest(whole, in_block=not _SPECIAL.isdisjoint(self._raw))
         help_ = one.help.replace(edit.text, text)
         return replace(one, help=help_, edit=Edit(self._node.span, text, f"write {text}", safe=edit.safe))

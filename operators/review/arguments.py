@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from somagent.capsule_compiler.catalogue import EXPRESSIONS, LONE, UNASKED
-from somagent.capsule_compiler.model.capsule import Duration
+from somagent.capsule_compiler.model.texts import Duration
 from somagent.governance.documents import HINTS
 
 _Who = Annotated[str, Meta(min_length=1)]

@@ -132,6 +132,15 @@ def test_odd_folders_on_the_path_are_passed_over(tmp_path):
     assert list(entry_points([str(tmp_path / "a.zip"), str(tmp_path / "gone"), str(tmp_path)])) == []
 
 
+def test_only_the_operators_that_are_asked_for_are_loaded(installed):
+    installed("mine")
+    installed("broken", "raise RuntimeError")
+    assert list(load_operators(only={"script", "mine"}).operators) == ["mine", "script"]
+    assert load_operators(only={"script", "mine"}).faults == []
+    assert list(load_operators(only={"script", "gone"}).operators) == ["script"]
+    assert len(load_operators(only={"broken"}).faults) == 1
+
+
 def test_the_catalogue_is_read_without_loading_what_only_runs_need():
     heavy = "asyncio subprocess zipfile sqlite3 jsonschema_rs importlib.metadata shutil tempfile"
     code = (

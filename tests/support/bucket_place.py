@@ -61,7 +61,7 @@ class Place:
         self, *words: object, run: str = "", stdin: int | None = None, address: str = ""
     ) -> subprocess.Popen[str]:
         """`address` is another one of the same bucket."""
-        program = [sys.executable, "-m", "somagent.workflows.engines.remote.program"]
+        program = [sys.executable, "-m", "somagent.workflows.engines.remote.start"]
         command = [*program, "--answers", self.answers(), "--reason", self.folder / "reason"]
         environment = {
             **os.environ,

@@ -50,6 +50,11 @@ def nodes_of(plan: Plan) -> tuple[Node, ...]:
     return (*plan.nodes, *plan.finals)
 
 
+def operators_of(plan: Plan) -> frozenset[str]:
+    """The names of the operators of all steps, those of all capsules inside too."""
+    return frozenset(node.operator for one in (plan, *plan.capsules.values()) for node in nodes_of(one))
+
+
 def child_inputs(plan: Plan, given: Mapping[str, Any], granted: Iterable[Secret]) -> dict[str, Any]:
     """The capsule's inputs as JSON, defaults filled in; raises `StepFailure` when they are not what it declares.
 

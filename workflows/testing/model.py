@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from somagent.capsule_compiler.model.capsule import Cost, Duration, Metadata, TokenCount
+from somagent.capsule_compiler.model.capsule import Metadata
+from somagent.capsule_compiler.model.texts import Cost, Duration, TokenCount
 from somagent.governance.documents import HINTS
 
 CaseName = Annotated[str, Meta(min_length=1, max_length=120, description="What the case is about, in a few words")]

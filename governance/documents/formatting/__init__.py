@@ -6,11 +6,11 @@ compared before anybody gets it. Expressions are left as they are, because their
 
 from __future__ import annotations
 
-from somagent.governance.documents.comments import comments
 from somagent.governance.documents.diagnostic import Diagnostic
 from somagent.governance.documents.formatting.printer import Printer
 from somagent.governance.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from somagent.governance.documents.source import Source, Span
+from somagent.governance.documents.yaml_comments import comments
 from somagent.governance.documents.yaml_reader import MAX_BYTES, read_yaml
 
 __all__ = ["NotTheSame", "format_source"]

@@ -50,6 +50,7 @@ from somagent.workflows.engines.remote.log import Logs
 from somagent.workflows.engines.remote.work import LAST_WORDS_S, UNSIGNED, NotEnded, Worker
 from somagent.workflows.engines.rules import before_final, is_final
 from somagent.workflows.engines.run_names import path_below, top_of
+from somagent.workflows.engines.sub_capsules import operators_of
 
 _EXITS: dict[Phase, Exit] = {
     "Succeeded": Exit.DONE,
@@ -140,7 +141,7 @@ async def _run(arguments: argparse.Namespace, folder: Path, answers: Answers) ->
             ledger=ledger,
             run=run,
             plan=plan,
-            operators=load_operators().operators,
+            operators=load_operators(only=operators_of(plan)).operators,
             workspace=folder / "work",
             log=logs.of,
             now=utc_now,

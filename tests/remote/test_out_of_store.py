@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from bucket_place import Place
+from surroundings import surrounded_by
 
 from somagent.operators.script.beside import LAUNCHER, VARIABLE
 from somagent.workflows.engines.remote.exits import Exit
@@ -77,9 +78,7 @@ def test_a_holder_that_finds_the_store_again_goes_on_with_another_attempt(place:
     assert first.failure.message == "the store could not be told that somebody was at work on it"
 
 
-def test_a_script_in_a_container_beside_gets_another_pod_when_no_sign_came_through(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_script_in_a_container_beside_gets_another_pod_when_no_sign_came_through(place: Place) -> None:
     world = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
     if subprocess.run([*world, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("needs user namespaces: sysctl kernel.unprivileged_userns_clone=1")
@@ -87,9 +86,9 @@ def test_a_script_in_a_container_beside_gets_another_pod_when_no_sign_came_throu
 
     def pod(number: int) -> tuple[subprocess.Popen[bytes], subprocess.Popen[str]]:
         pipes = place.folder / f"pipes-{number}"
-        monkeypatch.setenv(VARIABLE, str(pipes))
         launcher = ["/bin/sh", "-c", '/bin/sh -c "$1"; exit $?', "sh", LAUNCHER.replace("FOLDER", str(pipes))]
-        return subprocess.Popen([*world, *launcher], stdin=subprocess.DEVNULL), place.start("step", "slow")
+        with surrounded_by(**{VARIABLE: str(pipes)}):
+            return subprocess.Popen([*world, *launcher], stdin=subprocess.DEVNULL), place.start("step", "slow")
 
     beside, process = pod(1)
     with beside:

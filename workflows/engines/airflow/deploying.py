@@ -28,6 +28,9 @@ async def deploy(rest: Rest, emitted: Emitted, folder: Path, *, patience_s: floa
     path = folder / f"{emitted.dag_id}.py"
     before = await _import_error(rest, path)
     await in_thread(write, emitted, folder)
+    if before is not None:  # what it lacked may be there now: with a new time Airflow reads it again soon
+        with suppress(OSError):  # another account's
+            os.utime(path)
     until = time.monotonic() + patience_s
     while not await _known(rest, emitted.dag_id):
         is_late = time.monotonic() >= until
@@ -45,10 +48,7 @@ async def deploy(rest: Rest, emitted: Emitted, folder: Path, *, patience_s: floa
 
 
 def write(emitted: Emitted, folder: Path) -> None:
-    """Writes both files, each whole or not at all, the DAG file last; what is there already is never changed.
-
-    It has a new time, though: Airflow reads it again soon, and what it lacked before may be there now.
-    """
+    """Writes both files, each whole or not at all, the DAG file last; what is there already is never changed."""
     try:
         make_lasting(folder)
         for name, content in emitted.files.items():
@@ -56,8 +56,6 @@ def write(emitted: Emitted, folder: Path) -> None:
             if path.exists():
                 if path.read_bytes() != content:
                     raise EngineError(f"{path} was changed by hand; put it back, or remove it and go on with the run")
-                with suppress(PermissionError):  # of another account, whose file Airflow reads again later
-                    os.utime(path)
                 continue
             arriving = folder / f".{name}.{os.getpid()}"  # no DAG file by its name
             arriving.write_bytes(content)

@@ -118,7 +118,8 @@ class AirflowDriver:
             tasks = await tasks_of(self._rest, run)
             states = [(task["task_id"], task["map_index"], task["state"]) for task in tasks]
             quiet = states == before and order.waits_for_people_only(tasks)
-            yield Look(over=is_over(run), parked=quiet, troubles=await troubles.found(run, tasks))
+            held = bool(order.held(tasks))
+            yield Look(over=is_over(run), parked=quiet, held=held, troubles=await troubles.found(run, tasks))
             before = states
             await asyncio.sleep(_LOOK_S)
 

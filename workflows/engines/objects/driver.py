@@ -25,6 +25,7 @@ class Look(Struct, frozen=True):
 
     over: Annotated[bool, Meta(description="Nothing of the run begins any more")] = False
     parked: Annotated[bool, Meta(description="Nothing is at work or about to be; it waits for people only")] = False
+    held: Annotated[bool, Meta(description="Others that wait for people have the places of what could go on")] = False
     troubles: Annotated[Mapping[str, str], Meta(description="By step: why it does not begin, for people")] = {}
 
 

@@ -25,6 +25,7 @@ from somagent.workflows.engines.parked import can_be_stopped
 from somagent.workflows.engines.protocol import EngineError, Event, LogChunk, NotTakenUp, RunView
 
 _REST_S = 0.3  # between two looks at the bucket, however much happens; and at least as long as a look took
+_GOES_ON_S = 30.0  # in which a step that can go on has begun to look at what was answered
 _LONGEST_S = 0.5  # until the next look, while anything is at work
 
 
@@ -52,6 +53,7 @@ class Following:
         self._notes: list[str] = []
         self._troubles: dict[str, str] = {}
         self._was_stopped = False  # by this one, since whoever cancelled it did not come to it
+        self._answered: Mapping[StepKey, float] = {}  # what was answered and not looked at, and since when
         self.phase: Phase | None = None
 
     def written(self) -> Iterator[LogChunk]:
@@ -91,7 +93,8 @@ class Following:
             if not look.parked:
                 continue
             try:  # whoever decided, or cancelled, did not come to it
-                if answered := await self._answers(self._run):
+                answered = await self._answers(self._run)
+                if answered and not (look.held and self._waits_long(answered)):
                     await self._driver.go_on(self._run, answered)
                     continue
                 if not self._was_stopped and await is_to_stop(self._ledger, self._run):
@@ -110,6 +113,13 @@ class Following:
         """What was recorded since the last look."""
         if self._shows_written:
             await self._written.read(await self._ledger.bucket.names(names.top_folder(self._run)))
+
+    def _waits_long(self, answered: Mapping[StepKey, str]) -> bool:
+        """Whether nobody has looked at what was answered for longer than it takes those that can."""
+        now = asyncio.get_running_loop().time()
+        if answered.keys() != self._answered.keys():
+            self._answered = dict.fromkeys(answered, now)
+        return now - max(self._answered.values()) > _GOES_ON_S
 
     async def _waits_only(self) -> bool:
         """Whether nothing but people is waited for; a run that was told to stop waits for those in `finally` only."""

@@ -185,7 +185,7 @@ def test_a_lost_task_process_finds_its_pod_again_and_a_stopped_run_ends_it(pods:
         (pod,) = pods.pods("slow")
         assert not [one for one in pod["spec"]["volumes"] if "projected" in one]  # no token of the cluster
         variables = [one["name"] for one in pod["spec"]["containers"][0]["env"]]
-        assert variables == ["SOMAGENT_RUNS", "SOMAGENT_RUN"]  # of a step that was granted no secret
+        assert variables == ["SOMAGENT_RUNS", "SOMAGENT_RUN", "SOMAGENT_PLAN"]  # of a step that was granted no secret
         task = await pods.task(run, "slow")
         for pid in processes(f"airflow worker -- {task['id']}"):
             os.kill(pid, signal.SIGKILL)

@@ -128,6 +128,7 @@ class ObjectLedger:
     async def adopt(self, key: StepKey) -> None:
         """Goes on with the attempt that is open, which others left for that: the next `begin` gives it."""
         begun = await self.attempts_of.open_attempt(key)
+        self._adopted.pop(key, None)
         if begun is not None:
             self._adopted[key] = begun.attempt
 

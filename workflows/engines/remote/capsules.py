@@ -77,6 +77,7 @@ async def _closed(worker: Worker, key: StepKey) -> StepResult | Attempt:
     closed = None if last is None else await worker.ledger.closed(last.id)
     if last is None or closed is None:
         raise NotEnded(f"the capsule of step `{key.step}` has not ended")
+    await worker.ledger.adopt(key)  # before it is looked at how it ended: else others may end it in between
     ended = await worker.kept_from(key)
     if ended is not None:
         return ended
@@ -95,7 +96,6 @@ async def _closed(worker: Worker, key: StepKey) -> StepResult | Attempt:
             return Answer(closed.outcome.outputs, spent)
         raise fault
 
-    await worker.ledger.adopt(key)
     return await _run(worker, key, effect)
 
 

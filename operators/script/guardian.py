@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,7 +32,8 @@ class Guardian:
 
     def dismiss(self) -> None:
         """Nothing is left to be guarded."""
-        os.write(self._life, _DONE)
+        with suppress(BrokenPipeError):  # it was killed itself
+            os.write(self._life, _DONE)
         os.close(self._life)
         os.waitpid(self._pid, 0)
 

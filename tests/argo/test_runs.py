@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ import pytest
 from argo_site import Site
 from no_cluster import ADDRESS, kubeconfig_of_no_cluster
 
+from somagent.workflows.engines.argo.cluster import Cluster
+from somagent.workflows.engines.argo.submission import begun, made
+
+API = "argoproj.io/v1alpha1"
 GATE = """\
   steps:
     agree: { review: { title: "Go on?", reviewers: { users: [bob] } } }
@@ -273,3 +279,25 @@ def test_a_cluster_that_does_not_answer_is_named(site):
     done = site.somagent("run", str(capsule), env={"KUBECONFIG": str(kubeconfig_of_no_cluster(site.folder))})
     assert done.returncode == 5
     assert f"the cluster at {ADDRESS} does not answer" in done.stderr
+
+
+def test_a_workflow_of_which_argo_hears_before_its_template_is_begun_all_the_same(site):
+    name = f"late-{uuid.uuid4().hex[:8]}"
+    spec = {"entrypoint": "ask", "templates": [{"name": "ask", "suspend": {}}]}
+    template = {"kind": "WorkflowTemplate", "apiVersion": API, "metadata": {"name": name}, "spec": spec}
+    of_it = {"workflowTemplateRef": {"name": name}}
+    workflow = {"kind": "Workflow", "apiVersion": API, "metadata": {"name": name}, "spec": of_it}
+
+    async def given() -> None:
+        cluster = Cluster(os.environ.get("SOMAGENT_NAMESPACE", "somagent"))
+        assert await made(cluster, "workflows", workflow)
+        waits = asyncio.create_task(begun(cluster, name, workflow))
+        await asyncio.sleep(1)
+        assert await made(cluster, "workflowtemplates", template)
+        await waits
+
+    asyncio.run(given())
+    try:
+        site.kubectl("wait", "workflow", name, "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    finally:
+        site.kubectl("delete", "workflow,workflowtemplate", name, "--wait=false")

@@ -15,6 +15,7 @@ from somagent.workflows.engines.argo.cluster import Cluster, ClusterUnreachable,
 from somagent.workflows.engines.argo.emit.place import Place
 from somagent.workflows.engines.argo.nodes import Offloaded, asking, has_gone_on, look_at, nodes_of, opened, waiting
 from somagent.workflows.engines.argo.outputs import outputs
+from somagent.workflows.engines.argo.submission import begun, made
 from somagent.workflows.engines.argo.watched import watched
 from somagent.workflows.engines.clock import utc_now
 from somagent.workflows.engines.granted import handed_in
@@ -71,9 +72,11 @@ class ArgoDriver:
         template = workflow_template(left, self._place, handed=handed_in(plan, run.inputs))
         name = _named_for(template)
         spec = template["spec"] if left.nodes else _of_finally(template["spec"])
+        is_new = False
         if not kept:
             spec = {"workflowTemplateRef": {"name": name}}
-            await self._make("workflowtemplates", template | {"metadata": template["metadata"] | {"name": name}})
+            named = template | {"metadata": template["metadata"] | {"name": name}}
+            is_new = await made(self._cluster, "workflowtemplates", named)
         workflow = {
             "apiVersion": template["apiVersion"],
             "kind": "Workflow",
@@ -84,9 +87,11 @@ class ArgoDriver:
             },
             "spec": spec,
         }
-        if not await self._make("workflows", workflow) and await self._is_over(run.id):
+        if not await made(self._cluster, "workflows", workflow) and await self._is_over(run.id):
             await self._cluster.delete("workflows", run.id)  # it was terminated: nothing of the run goes on with it
-            await self._make("workflows", workflow)
+            await made(self._cluster, "workflows", workflow)
+        if is_new:
+            await begun(self._cluster, name, workflow)
 
     async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:
         """Completes the nodes that wait for what was answered, also those that Argo is about to make.
@@ -149,14 +154,6 @@ class ArgoDriver:
         """Whenever the Workflow or one of its pods has changed; that a cluster does not answer is told as a trouble."""
         async for look in watched(self._cluster, run_id):
             yield look
-
-    async def _make(self, plural: str, body: Mapping[str, Any]) -> bool:
-        """Whether it was made here. Its name says what is in it, so one that is there is the same."""
-        try:
-            await self._cluster.create(plural, body)
-        except Conflict:
-            return False
-        return True
 
     async def _is_over(self, run_id: str) -> bool:
         try:

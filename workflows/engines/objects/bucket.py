@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -57,9 +57,13 @@ class Bucket:
         self.address = address.rstrip("/")
         self._folder = _folder_of(self.address)
         self._store = _open(self.address, self._folder, _ANSWER_S, tries_for_s=0)
-        self._parts = _open(self.address, self._folder, _PART_S, tries_for_s=patience_s)
         self._patience_s, self._says = patience_s, says
         self._lasting: set[Path] = set()  # folders that are on the disk themselves
+
+    @cached_property
+    def _parts(self) -> Any:
+        """For files on their way to the store; most processes have none, and it takes 4 ms."""
+        return _open(self.address, self._folder, _PART_S, tries_for_s=self._patience_s)
 
     async def claim(self, name: str, content: bytes) -> bytes:
         """What stands under the name from now on: `content`, or what somebody stored there before.

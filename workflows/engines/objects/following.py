@@ -8,7 +8,7 @@ it is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Set
 from contextlib import suppress
 
 from somagent.operators.runner.records import Phase, StepKey
@@ -53,7 +53,7 @@ class Following:
         self._notes: list[str] = []
         self._troubles: dict[str, str] = {}
         self._was_stopped = False  # by this one, since whoever cancelled it did not come to it
-        self._answered: Mapping[StepKey, float] = {}  # what was answered and not looked at, and since when
+        self._answered: tuple[Set[StepKey], float] = (set(), 0.0)  # what nobody has looked at yet, and since when
         self.phase: Phase | None = None
 
     def written(self) -> Iterator[LogChunk]:
@@ -117,9 +117,9 @@ class Following:
     def _waits_long(self, answered: Mapping[StepKey, str]) -> bool:
         """Whether nobody has looked at what was answered for longer than it takes those that can."""
         now = asyncio.get_running_loop().time()
-        if answered.keys() != self._answered.keys():
-            self._answered = dict.fromkeys(answered, now)
-        return now - max(self._answered.values()) > _GOES_ON_S
+        if self._answered[0] != answered.keys():
+            self._answered = ({*answered}, now)
+        return now - self._answered[1] > _GOES_ON_S
 
     async def _waits_only(self) -> bool:
         """Whether nothing but people is waited for; a run that was told to stop waits for those in `finally` only."""

@@ -1,0 +1,39 @@
+"""Objects that a cluster is given, and whether Argo began with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from somagent.workflows.engines.argo.cluster import Cluster, Conflict
+from somagent.workflows.engines.protocol import EngineError
+
+_HEARS_S = 5.0
+
+
+async def made(cluster: Cluster, plural: str, body: Mapping[str, Any]) -> bool:
+    """Whether it was made here. Its name says what is in it, so one that is there is the same."""
+    try:
+        await cluster.create(plural, body)
+    except Conflict:
+        return False
+    return True
+
+
+async def begun(cluster: Cluster, template: str, workflow: Mapping[str, Any]) -> None:
+    """Waits until Argo has begun with a Workflow that refers to a WorkflowTemplate as new.
+
+    Argo may hear of the Workflow first; then it gives it up for want of the template, and is given it again.
+    """
+    run_id = workflow["metadata"]["name"]
+    with suppress(TimeoutError, EngineError):  # who follows the run is told
+        async with asyncio.timeout(_HEARS_S):
+            async for found in cluster.workflow(run_id):
+                status = found.get(run_id, {}).get("status") or {}
+                if status.get("phase") == "Error" and f'"{template}" not found' in status.get("message", ""):
+                    await cluster.delete("workflows", run_id)
+                    await made(cluster, "workflows", workflow)
+                elif status.get("phase"):
+                    return

@@ -432,7 +432,10 @@ def _kept(parser: argparse.ArgumentParser) -> None:
         help="what the run is worked on by (default: $SOMAGENT_ENGINE, else local)",
     )
     parser.add_argument(
-        "--runs", metavar="URL", help="elsewhere: the object store where runs are kept (default: $SOMAGENT_RUNS)"
+        "--runs",
+        type=_given,
+        metavar="URL",
+        help="elsewhere: the object store where runs are kept (default: $SOMAGENT_RUNS)",
     )
 
 

@@ -22,14 +22,22 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 ELSEWHERE = ("argo", "airflow")
+_FOR_ELSEWHERE = ("runs", "namespace", "image", "runs_secret")  # options of commands that know all engines
+_FOR_LOCAL = ("store", "parallel")
 
 
 def engine_named(arguments: Namespace) -> str:
-    """The engine of a command; raises `UserError` for a name that is none."""
+    """The engine of a command; raises `UserError` for a name that is none, and for options of another one."""
     name = getattr(arguments, "on", None) or os.environ.get("SOMAGENT_ENGINE") or LOCAL
     if name not in {LOCAL, *ELSEWHERE}:
         raise UserError(f"$SOMAGENT_ENGINE names no engine: `{name}`; there are: {', '.join((LOCAL, *ELSEWHERE))}")
-    return name if hasattr(arguments, "on") else LOCAL
+    if not hasattr(arguments, "on"):
+        return LOCAL
+    for option in _FOR_ELSEWHERE if name == LOCAL else _FOR_LOCAL:
+        if getattr(arguments, option, None) is not None:
+            others = " or ".join(f"`--engine {one}`" for one in (ELSEWHERE if name == LOCAL else (LOCAL,)))
+            raise UserError(f"--{option.replace('_', '-')} is not for the engine `{name}`; leave it out, or add {others}")
+    return name
 
 
 def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> ObjectEngine:

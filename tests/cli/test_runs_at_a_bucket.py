@@ -38,3 +38,27 @@ def test_what_is_no_address_of_a_store_is_said(somagent: Shell) -> None:
     for address, why in (("memory:///x", "is gone with this process"), ("ftp://x/y", "is no address of an object st")):
         refused = somagent("runs", "--engine", "argo", "--runs", address)
         assert (refused.code, why in refused.err) == (2, True), refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--runs", "s3://bucket/runs"),
+            "--runs is not for the engine `local`; leave it out, or add `--engine argo` or",
+        ),
+        (("--image", "reg/step:1"), "--image is not for the engine `local`;"),
+        (
+            ("--engine", "argo", "--runs", "s3://bucket/runs", "--parallel", "3"),
+            "--parallel is not for the engine `argo`;",
+        ),
+        (("--runs", ""), "argument --runs: it is empty"),
+    ],
+)
+def test_an_option_that_the_engine_would_not_look_at_is_refused(
+    somagent: Shell, capsule: str, words: tuple[str, ...], said: str
+) -> None:
+    refused = somagent("run", capsule, *words)
+    assert refused.code == 2
+    assert said in refused.err
+    assert "there are no runs here yet" in somagent("show").err

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 from bucket_place import Place
@@ -14,6 +15,8 @@ from msgspec.structs import replace
 from somagent.operators.runner.records import Failure, StepKey
 from somagent.workflows.capsules import this_installation
 from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.protocol import StoreUnreachable
+from somagent.workflows.engines.remote.deadline import Deadline, OutOfTime, cut_off
 from somagent.workflows.engines.remote.exits import Exit
 
 USES = "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
@@ -35,7 +38,8 @@ def killed(place, *words, run=""):
 def test_a_deadline_that_comes_when_the_end_of_the_attempt_is_stored_already_ends_the_step(place):
     place.submit("""\
     flaky: { retry: { attempts: 2, backoff: 1s }, script: { run: 'true' } }
-  budget: { wallClock: 1s }
+    beside: { script: { run: 'true' } }
+  budget: { wallClock: 500ms }
 """)
     key = StepKey(place.run, "flaky")
 
@@ -45,6 +49,8 @@ def test_a_deadline_that_comes_when_the_end_of_the_attempt_is_stored_already_end
         failure = Failure(failure_class="transient", message="exit code 75")
         now = utc_now()
         await store.end(replace(begun.attempt, ended_at=now, phase="Failed", failure=failure, retry_at=now))
+        other = await store.begin(StepKey(place.run, "beside"), now - timedelta(seconds=1))
+        await store.end(replace(other, ended_at=now, phase="Failed", failure=failure))  # now all time is used up
         await asyncio.sleep(60)
 
     async def main():
@@ -54,7 +60,7 @@ def test_a_deadline_that_comes_when_the_end_of_the_attempt_is_stored_already_end
 
     result = asyncio.run(main())
     assert (result.phase, result.attempts, result.failure.failure_class) == ("Failed", 1, "budget")
-    (flaky,) = place.view().steps
+    flaky, _ = place.view().steps
     assert [one.failure.failure_class for one in flaky.history] == ["transient"]
 
 
@@ -203,3 +209,35 @@ def test_an_attempt_at_a_capsule_after_a_death_has_all_of_its_time(place):
     )
     killed(place, "step", "part")
     assert place.do("step", "part") == (Exit.DONE, "at work\n")
+
+
+def test_what_begins_to_work_some_time_after_the_look_has_used_up_all_when_it_is_cut_off():
+    left = iter([100, 60, 0])
+
+    async def look():
+        return Deadline(timedelta(milliseconds=next(left)), Failure(failure_class="timeout", message="over"))
+
+    async def main():
+        with pytest.raises(OutOfTime, match="over"):
+            async with cut_off(look):
+                await asyncio.sleep(60)
+
+    start = time.monotonic()
+    asyncio.run(main())
+    assert 0.16 <= time.monotonic() - start < 30
+
+
+def test_a_store_that_does_not_answer_at_the_deadline_gives_no_more_time():
+    looks = iter([Deadline(timedelta(milliseconds=100), Failure(failure_class="timeout", message="over"))])
+
+    async def look():
+        for one in looks:
+            return one
+        raise StoreUnreachable("away")
+
+    async def main():
+        with pytest.raises(OutOfTime, match="over"):
+            async with cut_off(look):
+                await asyncio.sleep(60)
+
+    asyncio.run(main())

@@ -6,7 +6,9 @@ people are asked, or a pod is waited for, no deadline runs. A part of `finally` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,7 +19,10 @@ from somagent.operators.runner.budgeting import step_accounts, time_at_work, use
 from somagent.operators.runner.records import Attempt, Failure, RunRecord, StepKey
 from somagent.workflows.engines.objects.around import around
 from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.rules import is_final, overtime, wall_clock_left
+
+_NOW = timedelta()
 
 
 class Deadline(NamedTuple):
@@ -26,6 +31,50 @@ class Deadline(NamedTuple):
     left: timedelta
     why: Failure
     budget: str = ""  # of a step, that gives it, as a sentence
+
+
+class OutOfTime(Exception):
+    """Something was cut off."""
+
+    def __init__(self, why: Failure) -> None:
+        super().__init__(why.message)
+        self.why = why
+
+
+@asynccontextmanager
+async def cut_off(look: Callable[[], Awaitable[Deadline | None]]) -> AsyncIterator[None]:
+    """Raises `OutOfTime` in what is inside, when that has used up what is left by then."""
+    deadline = await look()
+    if deadline is None:
+        yield
+        return
+    if deadline.left <= _NOW:
+        raise OutOfTime(deadline.why)
+    limit = asyncio.timeout(None)
+    reached = asyncio.ensure_future(_reached(deadline, look, limit))
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise OutOfTime((await reached).why) from None
+    finally:
+        reached.cancel()
+
+
+async def _reached(
+    deadline: Deadline, look: Callable[[], Awaitable[Deadline | None]], limit: asyncio.Timeout
+) -> Deadline:
+    """Ends the limit then. What was looked at began to work only later, so some of its time may be left at first."""
+    while deadline.left > _NOW:
+        await asyncio.sleep(deadline.left.total_seconds())
+        try:
+            deadline = await look() or deadline
+        except EngineError:  # a store that does not answer gives nobody more time
+            break
+    limit.reschedule(asyncio.get_running_loop().time())
+    return deadline
 
 
 async def of_run(ledger: ObjectLedger, run: RunRecord, now: datetime) -> Deadline | None:
@@ -64,7 +113,7 @@ async def of_step(ledger: ObjectLedger, inner: RunRecord, node: Node, now: datet
 async def budget_used_up(ledger: ObjectLedger, inner: RunRecord, node: Node, now: datetime) -> str:
     """The step's budget by which the run of its capsule was cut off, as a sentence; empty when none did that."""
     nearest = min(await of_step(ledger, inner, node, now), key=lambda one: one.left)
-    return nearest.budget if nearest.left <= timedelta() else ""
+    return nearest.budget if nearest.left <= _NOW else ""
 
 
 async def _in_attempt(ledger: ObjectLedger, key: StepKey, inner: RunRecord, now: datetime) -> list[Attempt]:

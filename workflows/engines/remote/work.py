@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.protocol import EngineError, StoreUnreachable
 from somagent.workflows.engines.remote.answers import asked_of
 from somagent.workflows.engines.remote.asked import is_open
-from somagent.workflows.engines.remote.deadline import Deadline, of_capsules_around, of_run
+from somagent.workflows.engines.remote.deadline import Deadline, OutOfTime, cut_off, of_capsules_around, of_run
 from somagent.workflows.engines.run_names import top_of
 
 UNSIGNED = "the store could not be told that somebody was at work on it"
@@ -62,10 +63,8 @@ class Worker(Struct, frozen=True):
             if still is not None:
                 return still
             await self.until_due(key)
-            deadline = await self._deadline(key)
-            limit = asyncio.timeout(None if deadline is None else max(deadline.left.total_seconds(), 0))
             try:
-                async with limit:
+                async with cut_off(partial(self._deadline, key)):
                     return await run_step(
                         key,
                         plan=self.plan,
@@ -76,10 +75,8 @@ class Worker(Struct, frozen=True):
                         log=self.log,
                         now=self.now,
                     )
-            except TimeoutError:
-                if deadline is None or not limit.expired():
-                    raise
-                return await self._out_of_time(key, deadline.why)
+            except OutOfTime as end:
+                return await self._out_of_time(key, end.why)
             except AttemptHeld:  # somebody else was quicker
                 await self.ledger.leave(key)
             except asyncio.CancelledError:

@@ -1,13 +1,15 @@
 """Runs on a real Argo: what SomaGent costs there, what fusing saves, and how large a run may become.
 
-`python benchmarks/argo_runs.py [start ledger whole thousand] [--rounds 3]`; the environment names the cluster (see
-`argo_place`). Every step is a script that does nothing, so all of the time is that of the works.
+`python benchmarks/argo_runs.py [start ledger whole thousand] [--rounds 3] [--lanes 10]`; the environment names the
+cluster (see `argo_place`). Every step is a script that does nothing, so all of the time is that of the works.
 
 - start: the step runner in a pod, CPU seconds until its first answer from the store; and the size of its image.
 - ledger: what the pods ask of the object store, counted by a relay before it (`store_meter`); and the lag of a
   follower, from the moment that a step's record is in the store until it is told of it.
-- whole: ten lanes of ten steps, light ones sharing pods, and with a pod for each; against the same graph written with
+- whole: a hundred steps in lanes, light ones sharing pods, and with a pod for each; against the same graph written with
   Hera, with the same image and command. Wall seconds from the call that submits until a watcher sees the end, in turn.
+  Argo looks at a Workflow again ten seconds after its last look (`DEFAULT_REQUEUE_TIME` of its controller), so what
+  counts is whether the pods of all lanes are through by then: as many lanes as the machine can start pods for.
 - thousand: ten lanes of a hundred steps with `parallelism`, until 300 have ended, and how large the Workflow is then.
   By hand there is nothing to compare it with: Argo takes no DAG of so many tasks.
 
@@ -49,11 +51,12 @@ class Size(NamedTuple):
 
     steps: int
     rounds: int
+    lanes: int = WIDTH
 
 
-def lanes(steps: int) -> list[tuple[str, list[str]]]:
-    """Ten chains side by side."""
-    return [(f"s{n}_{lane}", [f"s{n - 1}_{lane}"] if n else []) for n in range(steps // WIDTH) for lane in range(WIDTH)]
+def lanes(steps: int, width: int = WIDTH) -> list[tuple[str, list[str]]]:
+    """Chains side by side."""
+    return [(f"s{n}_{lane}", [f"s{n - 1}_{lane}"] if n else []) for n in range(steps // width) for lane in range(width)]
 
 
 async def in_turn(ways: Mapping[str, Callable[[], Awaitable[Ran]]], rounds: int) -> None:
@@ -89,8 +92,8 @@ def _time(text: str) -> datetime:
 
 async def whole(namespace: Namespace, size: Size) -> None:
     """The lanes: light steps sharing pods, each step by itself, and without SomaGent."""
-    print(f"\nwhole runs: {size.steps} steps, ten lanes")
-    steps = lanes(size.steps)
+    print(f"\nwhole runs: {size.steps} steps, {size.lanes} lanes")
+    steps = lanes(size.steps, size.lanes)
     ways = {
         "a capsule, fused": partial(namespace.capsule, steps, fuse=True),
         "a capsule, not fused": partial(namespace.capsule, steps, fuse=False),
@@ -246,10 +249,13 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=100, help="tens of them (default: 100)")
+    parser.add_argument(
+        "--lanes", type=int, default=WIDTH, help="chains side by side in whole runs (default: %(default)s)"
+    )
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    asyncio.run(_measure(given.parts or list(PARTS), Size(given.steps, given.rounds)))
+    asyncio.run(_measure(given.parts or list(PARTS), Size(given.steps, given.rounds, given.lanes)))
 
 
 if __name__ == "__main__":

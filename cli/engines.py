@@ -36,7 +36,9 @@ def engine_named(arguments: Namespace) -> str:
     for option in _FOR_ELSEWHERE if name == LOCAL else _FOR_LOCAL:
         if getattr(arguments, option, None) is not None:
             others = " or ".join(f"`--engine {one}`" for one in (ELSEWHERE if name == LOCAL else (LOCAL,)))
-            raise UserError(f"--{option.replace('_', '-')} is not for the engine `{name}`; leave it out, or add {others}")
+            raise UserError(
+                f"--{option.replace('_', '-')} is not for the engine `{name}`; leave it out, or add {others}"
+            )
     return name
 
 

@@ -7,12 +7,12 @@ would, and two would be at work on one key. A process that is killed cannot prev
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from somagent.operators.runner.folders import remove_tree
 from somagent.operators.script.processes import Family
 
 _DONE = b"."
@@ -49,6 +49,7 @@ def _guard(sees: int, folder: Path) -> NoReturn:
             os.dup2(nowhere, stream)
         if not os.read(sees, 1):
             Family(None, None, folder).kill()
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(folder)
     finally:
         os._exit(0)

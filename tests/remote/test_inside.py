@@ -207,3 +207,48 @@ def test_what_a_stopped_run_has_left_inside_is_ended_and_waits_for_whom_its_fina
     assert place.answer("phase") == "Succeeded"
     assert place.do("end")[0] == Exit.CANCELLED
     assert [step.phase for step in place.view().steps[0].inner.steps] == ["Cancelled", "Succeeded", "Succeeded"]
+
+
+@pytest.mark.parametrize("each", ["", "forEach: '${{ [1] }}', "])
+def test_a_step_whose_inmost_capsule_ends_by_a_cancellation_is_cancelled(place, each):
+    leaf = f"""\
+  steps:
+    slow: {{ script: {{ run: 'echo at work; until [ -e {place.folder}/go ]; do sleep 0.05; done' }} }}
+    after: {{ needs: [slow], script: {{ run: echo after }} }}
+"""
+    middle = f"""\
+  uses: {{ capsules: {{ leaf: ./leaf.capsule.yaml }} }}
+  steps: {{ inner: {{ {each}capsule: {{ use: leaf }} }} }}
+  finally: {{ tidy: {{ script: {{ run: echo tidied }} }} }}
+"""
+    place.submit("    part: { capsule: { use: part } }\n" + USES, part=middle, leaf=leaf)
+    process = place.start("step", "part")
+    assert process.stdout.readline() == "at work\n"
+    asyncio.run(people.cancel(place.ledger(), place.run, "bo", utc_now().isoformat()))
+    (place.folder / "go").touch()
+    process.communicate(timeout=60)
+    assert process.returncode == Exit.CANCELLED
+    assert place.do("end")[0] == Exit.CANCELLED
+    (part,) = place.view().steps
+    assert (part.phase, part.inner.phase) == ("Cancelled", "Cancelled")
+    assert [(step.id, step.phase) for step in part.inner.steps] == [("inner", "Cancelled"), ("tidy", "Succeeded")]
+
+
+def test_what_is_cut_off_after_people_decided_says_the_whole_time_that_it_had(place):
+    place.submit(
+        "    part: { timeout: 3s, capsule: { use: part } }\n" + USES,
+        part=f"""\
+  steps:
+    gate: {{ review: {{ title: "Go on?" }} }}
+    slow: {{ script: {{ run: 'echo at work; until [ -e {place.folder}/go ]; do sleep 0.05; done' }} }}
+    after: {{ needs: [gate, slow], script: {{ run: sleep 60 }} }}
+""",
+    )
+    process = place.start("step", "part")
+    assert process.stdout.readline() == "at work\n"
+    while not place.view().steps[0].inner.steps[0].waiting:
+        assert process.poll() is None
+    place.decide("gate", "bo", run=f"{place.run}.part")
+    (place.folder / "go").touch()
+    process.communicate(timeout=60)
+    assert place.view().steps[0].failure.message == "capsule `part`: step `after`: cut off after 3 s"

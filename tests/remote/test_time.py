@@ -227,13 +227,14 @@ def test_what_begins_to_work_some_time_after_the_look_has_used_up_all_when_it_is
     assert 0.16 <= time.monotonic() - start < 30
 
 
-def test_a_store_that_does_not_answer_at_the_deadline_gives_no_more_time():
+@pytest.mark.parametrize("fault", [StoreUnreachable("away"), OSError("no room")])
+def test_a_store_that_does_not_answer_at_the_deadline_gives_no_more_time(fault):
     looks = iter([Deadline(timedelta(milliseconds=100), Failure(failure_class="timeout", message="over"))])
 
     async def look():
         for one in looks:
             return one
-        raise StoreUnreachable("away")
+        raise fault
 
     async def main():
         with pytest.raises(OutOfTime, match="over"):
@@ -241,3 +242,35 @@ def test_a_store_that_does_not_answer_at_the_deadline_gives_no_more_time():
                 await asyncio.sleep(60)
 
     asyncio.run(main())
+
+
+def test_a_capsule_that_ran_out_of_its_own_time_is_tried_again_though_others_used_the_budget_up_since_then(place):
+    place.submit(
+        """\
+    part:
+      forEach: "${{ [0, 3] }}"
+      as: one
+      totalBudget: { wallClock: 2s }
+      retry: { attempts: 2, backoff: 10ms, failures: [timeout] }
+      capsule: { use: part, with: { long: "${{ one }}" } }
+"""
+        + USES,
+        part="""\
+  inputs: { long: { type: integer } }
+  steps:
+    slow: { if: inputs.long == 0, timeout: 500ms, script: { run: sleep 60 } }
+    other: { if: inputs.long > 0, script: { run: sleep 60 } }
+""",
+    )
+    assert place.do("open", "part")[0] == Exit.DONE
+    runs = []
+    for item in (0, 1):
+        assert place.do("open-run", "part", item)[0] == Exit.DONE
+        runs.append(place.answer("run"))
+    for step, run in (("slow", runs[0]), ("other", runs[0]), ("slow", runs[1]), ("other", runs[1])):
+        place.do("step", step, run=run)
+    place.do("close-run", "part", 0, runs[0])
+    assert "tried again" in place.answer("summary")
+    place.do("close-run", "part", 1, runs[1])
+    (part,) = place.view().steps
+    assert part.items[1].failure.failure_class == "budget"

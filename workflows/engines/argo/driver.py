@@ -72,11 +72,10 @@ class ArgoDriver:
         template = workflow_template(left, self._place, handed=handed_in(plan, run.inputs))
         name = _named_for(template)
         spec = template["spec"] if left.nodes else _of_finally(template["spec"])
-        is_new = False
         if not kept:
             spec = {"workflowTemplateRef": {"name": name}}
             named = template | {"metadata": template["metadata"] | {"name": name}}
-            is_new = await made(self._cluster, "workflowtemplates", named)
+            await made(self._cluster, "workflowtemplates", named)
         workflow = {
             "apiVersion": template["apiVersion"],
             "kind": "Workflow",
@@ -90,7 +89,7 @@ class ArgoDriver:
         if not await made(self._cluster, "workflows", workflow) and await self._is_over(run.id):
             await self._cluster.delete("workflows", run.id)  # it was terminated: nothing of the run goes on with it
             await made(self._cluster, "workflows", workflow)
-        if is_new:
+        if not kept:
             await begun(self._cluster, name, workflow)
 
     async def go_on(self, run_id: str, answered: Mapping[StepKey, str]) -> None:

@@ -11,6 +11,7 @@ from somagent.workflows.engines.argo.cluster import Cluster, Conflict
 from somagent.workflows.engines.protocol import EngineError
 
 _HEARS_S = 5.0
+_TIMES = 20
 
 
 async def made(cluster: Cluster, plural: str, body: Mapping[str, Any]) -> bool:
@@ -23,17 +24,23 @@ async def made(cluster: Cluster, plural: str, body: Mapping[str, Any]) -> bool:
 
 
 async def begun(cluster: Cluster, template: str, workflow: Mapping[str, Any]) -> None:
-    """Waits until Argo has begun with a Workflow that refers to a WorkflowTemplate as new.
+    """Waits until Argo has begun with a Workflow that refers to a WorkflowTemplate, which may be new.
 
     Argo may hear of the Workflow first; then it gives it up for want of the template, and is given it again.
     """
-    run_id = workflow["metadata"]["name"]
-    with suppress(TimeoutError, EngineError):  # who follows the run is told
+    for _ in range(_TIMES):
+        if not await _is_given_up(cluster, template, workflow["metadata"]["name"]):
+            return
+        await cluster.delete("workflows", workflow["metadata"]["name"])
+        await made(cluster, "workflows", workflow)
+
+
+async def _is_given_up(cluster: Cluster, template: str, run_id: str) -> bool:
+    """Whether the template was wanting; who follows the run is told of all else, also that nothing begins."""
+    with suppress(TimeoutError, EngineError):
         async with asyncio.timeout(_HEARS_S):
             async for found in cluster.workflow(run_id):
                 status = found.get(run_id, {}).get("status") or {}
-                if status.get("phase") == "Error" and f'"{template}" not found' in status.get("message", ""):
-                    await cluster.delete("workflows", run_id)
-                    await made(cluster, "workflows", workflow)
-                elif status.get("phase"):
-                    return
+                if status.get("phase"):
+                    return status["phase"] == "Error" and f'"{template}" not found' in status.get("message", "")
+    return False

@@ -87,7 +87,7 @@ async def _closed(worker: Worker, key: StepKey) -> StepResult | Attempt:
     spent = await spent_now(worker, key)
     fault = failure(last, closed.outcome.failure, spent)
     if fault.failure_class == "timeout":
-        budget = await budget_used_up(worker.ledger, last, worker.plan.node(key.step), worker.now())
+        budget = await budget_used_up(worker.ledger, last, worker.plan.node(key.step), closed.at)
         if budget:
             fault = StepFailure("budget", f"{budget}: {fault.message}", spent=spent, child=last.id)
 

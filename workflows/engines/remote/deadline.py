@@ -15,11 +15,10 @@ from typing import NamedTuple
 from msgspec.structs import astuple, replace
 
 from somagent.capsule_compiler.plan import Node
-from somagent.operators.runner.budgeting import step_accounts, time_at_work, used_up, work_under
+from somagent.operators.runner.budgeting import before, step_accounts, time_at_work, used_up, work_under
 from somagent.operators.runner.records import Attempt, Failure, RunRecord, StepKey
 from somagent.workflows.engines.objects.around import around
 from somagent.workflows.engines.objects.ledger import ObjectLedger
-from somagent.workflows.engines.protocol import EngineError
 from somagent.workflows.engines.rules import is_final, overtime, wall_clock_left
 
 _NOW = timedelta()
@@ -71,7 +70,7 @@ async def _reached(
         await asyncio.sleep(deadline.left.total_seconds())
         try:
             deadline = await look() or deadline
-        except EngineError:  # a store that does not answer gives nobody more time
+        except Exception:  # noqa: BLE001 - a store that does not answer, or whatever it is, gives nobody more time
             break
     limit.reschedule(asyncio.get_running_loop().time())
     return deadline
@@ -110,9 +109,19 @@ async def of_step(ledger: ObjectLedger, inner: RunRecord, node: Node, now: datet
     return found
 
 
-async def budget_used_up(ledger: ObjectLedger, inner: RunRecord, node: Node, now: datetime) -> str:
-    """The step's budget by which the run of its capsule was cut off, as a sentence; empty when none did that."""
-    nearest = min(await of_step(ledger, inner, node, now), key=lambda one: one.left)
+async def budget_used_up(ledger: ObjectLedger, inner: RunRecord, node: Node, closed_at: datetime) -> str:
+    """The step's budget by which the run of its capsule was cut off, as a sentence; empty when none did that.
+
+    What others have used since the cut says nothing of it, and the run may have been closed long after.
+    """
+    plan = await ledger.plan(inner.id)
+    cuts = [
+        one.ended_at
+        for one in await ledger.attempts(inner.id)
+        if one.ended_at is not None and one.failure is not None and one.failure.failure_class == "timeout"
+        if not is_final(plan, one.key.step)
+    ]
+    nearest = min(await of_step(ledger, inner, node, max(cuts, default=closed_at)), key=lambda one: one.left)
     return nearest.budget if nearest.left <= _NOW else ""
 
 
@@ -139,7 +148,7 @@ async def _in_attempt(ledger: ObjectLedger, key: StepKey, inner: RunRecord, now:
 def _after(limit_ms: int, work: Sequence[Attempt], now: datetime, budget: str = "") -> Deadline:
     limit = timedelta(milliseconds=limit_ms)
     why = Failure(failure_class="timeout", message=f"cut off after {round(limit.total_seconds(), 1):g} s")
-    return Deadline(limit - time_at_work(work, now), why, budget)
+    return Deadline(limit - time_at_work(before(work, now), now), why, budget)
 
 
 async def _of_budget(ledger: ObjectLedger, run_id: str, now: datetime) -> list[Deadline]:

@@ -45,7 +45,7 @@ def with_capsules(worker: Worker) -> Worker:
         clock = asyncio.get_running_loop().time
         until, is_answered = clock() + step.time_s, True
         while is_answered and await inside.ledger.closed(inner.id) is None:
-            await _Drive(inside, places).go_on(until - clock())
+            await _Drive(inside, places).go_on(until - clock(), step.time_s)
             is_answered = await answered(inside.ledger, inner.id)  # while others were at work beside
         closed = await inside.ledger.closed(inner.id)
         if closed is None:
@@ -130,11 +130,11 @@ class _Drive:
         self._places = places
         self._at_work: set[asyncio.Task[StepResult | Attempt]] = set()
 
-    async def go_on(self, time_s: float) -> None:
-        """At the deadline what is at work is cut off, `finally` runs, and the run ends."""
+    async def go_on(self, left_s: float, limit_s: float) -> None:
+        """When the time that is left is over, what is at work is cut off, `finally` runs, and the run ends."""
         worker = self._worker
         await worker.ledger.start(worker.run.id, worker.now())
-        timer = asyncio.get_running_loop().call_later(time_s, self._stop, time_s)
+        timer = asyncio.get_running_loop().call_later(left_s, self._stop, limit_s)
         through: dict[str, asyncio.Task[bool]] = {}
         try:
             async with asyncio.TaskGroup() as group:
@@ -188,9 +188,11 @@ class _Drive:
                 came = await step
             except asyncio.CancelledError:
                 task = asyncio.current_task()
-                if not self._is_stopped() or task is None or task.cancelling():
+                if task is None or task.cancelling():
                     raise
-                continue  # cut off at the deadline
+                if not self._is_stopped() and not await self._worker.is_stopped(key.step):
+                    raise
+                continue  # cut off at the deadline, or the run was cancelled and others ended what is inside the step
             finally:
                 self._at_work.discard(step)
             if isinstance(came, StepResult):
@@ -208,7 +210,7 @@ class _Drive:
         async with self._places:
             return await self._worker.step(key)
 
-    def _stop(self, time_s: float) -> None:
-        self._why = Failure(failure_class="timeout", message=f"cut off after {round(time_s, 1):g} s")
+    def _stop(self, limit_s: float) -> None:
+        self._why = Failure(failure_class="timeout", message=f"cut off after {round(limit_s, 1):g} s")
         for task in self._at_work:
             task.cancel()

@@ -363,9 +363,8 @@ def _names(units: Sequence[Unit]) -> dict[str, str]:
 
 
 def _left_name(path: Sequence[str]) -> str:
-    name = "-".join(["Left", *map(task_name, path)])
-    is_plain = len(path) == 1 or not any("_" in step for step in path)  # else two paths may read alike
-    if is_plain and len(name) <= _LONGEST_STEP:
+    name = f"Left-{'-Of-'.join(map(task_name, reversed(path)))}"  # no two read alike: ids have no capitals
+    if len(name) <= _LONGEST_STEP:
         return name
     return f"{name[: _LONGEST_STEP - 9].rstrip('-')}-{sha256('/'.join(path).encode()).hexdigest()[:8]}"
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +14,7 @@ import pytest
 from slow_network import slow_network
 from surroundings import surrounded_by
 
+from somagent.operators.runner.threads import in_thread
 from somagent.workflows.engines.objects.bucket import Bucket
 
 PATIENCE_S = 4.0  # much less than a file takes
@@ -54,3 +58,29 @@ def test_a_file_goes_on_where_it_broke_off(server: tuple[str, int], bucket: Buck
         assert not slow.fetch_to("contents/b", tmp_path / "none")
     assert came.read_bytes() == made.read_bytes()
     assert not (tmp_path / "none").exists()
+
+
+def test_a_file_for_which_nobody_waits_any_more_stops_on_its_way(
+    server: tuple[str, int], bucket: Bucket, tmp_path: Path
+) -> None:
+    made, came = tmp_path / "made", tmp_path / "came"
+    made.write_bytes(os.urandom(24_000_000))  # 24 s, each way
+    bucket.store_from("contents/a", made)
+
+    async def cut_off(slow: Bucket) -> tuple[float, float]:
+        took = []
+        for work in (partial(slow.fetch_to, "contents/a", came), partial(slow.store_from, "contents/b", made)):
+            began = time.monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await in_thread(work)
+            took.append(time.monotonic() - began)
+        return took[0], took[1]
+
+    with slow_network(*server, rate=1_000_000) as port, surrounded_by(AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"):
+        fetched_s, stored_s = asyncio.run(cut_off(Bucket(bucket.address, patience_s=PATIENCE_S)))
+        time.sleep(1)  # for what was on its way
+    assert fetched_s < 5
+    assert stored_s < 18  # the parts that were on their way
+    assert not came.exists()
+    assert asyncio.run(bucket.read("contents/b")) is None

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from somagent.operators.runner.folders import sync
+from somagent.operators.runner.threads import stop_if_unwanted
 from somagent.workflows.engines.protocol import EngineError, StoreRefused, StoreUnreachable
 
 T = TypeVar("T")
@@ -162,6 +163,7 @@ class Bucket:
         try:
             with path.open("wb") as file:
                 for chunk in self._chunks(name):
+                    stop_if_unwanted()
                     file.write(chunk)
         except FileNotFoundError:
             path.unlink(missing_ok=True)
@@ -192,13 +194,14 @@ class Bucket:
                 time.sleep(wait_s)
 
     def store_from(self, name: str, path: Path) -> None:
-        """Stores a file of any size, unless the object is there already."""
+        """Stores a file of any size, unless the object is there already; unwanted, it stops after a part."""
         import obstore  # noqa: PLC0415
 
         for wait_s in self._waits():
             try:
                 if not self._has(name):
-                    obstore.put(self._parts, name, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+                    parts = path if path.stat().st_size <= _PART_BYTES else _parts_of(path)
+                    obstore.put(self._parts, name, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
                     if self._folder is not None:
                         self._make_durable(self._folder, name)
             except Exception as error:
@@ -278,10 +281,18 @@ class Bucket:
         self._lasting.add(path.parent)
 
 
+def _parts_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while part := file.read(_PART_BYTES):
+            stop_if_unwanted()
+            yield part
+
+
 def _waits(until: float) -> Iterator[float]:
     """How long to wait before asking again, each time; 0 when there is no time left."""
     wait_s = _FIRST_WAIT_S
     while True:
+        stop_if_unwanted()
         some = wait_s * random.uniform(0.5, 1)  # noqa: S311 - so that not all ask at once again
         yield max(0.0, min(some, until - time.monotonic()))  # the last time when all of it is over
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

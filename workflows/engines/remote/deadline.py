@@ -70,7 +70,7 @@ async def _reached(
         await asyncio.sleep(deadline.left.total_seconds())
         try:
             deadline = await look() or deadline
-        except Exception:  # noqa: BLE001 - a store that does not answer, or whatever it is, gives nobody more time
+        except Exception:
             break
     limit.reschedule(asyncio.get_running_loop().time())
     return deadline

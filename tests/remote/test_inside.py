@@ -252,3 +252,33 @@ def test_what_is_cut_off_after_people_decided_says_the_whole_time_that_it_had(pl
     (place.folder / "go").touch()
     process.communicate(timeout=60)
     assert place.view().steps[0].failure.message == "capsule `part`: step `after`: cut off after 3 s"
+
+
+def test_whom_finally_of_the_inmost_capsule_asks_at_the_deadline_of_the_outmost_is_told_and_waited_for(place):
+    place.submit(
+        "    part: { timeout: 2s, capsule: { use: part } }\n" + USES,
+        part="""\
+  uses: { capsules: { leaf: ./leaf.capsule.yaml } }
+  steps: { inner: { capsule: { use: leaf } } }
+  finally: { tidy: { script: { run: echo tidied } } }
+""",
+        leaf="""\
+  steps: { slow: { script: { run: sleep 30 } } }
+  finally:
+    gate: { review: { title: "Tidy?", due: 1h, onTimeout: reject } }
+    after: { script: { run: echo after } }
+""",
+    )
+    for _ in range(2):  # to look again is no other attempt
+        assert place.do("step", "part")[0] == Exit.DONE
+        assert place.answer("summary") == "waiting for somebody (1): part/inner/gate: Tidy?"
+        assert 3000 < float(place.answer("seconds")) <= 3600
+    assert place.view().steps[0].attempts == 1
+    place.decide("gate", "bo", run=f"{place.run}.part.inner")
+    code, said = place.do("step", "part")
+    assert (code, said.endswith("after\ntidied\n")) == (Exit.FAILED, True)
+    (part,) = place.view().steps
+    inner, tidy = part.inner.steps
+    assert (part.failure.failure_class, tidy.phase) == ("timeout", "Succeeded")
+    assert [step.phase for step in inner.inner.steps] == ["Failed", "Succeeded", "Succeeded"]
+    assert [one.failure.message for one in inner.inner.steps[0].history] == ["cut off after 2 s"]

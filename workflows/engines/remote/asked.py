@@ -39,8 +39,18 @@ async def is_open(ledger: ObjectLedger, attempt: Attempt) -> bool:
 
 
 async def _unfinished(ledger: ObjectLedger, run_id: str) -> list[Attempt]:
-    """The last attempt of every step and item that has been tried and has no result."""
-    tried = await ledger.attempts_of.of(await ledger.attempts_of.keys(run_id))
-    last = [begun.attempt if begun is not None else ends[-1].attempt for ends, begun in tried if begun or ends]
-    ended = [bool(ends) and ends[-1].result is not None for ends, begun in tried if begun or ends]
-    return [one for one, over in zip(last, ended, strict=True) if one is not None and not over]
+    """The last attempt of every step and item that has been tried and has no result.
+
+    A capsule's step that was given up has one, and its run may still be open for whom `finally` asks there.
+    """
+    keys, plan = await ledger.attempts_of.keys(run_id), await ledger.plan(run_id)
+    found: list[Attempt] = []
+    for key, (ends, begun) in zip(keys, await ledger.attempts_of.of(keys), strict=True):
+        if not (ends and ends[-1].result is not None):
+            last = begun.attempt if begun is not None else ends[-1].attempt if ends else None
+            found += [] if last is None else [last]
+        elif plan.node(key.step).capsule:
+            runs = await ledger.runs_of(key)
+            if runs and await ledger.closed(runs[-1].id) is None:
+                found += await _unfinished(ledger, runs[-1].id)
+    return found

@@ -26,9 +26,9 @@ from somagent.workflows.engines.sub_capsules import NAME, cancel_this_task, caps
 _AT_ONCE = 8  # steps at work in one process
 
 
-def with_capsules(worker: Worker) -> Worker:
-    """The worker, able to run steps that are capsules."""
-    places = asyncio.Semaphore(_AT_ONCE)
+def with_capsules(worker: Worker, places: asyncio.Semaphore | None = None) -> Worker:
+    """The worker, able to run steps that are capsules, whose steps take these places."""
+    places = places or asyncio.Semaphore(_AT_ONCE)
 
     async def run(arguments: CapsuleArgs, step: Step) -> Answer | Park:
         try:
@@ -126,7 +126,8 @@ class _Drive:
 
     def __init__(self, worker: Worker, places: asyncio.Semaphore) -> None:
         self._why: Failure | None = None
-        self._worker: Worker = replace(worker, stopped=lambda: self._why)
+        self._why_around = worker.stopped
+        self._worker = with_capsules(replace(worker, stopped=self._stopped_for), places)
         self._places = places
         self._at_work: set[asyncio.Task[StepResult | Attempt]] = set()
 
@@ -199,6 +200,9 @@ class _Drive:
                 return True
             if came.waiting is not None:
                 return False
+
+    def _stopped_for(self) -> Failure | None:
+        return self._why or self._why_around()
 
     def _is_stopped(self) -> bool:
         return self._why is not None

@@ -12,6 +12,7 @@ import json
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -135,8 +136,18 @@ class Campaign:
             (kind,) = draw.choices(list(weights), list(weights.values()))
             if kind == "follower killed":
                 self._kill_a_follower(draw)
-            elif self.place.do(kind):
+            elif self._does(kind):
                 print(f"{len(self.place.harms)} of {faults}: {kind}", flush=True)
+
+    def _does(self, kind: str) -> bool:
+        try:
+            return self.place.do(kind)
+        except subprocess.CalledProcessError as fault:
+            print(
+                f"{kind}: {fault}; nothing is harmed any more. Did CLUSTER_UP start again what died?", file=sys.stderr
+            )
+            self.stopping.set()
+            return False
 
     def _kill_a_follower(self, draw: random.Random) -> None:
         following = [one.following for one in self.at_work.values() if one.following and one.following.poll() is None]

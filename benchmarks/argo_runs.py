@@ -92,8 +92,8 @@ def _time(text: str) -> datetime:
 
 async def whole(namespace: Namespace, size: Size) -> None:
     """The lanes: light steps sharing pods, each step by itself, and without SomaGent."""
-    print(f"\nwhole runs: {size.steps} steps, {size.lanes} lanes")
     steps = lanes(size.steps, size.lanes)
+    print(f"\nwhole runs: {len(steps)} steps, {size.lanes} lanes")
     ways = {
         "a capsule, fused": partial(namespace.capsule, steps, fuse=True),
         "a capsule, not fused": partial(namespace.capsule, steps, fuse=False),

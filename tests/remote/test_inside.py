@@ -19,6 +19,27 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
+def asks_beside_work(place, then):
+    """Asks people, and is at work until there is a file `go`; after both it goes on."""
+    return f"""\
+  steps:
+    gate: {{ review: {{ title: "Go on?" }} }}
+    slow: {{ script: {{ run: 'echo at work; until [ -e {place.folder}/go ]; do sleep 0.05; done' }} }}
+    after: {{ needs: [gate, slow], script: {{ run: {then} }} }}
+"""
+
+
+def decided_at_work(place):
+    """The step, after the people whom it asks have decided while something else was at work; now that ends too."""
+    process = place.start("step", "part")
+    assert process.stdout.readline() == "at work\n"
+    while not place.view().steps[0].inner.steps[0].waiting:
+        assert process.poll() is None
+    place.decide("gate", "bo", run=f"{place.run}.part")
+    (place.folder / "go").touch()
+    return process
+
+
 def test_its_steps_run_side_by_side_and_in_their_order_and_it_gives_what_the_capsule_gives(place):
     place.submit(
         "    part: { capsule: { use: part, with: { start: 4 } } }\n  outputs: { all: '${{ steps.part.all }}' }\n"
@@ -77,19 +98,9 @@ def test_a_question_inside_parks_the_step_until_it_is_decided(place):
 def test_what_is_decided_inside_while_another_step_is_at_work_is_gone_on_with_at_once(place):
     place.submit(
         "    part: { capsule: { use: part } }\n" + USES,
-        part=f"""\
-  steps:
-    gate: {{ review: {{ title: "Go on?" }} }}
-    slow: {{ script: {{ run: 'echo at work; until [ -e {place.folder}/go ]; do sleep 0.05; done' }} }}
-    after: {{ needs: [gate, slow], script: {{ run: echo after }} }}
-""",
+        part=asks_beside_work(place, then="echo after"),
     )
-    process = place.start("step", "part")
-    assert process.stdout.readline() == "at work\n"
-    while not place.view().steps[0].inner.steps[0].waiting:
-        assert process.poll() is None
-    place.decide("gate", "bo", run=f"{place.run}.part")
-    (place.folder / "go").touch()
+    process = decided_at_work(place)
     assert process.communicate(timeout=60)[0].endswith("approve\nafter\n")
     assert (process.returncode, place.answer("phase")) == (Exit.DONE, "Succeeded")
     (part,) = place.view().steps
@@ -237,19 +248,9 @@ def test_a_step_whose_inmost_capsule_ends_by_a_cancellation_is_cancelled(place, 
 def test_what_is_cut_off_after_people_decided_says_the_whole_time_that_it_had(place):
     place.submit(
         "    part: { timeout: 3s, capsule: { use: part } }\n" + USES,
-        part=f"""\
-  steps:
-    gate: {{ review: {{ title: "Go on?" }} }}
-    slow: {{ script: {{ run: 'echo at work; until [ -e {place.folder}/go ]; do sleep 0.05; done' }} }}
-    after: {{ needs: [gate, slow], script: {{ run: sleep 60 }} }}
-""",
+        part=asks_beside_work(place, then="sleep 60"),
     )
-    process = place.start("step", "part")
-    assert process.stdout.readline() == "at work\n"
-    while not place.view().steps[0].inner.steps[0].waiting:
-        assert process.poll() is None
-    place.decide("gate", "bo", run=f"{place.run}.part")
-    (place.folder / "go").touch()
+    process = decided_at_work(place)
     process.communicate(timeout=60)
     assert place.view().steps[0].failure.message == "capsule `part`: step `after`: cut off after 3 s"
 

@@ -10,8 +10,8 @@ from typing import Any
 from somagent.workflows.engines.argo.cluster import Cluster, Conflict
 from somagent.workflows.engines.protocol import EngineError
 
-_HEARS_S = 5.0
-_TIMES = 20
+_HEARS_S = 5.0  # until Argo has said a word of it
+_TIMES = 20  # it is given anew at most, before Argo knows the template
 
 
 async def made(cluster: Cluster, plural: str, body: Mapping[str, Any]) -> bool:

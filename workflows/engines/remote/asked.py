@@ -46,9 +46,9 @@ async def _unfinished(ledger: ObjectLedger, run_id: str) -> list[Attempt]:
     keys, plan = await ledger.attempts_of.keys(run_id), await ledger.plan(run_id)
     found: list[Attempt] = []
     for key, (ends, begun) in zip(keys, await ledger.attempts_of.of(keys), strict=True):
-        if not (ends and ends[-1].result is not None):
-            last = begun.attempt if begun is not None else ends[-1].attempt if ends else None
-            found += [] if last is None else [last]
+        last = begun.attempt if begun is not None else ends[-1].attempt if ends else None
+        if not ends or ends[-1].result is None:
+            found += [last] if last is not None else []
         elif plan.node(key.step).capsule:
             runs = await ledger.runs_of(key)
             if runs and await ledger.closed(runs[-1].id) is None:

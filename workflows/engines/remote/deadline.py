@@ -21,7 +21,7 @@ from somagent.workflows.engines.objects.around import around
 from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.rules import is_final, overtime, wall_clock_left
 
-_NOW = timedelta()
+_NOTHING = timedelta()
 
 
 class Deadline(NamedTuple):
@@ -47,7 +47,7 @@ async def cut_off(look: Callable[[], Awaitable[Deadline | None]]) -> AsyncIterat
     if deadline is None:
         yield
         return
-    if deadline.left <= _NOW:
+    if deadline.left <= _NOTHING:
         raise OutOfTime(deadline.why)
     limit = asyncio.timeout(None)
     reached = asyncio.ensure_future(_reached(deadline, look, limit))
@@ -66,11 +66,11 @@ async def _reached(
     deadline: Deadline, look: Callable[[], Awaitable[Deadline | None]], limit: asyncio.Timeout
 ) -> Deadline:
     """Ends the limit then. What was looked at began to work only later, so some of its time may be left at first."""
-    while deadline.left > _NOW:
+    while deadline.left > _NOTHING:
         await asyncio.sleep(deadline.left.total_seconds())
         try:
             deadline = await look() or deadline
-        except Exception:
+        except Exception:  # whatever keeps it from looking gives nobody more time; who is cut off meets it again
             break
     limit.reschedule(asyncio.get_running_loop().time())
     return deadline
@@ -122,7 +122,7 @@ async def budget_used_up(ledger: ObjectLedger, inner: RunRecord, node: Node, clo
         if not is_final(plan, one.key.step)
     ]
     nearest = min(await of_step(ledger, inner, node, max(cuts, default=closed_at)), key=lambda one: one.left)
-    return nearest.budget if nearest.left <= _NOW else ""
+    return nearest.budget if nearest.left <= _NOTHING else ""
 
 
 async def _in_attempt(ledger: ObjectLedger, key: StepKey, inner: RunRecord, now: datetime) -> list[Attempt]:

@@ -12,12 +12,13 @@ from somagent.cli.compiling import installed
 from somagent.cli.editor_schema import write_schemas
 from somagent.cli.exits import UserError
 from somagent.cli.files import TESTS
+from somagent.cli.way_on import program
 from somagent.governance.documents import Source, node_at, read_yaml
 from somagent.workflows import capsules
 
 _FOLDER = Path(__file__).parent.parent / "templates"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_AFTERWARDS: Mapping[str, str] = {"review-flow": "somagent approve last agree --as NAME"}
+_AFTERWARDS: Mapping[str, str] = {"review-flow": "approve last agree --as NAME"}
 
 
 def run(arguments: Namespace) -> int:
@@ -41,11 +42,9 @@ def run(arguments: Namespace) -> int:
         raise UserError(f"cannot write `{error.filename}`: {(error.strerror or str(error)).lower()}") from None
     write_schemas(installed().language)
     print(f"wrote {capsule} and {test}")
-    print(f"  try: somagent check {capsule}")
-    print(f"       somagent test {capsule}")
-    print(f"       somagent run {capsule}")
-    if arguments.template in _AFTERWARDS:
-        print(f"       {_AFTERWARDS[arguments.template]}")
+    tries = [f"{word} {capsule}" for word in ("check", "test", "run")]
+    tries += [_AFTERWARDS[arguments.template]] if arguments.template in _AFTERWARDS else []
+    print("  try: " + "\n       ".join(f"{program()} {words}" for words in tries))
     return 0
 
 

@@ -44,7 +44,7 @@ def objection(waiting: Waiting, decision: Decision, submitter: Submitter) -> str
     if decision.question and decision.question != question_of(waiting):
         return f"{decision.by} answered another question; asked now: {waiting.title}"
     if waiting.due is not None and decision.at >= waiting.due:
-        return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
+        return time_is_up(waiting)
     by = person(decision.by)
     if waiting.not_submitter and not submitter.name:
         return "nobody knows who started the run, and its submitter may not decide"
@@ -57,6 +57,11 @@ def objection(waiting: Waiting, decision: Decision, submitter: Submitter) -> str
         return ""
     allowed = [*waiting.users, *(f"members of {group}" for group in waiting.groups)]
     return f"{decision.by} is not among the reviewers: {', '.join(allowed)}"
+
+
+def time_is_up(waiting: Waiting) -> str:
+    """What those are told who decide after the due date, and what the answer is without them."""
+    return f"the time to decide ended at {waiting.due:%Y-%m-%d %H:%M:%S %Z}: {waiting.on_timeout} is the answer"
 
 
 def outcome(waiting: Waiting, decisions: Sequence[Decision], *, submitter: Submitter, now: datetime) -> Outcome | None:

@@ -214,7 +214,7 @@ def test_once_somebody_saw_that_the_time_is_over_nobody_decides_however_slow_the
         looking = process(now=AT + timedelta(hours=2))
         await looking.begin(KEY, AT)
         assert await looking.decisions(KEY) == []
-        with pytest.raises(DecisionRefused, match="the time to decide on step `a` has ended"):
+        with pytest.raises(DecisionRefused, match="the time to decide ended before that, as step `a` has seen"):
             await people.decide(process(), "r-1", Decision(step="a", by="bo", approve=True, at=AT), "show")
 
     asyncio.run(main())

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from somagent.operators.answers import answer_fault
-from somagent.operators.deciding import Outcome, approvals_of, objection, outcome, question_of
+from somagent.operators.deciding import Outcome, approvals_of, objection, outcome, question_of, time_is_up
 from somagent.operators.names import person
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord
+from somagent.operators.submitter import Submitter
 from somagent.workflows.engines.protocol import DecisionRefused
 from somagent.workflows.engines.run_names import top_of
 
@@ -31,7 +32,8 @@ def weighed(
     the run.
     """
     if ended is not None:
-        raise DecisionRefused(f"step `{decision.step}` does not wait any more: it is {ended}")
+        late = _late(last, earlier, run.started_by)
+        raise DecisionRefused(f"step `{decision.step}` does not wait any more: it is {ended}{late}")
     # A step that is looking at an earlier decision at this moment may park again, so it still asks.
     waiting = (last.waiting or (last.asked if last.ended_at is None else None)) if last else None
     if waiting is None:
@@ -55,6 +57,14 @@ def weighed(
 def decided_already(decision: Decision) -> DecisionRefused:
     """Why a second decision of one person on one question is refused."""
     return DecisionRefused(f"{decision.by} has decided on step `{decision.step}` already; it takes another person")
+
+
+def _late(last: Attempt | None, earlier: Sequence[Decision], submitter: Submitter) -> str:
+    """That a step which has ended did so since nobody decided in time; empty when that is not why."""
+    if last is None or last.asked is None or last.ended_at is None or last.asked.child:
+        return ""
+    end = outcome(last.asked, earlier, submitter=submitter, now=last.ended_at)
+    return f"; {time_is_up(last.asked)}" if end is not None and end.kind == "timed_out" else ""
 
 
 def _closed(run_id: str, step: str, end: Outcome | None, cancelled_by: str) -> str:

@@ -83,7 +83,7 @@ async def decide(ledger: ObjectLedger, run_id: str, decision: Decision, show: st
             show=show,
         )
         if any(deed.overdue == Overdue(key.step, key.item, taken.question) for deed in deeds):
-            raise DecisionRefused(f"the time to decide on step `{key.step}` has ended")
+            raise DecisionRefused(f"the time to decide ended before that, as step `{key.step}` has seen")
         return Deed(decision=taken)
 
     await ledger.deeds.append(run_id, write)

@@ -36,6 +36,7 @@ from somagent.workflows.engines.run_names import top_of
 
 UNSIGNED = "the store could not be told that somebody was at work on it"
 LAST_WORDS_S = 5.0  # who stops a process does not wait for long
+_STOPS_WITHIN = 2  # leases
 
 
 class Worker(Struct, frozen=True):
@@ -131,10 +132,9 @@ class Worker(Struct, frozen=True):
             if isinstance(opened, StepResult):
                 return opened
             count = opened
-        for item in range(count):
-            one = key._replace(item=item)
-            if await self.ledger.result(one) is None:
-                await self.give_up(one)
+        items = [key._replace(item=item) for item in range(count)]
+        ended = await at_once([self.ledger.result(one) for one in items])
+        await self._give_up([one for one, result in zip(items, ended, strict=True) if result is None])
         return await close_fan_out(key, count, plan=self.plan, run=self.run, ledger=self.ledger, now=self.now)
 
     async def end(self) -> Phase:
@@ -164,7 +164,9 @@ class Worker(Struct, frozen=True):
 
     async def _settle(self, nodes: Sequence[Node]) -> None:
         """Records the steps that no engine came to; those that have ended are asked for at once, and are known then."""
-        await at_once([self.ledger.result(StepKey(self.run.id, node.id)) for node in nodes])
+        keys = [StepKey(self.run.id, node.id) for node in nodes]
+        results = await at_once([self.ledger.result(key) for key in keys])
+        await self._until_left([key for key, result in zip(keys, results, strict=True) if result is None])
         for node in nodes:
             key = StepKey(self.run.id, node.id)
             if await self.kept_from(key) is None:
@@ -216,7 +218,7 @@ class Worker(Struct, frozen=True):
         with suppress(TimeoutError, EngineError):
             async with asyncio.timeout(LAST_WORDS_S):
                 if await self.is_stopped(attempt.key.step):
-                    await self.give_up(attempt.key)
+                    await self._given_up(attempt.key, await self._why_not_run())
                 else:
                     await self.ledger.attempts_of.cut_off(attempt, self.now(), "it was stopped before it was done")
 
@@ -231,7 +233,33 @@ class Worker(Struct, frozen=True):
             await asyncio.sleep(max(wait.total_seconds(), 0))
 
     async def give_up(self, key: StepKey) -> StepResult:
-        return await self._given_up(key, await self._stopped_for() or rules.NOT_RUN)
+        """Records that the step did not come to its end, once nobody is at work on it."""
+        (result,) = await self._give_up([key])
+        return result
+
+    async def _give_up(self, keys: Sequence[StepKey]) -> list[StepResult]:
+        await self._until_left(keys)
+        return [await self._given_up(key, await self._why_not_run()) for key in keys]
+
+    async def _why_not_run(self) -> Failure:
+        return await self._stopped_for() or rules.NOT_RUN
+
+    async def _until_left(self, keys: Sequence[StepKey]) -> None:
+        """Returns when nobody is at work on any of them: who was stopped has ended, and who was killed is cut off.
+
+        Who does not stop within two leases is not waited for. Capsules are no work: what is inside them is.
+        """
+        steps = [key for key in keys if not self.plan.node(key.step).capsule]
+        opened = await at_once([self.ledger.attempts_of.open_attempt(key) for key in steps])
+        held = [key for key, begun in zip(steps, opened, strict=True) if begun is not None]
+        await asyncio.gather(*map(self._until_free, held))
+
+    async def _until_free(self, key: StepKey) -> None:
+        length_s = self.ledger.lease_s
+        with suppress(AttemptHeld):
+            await freed(
+                self.ledger.attempts_of, key, now=self.now, length_s=length_s, patience_s=_STOPS_WITHIN * length_s
+            )
 
     async def is_stopped(self, step: str) -> bool:
         """Whether the run was stopped, and the step with it: it is none of `finally`."""

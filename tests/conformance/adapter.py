@@ -45,6 +45,11 @@ class Adapter(Protocol):
         """
         ...
 
+    @property
+    def goes_on_by_itself(self) -> bool:
+        """Whether a run begins when it is submitted, and goes on after a death, without anybody who says so."""
+        ...
+
     async def work(self, run_id: str) -> None:
         """Lets the engine go on with the run; returns when it has ended or only waits for people.
 

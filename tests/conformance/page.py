@@ -23,6 +23,8 @@ pytest tests/conformance
 
 - A case does to a run what people and machines do: it lets the engine work, approves, rejects, cancels, lets time pass,
   kills whatever works (SIGKILL) and goes on, starts a new run from a step. Then the whole outcome is compared.
+- `idle` looks at a run that nobody works on, before it begins or after a death. Argo and Airflow begin and go on by
+  themselves, so on them there is no such moment, and only what comes after is compared.
 - What is expected was written by hand from the contract. Scripts of cases share no folder, so they can run in pods.
 - An engine joins by an adapter (`tests/conformance/adapter.py`) and a line in `tests/conformance/engines`.
 - Where a graph and a feature have nothing to say to each other, the grid has `–`, and the graph's list the reason

@@ -66,8 +66,10 @@ class _Game:
             await self.adapter.pass_time(timedelta(milliseconds=duration_ms(how)))
         elif what == "retryFrom":
             self._now_on(await self.engine.retry_from(self.run, how))
-        elif what == "expect":
+        elif what == "expect" or (what == "idle" and not self.adapter.goes_on_by_itself):
             self.look(how)
+        elif what == "idle":  # there is no such moment
+            pass
         else:
             await self.actions[what](**how)
 

@@ -43,6 +43,7 @@ class AirflowAdapter:
 
     is_here = False  # secrets and files are those of Airflow's workers
     leaves_capsules_open = False
+    goes_on_by_itself = True
     patience_s = 300.0
 
     def __init__(self, airflow: Airflow, packages: Path, folder: Path) -> None:

@@ -26,12 +26,15 @@ from somagent.workflows.engines.objects.engine import ObjectEngine
 
 from ..cases import installation
 
+_ARGO_OWN = "wait"  # the container with which Argo sees how the others end
+
 
 class ArgoAdapter:
     """An `Adapter` on a prefix of the bucket; Argo works on what is submitted from then on."""
 
     is_here = False
     leaves_capsules_open = True
+    goes_on_by_itself = True
     patience_s = 1200.0
 
     def __init__(self, cluster: Cluster, place: Place, folder: Path) -> None:
@@ -55,8 +58,16 @@ class ArgoAdapter:
             await asyncio.to_thread(self._kill, run_id)
 
     def _kill(self, run_id: str) -> None:
+        """Every process of its pods at once but the first, which then ends the container: to delete a pod is gentler."""
+        namespace = self._cluster.namespace
         selector = f"workflows.argoproj.io/workflow={run_id},workflows.argoproj.io/completed=false"
-        kubectl(self._cluster.namespace, "delete", "pods", "-l", selector, "--grace-period=0", "--force", "--wait=true")
+        found = kubectl(namespace, "get", "pods", "-l", selector, "-o", "json")
+        for pod in msgspec.json.decode(found)["items"]:
+            name = pod["metadata"]["name"]
+            for container in pod["spec"]["containers"]:
+                if container["name"] != _ARGO_OWN:
+                    into = ["exec", name, "-c", container["name"], "--", "/bin/sh", "-c", "kill -KILL -1"]
+                    subprocess.run(["kubectl", "-n", namespace, *into], capture_output=True, check=False)
 
 
 class ArgoProvider:

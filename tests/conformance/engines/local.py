@@ -30,6 +30,7 @@ class LocalAdapter:
 
     is_here = True
     leaves_capsules_open = False
+    goes_on_by_itself = False
     patience_s = 120.0
 
     def __init__(self, directory: Path, provider: LocalProvider) -> None:

@@ -293,7 +293,7 @@ def test_a_due_date_that_passed_meanwhile_is_noticed_when_the_run_goes_on(parked
     clock.wall += timedelta(hours=2)
     view = decide(run)
     assert view.steps[1].failure.message == "timed_out by nobody"
-    with pytest.raises(DecisionRefused, match="it is Failed; the time to decide ended at .* reject is the answer"):
+    with pytest.raises(DecisionRefused, match=r"it is Failed; the time to decide ended at .* reject is the answer"):
         decide(run, decision())
 
 

@@ -54,7 +54,9 @@ def test_who_was_killed_before_somebody_cancelled_is_cut_off(place):
 
 @pytest.mark.parametrize("commands", [(("step", "each", 0), ("close", "each")), (("end",),)])
 def test_items_that_were_killed_are_waited_for_at_once(place, commands):
-    place.submit("    each: { forEach: '${{ [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] }}', script: { run: echo at work; sleep 60 } }\n")
+    place.submit(
+        "    each: { forEach: '${{ [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] }}', script: { run: echo at work; sleep 60 } }\n"
+    )
     assert place.do("open", "each")[0] == Exit.DONE
     for item in range(9):
         killed(place, "each", item)

@@ -58,7 +58,7 @@ class ArgoAdapter:
             await asyncio.to_thread(self._kill, run_id)
 
     def _kill(self, run_id: str) -> None:
-        """Every process of its pods at once but the first, which then ends the container: to delete a pod is gentler."""
+        """Every process of its pods but the first, which then ends the container; to delete a pod is gentler."""
         namespace = self._cluster.namespace
         selector = f"workflows.argoproj.io/workflow={run_id},workflows.argoproj.io/completed=false"
         found = kubectl(namespace, "get", "pods", "-l", selector, "-o", "json")

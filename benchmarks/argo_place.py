@@ -107,16 +107,17 @@ class Namespace:
                 if look(workflow) or ended:
                     break
         ran = Ran(time.perf_counter() - start, workflow)
-        await self.remove(name)
+        await self.remove(workflow)
         if ended and workflow["status"]["phase"] != "Succeeded":
             raise SystemExit(f"{name}: {workflow['status'].get('message')}")
         return ran
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, workflow: Mapping[str, Any]) -> None:
         """Returns when nothing of it is in the cluster."""
-        await self.cluster.delete("workflows", name)
+        known = workflow["metadata"]
+        await self.cluster.delete("workflows", known["name"], known["uid"])
         async with asyncio.timeout(_PATIENCE_S):
-            async for pods in self.cluster.pods(name):
+            async for pods in self.cluster.pods(known["name"]):
                 if not pods:
                     return
 

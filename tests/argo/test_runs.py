@@ -301,3 +301,28 @@ def test_a_workflow_of_which_argo_hears_before_its_template_is_begun_all_the_sam
         site.kubectl("wait", "workflow", name, "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
     finally:
         site.kubectl("delete", "workflow,workflowtemplate", name, "--wait=false")
+
+
+def test_a_workflow_that_others_made_anew_while_the_one_before_it_was_deleted_stays(site):
+    name, held = f"anew-{uuid.uuid4().hex[:8]}", ["somagent.io/held"]
+    spec = {"entrypoint": "ask", "suspend": True, "templates": [{"name": "ask", "suspend": {}}]}
+    workflow = {"kind": "Workflow", "apiVersion": API, "metadata": {"name": name}, "spec": spec}
+
+    async def deleted_and_made_anew() -> str:
+        cluster = Cluster(os.environ.get("SOMAGENT_NAMESPACE", "somagent"))
+        first = await cluster.create("workflows", workflow | {"metadata": {"name": name, "finalizers": held}})
+        deletes = asyncio.create_task(cluster.delete("workflows", name, first["metadata"]["uid"]))
+        async for found in cluster.workflow(name):
+            if "deletionTimestamp" in found[name]["metadata"]:  # and it is asked again soon whether it is gone
+                break
+        await cluster.patch("workflows", name, {"metadata": {"finalizers": None}})
+        anew = await cluster.create("workflows", workflow)
+        await deletes
+        return str(anew["metadata"]["uid"])
+
+    anew = asyncio.run(deleted_and_made_anew())
+    try:
+        found = site.workflow(name)["metadata"]
+        assert (found["uid"], found.get("deletionTimestamp")) == (anew, None)
+    finally:
+        site.kubectl("delete", "workflow", name, "--ignore-not-found", "--wait=false")

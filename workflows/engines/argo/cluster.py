@@ -75,11 +75,12 @@ class Cluster:
         """A merge patch; with `metadata.resourceVersion` in it, raises `Conflict` when that is not the newest."""
         return await self._ask("PATCH", self._path(plural, name), body)
 
-    async def delete(self, plural: str, name: str) -> None:
-        """Returns when the object is gone; one that is not there is."""
-        with contextlib.suppress(NotThere):
+    async def delete(self, plural: str, name: str, uid: str) -> None:
+        """Returns when the object is gone; so it is when none of its name is there, or others have made a new one."""
+        only = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        with contextlib.suppress(NotThere, Conflict):
             while True:
-                await self._ask("DELETE", self._path(plural, name))
+                await self._ask("DELETE", self._path(plural, name), only)
                 await asyncio.sleep(_GONE_S)
 
     async def has(self, path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -86,8 +87,7 @@ class ArgoDriver:
             },
             "spec": spec,
         }
-        if not await made(self._cluster, "workflows", workflow) and await self._is_over(run.id):
-            await self._cluster.delete("workflows", run.id)  # it was terminated: nothing of the run goes on with it
+        if not await made(self._cluster, "workflows", workflow) and await self._makes_way(run.id):
             await made(self._cluster, "workflows", workflow)
         if not kept:
             await begun(self._cluster, name, workflow)
@@ -154,11 +154,14 @@ class ArgoDriver:
         async for look in watched(self._cluster, run_id):
             yield look
 
-    async def _is_over(self, run_id: str) -> bool:
-        try:
-            return look_at(await self._cluster.get("workflows", run_id)).over
-        except NotThere:
-            return True
+    async def _makes_way(self, run_id: str) -> bool:
+        """Whether there is room for a new Workflow: one that was terminated is deleted, nothing goes on with it."""
+        with suppress(NotThere):
+            found = await self._cluster.get("workflows", run_id)
+            if not look_at(found).over:
+                return False
+            await self._cluster.delete("workflows", run_id, found["metadata"]["uid"])
+        return True
 
     async def _check_prepared(self) -> None:
         for account in (self._place.service_account, "somagent-executor"):

@@ -28,19 +28,25 @@ async def begun(cluster: Cluster, template: str, workflow: Mapping[str, Any]) ->
 
     Argo may hear of the Workflow first; then it gives it up for want of the template, and is given it again.
     """
+    run_id = workflow["metadata"]["name"]
     for _ in range(_TIMES):
-        if not await _is_given_up(cluster, template, workflow["metadata"]["name"]):
+        uid = await _given_up(cluster, template, run_id)
+        if not uid:
             return
-        await cluster.delete("workflows", workflow["metadata"]["name"])
+        await cluster.delete("workflows", run_id, uid)
         await made(cluster, "workflows", workflow)
 
 
-async def _is_given_up(cluster: Cluster, template: str, run_id: str) -> bool:
-    """Whether the template was wanting; who follows the run is told of all else, also that nothing begins."""
+async def _given_up(cluster: Cluster, template: str, run_id: str) -> str:
+    """The uid of a Workflow whose template was wanting, else nothing.
+
+    Who follows the run is told of all else, also that nothing begins.
+    """
     with suppress(TimeoutError, EngineError):
         async with asyncio.timeout(_HEARS_S):
             async for found in cluster.workflow(run_id):
                 status = found.get(run_id, {}).get("status") or {}
                 if status.get("phase"):
-                    return status["phase"] == "Error" and f'"{template}" not found' in status.get("message", "")
-    return False
+                    wanting = status["phase"] == "Error" and f'"{template}" not found' in status.get("message", "")
+                    return str(found[run_id]["metadata"]["uid"]) if wanting else ""
+    return ""

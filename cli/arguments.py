@@ -131,7 +131,7 @@ def _compile(add: _Adder) -> None:
         "-o", "--to", metavar="PATH", help="where to: a file, of airflow the folder of DAGs (default: standard output)"
     )
     command.add_argument(
-        "--name", default="", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
+        "--name", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
     )
     command.add_argument(
         "--namespace",
@@ -148,16 +148,16 @@ def _compile(add: _Adder) -> None:
     )
     command.add_argument(
         "--runs-secret",
-        default="",
         metavar="NAME",
         help="pods: the Secret with the store's credentials, as variables (default: $SOMAGENT_RUNS_SECRET)",
     )
     command.add_argument(
-        "--sizes", action="store_true", help="argo: say on standard error how near it is to Argo's limits"
+        "--sizes", action="store_true", default=None, help="argo: say on standard error how near it is to Argo's limits"
     )
     command.add_argument(
         "--no-fuse",
         action="store_true",
+        default=None,
         help="argo: give every step a pod of its own, also where small ones could share",
     )
     command.add_argument(

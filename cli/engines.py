@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -24,6 +24,7 @@ LOCAL = "local"
 ELSEWHERE = ("argo", "airflow")
 _FOR_ELSEWHERE = ("runs", "namespace", "image", "runs_secret")  # options of commands that know all engines
 _FOR_LOCAL = ("store", "parallel")
+_FOR_PODS = ("namespace", "runs_secret")
 
 
 def engine_named(arguments: Namespace) -> str:
@@ -33,13 +34,28 @@ def engine_named(arguments: Namespace) -> str:
         raise UserError(f"$SOMAGENT_ENGINE names no engine: `{name}`; there are: {', '.join((LOCAL, *ELSEWHERE))}")
     if not hasattr(arguments, "on"):
         return LOCAL
-    for option in _FOR_ELSEWHERE if name == LOCAL else _FOR_LOCAL:
-        if getattr(arguments, option, None) is not None:
-            others = " or ".join(f"`--engine {one}`" for one in (ELSEWHERE if name == LOCAL else (LOCAL,)))
-            raise UserError(
-                f"--{option.replace('_', '-')} is not for the engine `{name}`; leave it out, or add {others}"
-            )
+    said = "say" if arguments.on else "add"
+    for option in given(arguments, _FOR_ELSEWHERE if name == LOCAL else _FOR_LOCAL):
+        others = " or ".join(f"`--engine {one}`" for one in (ELSEWHERE if name == LOCAL else (LOCAL,)))
+        raise UserError(f"{option} is not for the engine `{name}`; leave it out, or {said} {others}")
+    if name == "airflow":
+        check_in_pods(arguments)
     return name
+
+
+def given(arguments: Namespace, names: Iterable[str]) -> Iterator[str]:
+    """Those of the options that the command was given, as they are written."""
+    return (f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name, None) is not None)
+
+
+def check_in_pods(arguments: Namespace) -> None:
+    """Raises `UserError` for an option of pods where Airflow begins steps as processes."""
+    option = next(given(arguments, _FOR_PODS), "")
+    if option and not _in_pods(arguments):
+        raise UserError(
+            f"{option} is for pods, and without an image Airflow begins steps as processes of its workers; leave it"
+            " out, or name the image of the step runner in pods: `--image IMAGE`"
+        )
 
 
 def open_elsewhere(arguments: Namespace, operators: Mapping[str, Operator]) -> ObjectEngine:

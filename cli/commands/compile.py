@@ -10,14 +10,18 @@ from pathlib import Path
 from somagent.capsule_compiler.compile import Compilation
 from somagent.capsule_compiler.plan import Plan
 from somagent.cli.compiling import installed, planned
-from somagent.cli.engines import airflow_environment, check_pods_reach, runs_address
+from somagent.cli.engines import airflow_environment, check_in_pods, check_pods_reach, given, runs_address
 from somagent.cli.exits import UserError
 
 _NEAR = 0.8  # of a limit
+_OF_OTHERS = {"argo": ("step_runner", "pool"), "airflow": ("name", "sizes", "no_fuse")}  # options by target
 
 
 def run(arguments: Namespace) -> int:
     """Prints the objects, or writes them to where `-o` says."""
+    for option in given(arguments, _OF_OTHERS[arguments.target]):
+        other = "argo" if arguments.target == "airflow" else "airflow"
+        raise UserError(f"{option} is for `--target {other}`, not for `{arguments.target}`; leave it out")
     plan, compilation = planned(arguments, installed(locked=arguments.locked))
     if arguments.target == "airflow":
         return _airflow(plan, arguments)
@@ -41,7 +45,7 @@ def _argo(plan: Plan, compilation: Compilation, arguments: Namespace) -> int:
         namespace=arguments.namespace or os.environ.get("SOMAGENT_NAMESPACE") or "default",
         fuse=not arguments.no_fuse,
     )
-    done = compiled(plan, compilation.contents, place, name=arguments.name)
+    done = compiled(plan, compilation.contents, place, name=arguments.name or "")
     for size in done.sizes:
         way_out = "; Argo needs `nodeStatusOffLoad` for it" if size.share > 1 else ""
         if arguments.sizes or size.share > _NEAR:
@@ -67,6 +71,7 @@ def _airflow(plan: Plan, arguments: Namespace) -> int:
         raise UserError(
             "--image has steps run in pods, and --step-runner as processes of Airflow's workers; name one of them"
         )
+    check_in_pods(arguments)
     environment = airflow_environment(arguments)
     runs = runs_address(arguments, "the object store of runs, as workers reach it")
     place = place_of(runs, environment)

@@ -73,6 +73,23 @@ def test_an_image_has_steps_run_in_pods_and_does_not_go_with_a_command(somagent:
     assert (folder.code, "is a folder of this machine, and pods reach none" in folder.err) == (2, True)
 
 
+def test_an_option_that_would_not_be_looked_at_is_refused(somagent: Shell) -> None:
+    words = ("compile", somagent.capsule("demo", SPEC), "--runs", "s3://runs/acme", "--target")
+    pods = "is for pods, and without an image Airflow begins steps as processes"
+    for given, said in (
+        (("airflow", "--namespace", "agents"), f"--namespace {pods}"),
+        (("airflow", "--runs-secret", "store", "--step-runner", "somagent-step"), f"--runs-secret {pods}"),
+        (("airflow", "--name", "x"), "--name is for `--target argo`, not for `airflow`; leave it out"),
+        (("airflow", "--no-fuse"), "--no-fuse is for `--target argo`"),
+        (("argo", "--image", "reg/step:1", "--pool", "agents"), "--pool is for `--target airflow`, not for `argo`"),
+    ):
+        refused = somagent(*words, *given)
+        assert (refused.code, refused.out) == (2, "")
+        assert said in refused.err
+    places = {"SOMAGENT_NAMESPACE": "agents", "SOMAGENT_RUNS_SECRET": "store"}  # of a place, for whoever has an image
+    assert somagent(*words, "airflow", **places).code == 0
+
+
 def test_a_script_that_names_an_image_is_refused_with_its_line(somagent: Shell) -> None:
     capsule = somagent.capsule("demo", SPEC.replace("run: echo hello", 'run: echo hello, image: "python:3.12"'))
     refused = somagent("compile", capsule, "--target", "airflow", "--image", "reg/step:1", "--runs", "s3://runs/acme")

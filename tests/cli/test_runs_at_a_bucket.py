@@ -50,8 +50,14 @@ def test_what_is_no_address_of_a_store_is_said(somagent: Shell) -> None:
         (("--image", "reg/step:1"), "--image is not for the engine `local`;"),
         (
             ("--engine", "argo", "--runs", "s3://bucket/runs", "--parallel", "3"),
-            "--parallel is not for the engine `argo`;",
+            "--parallel is not for the engine `argo`; leave it out, or say `--engine local`",
         ),
+        (
+            ("--engine", "airflow", "--runs", "s3://bucket/runs", "--namespace", "agents"),
+            "--namespace is for pods, and without an image Airflow begins steps as processes of its workers; leave it"
+            " out, or name the image of the step runner in pods: `--image IMAGE`",
+        ),
+        (("--engine", "airflow", "--runs", "s3://bucket/runs", "--runs-secret", "store"), "--runs-secret is for pods,"),
         (("--runs", ""), "argument --runs: it is empty"),
     ],
 )

@@ -130,9 +130,7 @@ def _compile(add: _Adder) -> None:
     command.add_argument(
         "-o", "--to", metavar="PATH", help="where to: a file, of airflow the folder of DAGs (default: standard output)"
     )
-    command.add_argument(
-        "--name", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)"
-    )
+    command.add_argument("--name", metavar="NAME", help="argo: of the WorkflowTemplate (default: the capsule's)")
     command.add_argument(
         "--namespace",
         metavar="NAME",

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from somagent.cli.exits import Exit
 from somagent.cli.printing import print_json, visible
-from somagent.cli.progress import progress_for
+from somagent.cli.progress import name_run, progress_for
 from somagent.cli.runs import data_directory, run_object
 from somagent.cli.way_on import way_on
+from somagent.operators.runner.records import RunRecord
 from somagent.workflows.engines.local.crowding import Crowded
 from somagent.workflows.engines.opened import OpenEngine
 from somagent.workflows.engines.protocol import DataDirectoryHeld, Event, RunView
@@ -25,6 +26,7 @@ class Course:
 
     run: str = ""
     elsewhere: bool = False  # it is only followed here
+    named: bool = False  # to whoever looks on
 
 
 class Watching:
@@ -32,6 +34,16 @@ class Watching:
 
     def __init__(self, engine: OpenEngine, course: Course, arguments: Namespace) -> None:
         self._engine, self._course, self._arguments = engine, course, arguments
+
+    def stored(self, run: RunRecord) -> None:
+        """Names a run that is about to be given to what works on it elsewhere, which may take minutes.
+
+        A command that does no more than that names it once it is done.
+        """
+        self._course.run = run.id
+        if not getattr(self._arguments, "detach", False):
+            name_run(run, self._arguments.output)
+            self._course.named = True
 
     @contextmanager
     def begins(self, view: RunView, *, elsewhere: bool) -> Iterator[Callable[[Event], None]]:
@@ -49,7 +61,8 @@ class Watching:
             limits = read_limits(data_directory(self._arguments)) if elsewhere else engine.limits
             return engine.crowded(run_id, limits if elsewhere else None) if limits.resources else {}
 
-        with (progress := progress_for(view, self._arguments.output, crowded)):
+        output, named = self._arguments.output, self._course.named
+        with (progress := progress_for(view, output, crowded, named=named)):
             yield progress.tell
 
     def taken_over(self, why: DataDirectoryHeld) -> None:
@@ -76,3 +89,15 @@ def left(engine: OpenEngine, run_id: str, arguments: Namespace) -> str:
         return f"left; {run_id} is submitted and has not ended; go on with `{way_on(arguments, 'resume', run_id)}`"
     look, stop = way_on(arguments, "resume", run_id), way_on(arguments, "cancel", run_id)
     return f"left; {who} goes on with {run_id}; follow it again: `{look}`; stop it: `{stop}`"
+
+
+def broken_off(engine: OpenEngine, run_id: str, arguments: Namespace) -> str:
+    """What is said when a command ends while what works elsewhere is given its run."""
+    if not run_id:
+        return f"stopped; no run has begun; `{way_on(arguments, 'runs')}` shows whether one is stored"
+    who = engine.who_works(run_id) or "its engine"
+    go_on, stop = way_on(arguments, "resume", run_id), way_on(arguments, "cancel", run_id)
+    return (
+        f"stopped while {who} was given {run_id}, which is stored and may have begun; go on with it: `{go_on}`;"
+        f" stop it: `{stop}`"
+    )

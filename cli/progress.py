@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from msgspec import Struct, field
 
 from somagent.cli.printing import MARKS, console_for, duration, printable
-from somagent.operators.runner.records import ENDED, NO_ITEM, Phase
+from somagent.operators.runner.records import ENDED, NO_ITEM, Phase, RunRecord
 from somagent.workflows.engines.protocol import EngineError, Event, RunView
 from somagent.workflows.engines.run_names import path_below
 from somagent.workflows.engines.views import items_words
@@ -47,16 +47,36 @@ class Progress(Protocol):
     ) -> None: ...
 
 
-def progress_for(view: RunView, output: str, crowded: Callable[[], Mapping[str, Crowded]]) -> Progress:
+def progress_for(
+    view: RunView, output: str, crowded: Callable[[], Mapping[str, Crowded]], *, named: bool = False
+) -> Progress:
     """The live table when standard error is a terminal, else lines; with JSON output, lines on standard error.
 
-    Where standard error has the log as lines of JSON, it has nothing else. `crowded` says what steps have to wait for.
+    Where standard error has the log as lines of JSON, it has nothing else. `crowded` says what steps have to wait for;
+    of a run that was `named` already, lines do not say the name.
     """
-    if logs_as_json():
-        return Lines(view, sys.stdout, crowded) if output == "text" else Nothing()
-    if sys.stderr.isatty() and output == "text":
+    if _is_live(output):
         return LiveTable(view, crowded)
-    return Lines(view, sys.stdout if output == "text" else sys.stderr, crowded)
+    stream = _stream_of_lines(output)
+    return Nothing() if stream is None else Lines(view, stream, crowded, named=named)
+
+
+def name_run(run: RunRecord, output: str) -> None:
+    """Says the name of a run before there is progress to be shown."""
+    stream = sys.stderr if _is_live(output) else _stream_of_lines(output)
+    if stream is not None:
+        stream.write(f"{run.capsule} {run.id}\n")
+        stream.flush()
+
+
+def _is_live(output: str) -> bool:
+    return output == "text" and not logs_as_json() and sys.stderr.isatty()
+
+
+def _stream_of_lines(output: str) -> TextIO | None:
+    if output == "text":
+        return sys.stdout
+    return None if logs_as_json() else sys.stderr
 
 
 class Row(Struct):
@@ -172,19 +192,22 @@ def lacking(held: Crowded) -> str:
 class Lines:
     """A line for each step that ends, waits for people or others, or is tried again."""
 
-    def __init__(self, view: RunView, stream: TextIO, crowded: Callable[[], Mapping[str, Crowded]]) -> None:
+    def __init__(
+        self, view: RunView, stream: TextIO, crowded: Callable[[], Mapping[str, Crowded]], *, named: bool = False
+    ) -> None:
         self._rows = Rows(view)
         self._stream = stream
         self._start = time.monotonic()
-        self._run = view.run.id
+        self._run = view.run
         self._width = max((len(step.id) for step in view.steps), default=0)
-        self._name = f"{view.run.capsule} {view.run.id}"
+        self._named = named
         self._ask, self._said = crowded, set[tuple[str, str]]()
         self._look: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Lines:
-        self._stream.write(f"{self._name}\n")
-        self._stream.flush()
+        if not self._named:
+            self._stream.write(f"{self._run.capsule} {self._run.id}\n")
+            self._stream.flush()
         self._look_later()
         return self
 
@@ -200,11 +223,11 @@ class Lines:
             items = f"  {items_words(row.items_ended, row.items)}" if row.items is not None else ""
             self._line(row.id, row.phase, items + _note(row.note))
         elif event.kind in {"waiting", "retry"} and not self._rows.asks_inside(event):
-            name = path_below(self._run, event.key)
+            name = path_below(self._run.id, event.key)
             again = f"attempt {event.attempt} failed, another follows: " if event.kind == "retry" else ""
             self._line(name, event.phase, _note(again + event.message))
         elif event.kind == "trouble":
-            name = path_below(self._run, event.key) if event.key.step else "the run"
+            name = path_below(self._run.id, event.key) if event.key.step else "the run"
             self._line(name, event.phase, _note(event.message))
 
     def _look_later(self) -> None:

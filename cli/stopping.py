@@ -26,6 +26,10 @@ def _say(engine: OpenEngine, course: Course, number: signal.Signals) -> None:
     if course.elsewhere or not course.run:
         return
     with suppress(EngineError):
+        if not engine.is_here:
+            who = engine.who_works(course.run)
+            sys.stderr.write(f"stopping; waits for an answer of {visible(who)}\n")
+            return
         steps = _at_work(engine, course.run)
         whom = f"waits for {steps} to end; " if steps else ""
         again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"

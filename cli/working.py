@@ -7,10 +7,11 @@ import gc
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
 
 from somagent.cli.asking import ask_people
-from somagent.cli.elsewhere import Course, Watching, detached, left
+from somagent.cli.elsewhere import Course, Watching, broken_off, detached, left
 from somagent.cli.exits import Exit, exit_of
 from somagent.cli.printing import print_json, visible
 from somagent.cli.runs import data_directory, run_object
@@ -23,30 +24,29 @@ from somagent.workflows.engines.protocol import LogChunk, RunView
 from somagent.workflows.named_steps import steps_of
 from somagent.workflows.pursuing import pursue
 
+T = TypeVar("T")
 
-def work(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Namespace) -> int:
-    """Starts or finds a run with `start`, works on it until it ends or parks, here or elsewhere, and shows it.
+
+class _Stopped(Exception):
+    """Signals ended the command before it was through."""
+
+    def __init__(self, by: Sequence[signal.Signals]) -> None:
+        super().__init__()
+        self.exit_code = Exit.INTERRUPTED if signal.SIGINT in by else Exit.TERMINATED
+
+
+def work(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Namespace, run_id: str = "") -> int:
+    """Starts a run with `start`, or goes on with `run_id`, works on it until it ends or parks, and shows it.
 
     The exit code follows the run, whatever becomes of the output.
     """
     gc.enable()
     endure()
-    course = Course()
+    course = Course(run_id)
     onlooker = Watching(engine, course, arguments)
-    stopped_by: list[signal.Signals] = []
-
-    def stop(task: asyncio.Task[RunView] | None, number: signal.Signals) -> None:
-        if not stopped_by:
-            say_when_it_takes_long(engine, course, number)
-        stopped_by.append(number)
-        if task is not None:
-            task.cancel()
+    engine.on_stored(onlooker.stored)
 
     async def main() -> RunView:
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop, task, number)
         async with engine:
             course.run = await start()
             while True:
@@ -56,9 +56,9 @@ def work(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Nam
 
     try:
         with kept_clean(clean=arguments.output == "json"):
-            view = asyncio.run(main())
-    except asyncio.CancelledError:
-        return _stopped(engine, course, stopped_by, arguments)
+            view = _until_stopped(engine, course, main)
+    except _Stopped as stopped:
+        return _say_stopped(engine, course, stopped, arguments)
     return finish(engine, view, arguments)
 
 
@@ -66,12 +66,40 @@ def begin(engine: OpenEngine, start: Callable[[], Awaitable[str]], arguments: Na
     """Starts a run, and works on it unless the command was told not to."""
     if not arguments.detach:
         return work(engine, start, arguments)
+    course = Course()
+    engine.on_stored(Watching(engine, course, arguments).stored)
 
     async def main() -> str:
         async with engine:
             return await start()
 
-    return detached(engine, asyncio.run(main()), arguments)
+    try:
+        return detached(engine, _until_stopped(engine, course, main), arguments)
+    except _Stopped as stopped:
+        return _say_stopped(engine, course, stopped, arguments)
+
+
+def _until_stopped(engine: OpenEngine, course: Course, main: Callable[[], Awaitable[T]]) -> T:
+    """What `main` gives; raises `_Stopped` when a signal ends it."""
+    stopped_by: list[signal.Signals] = []
+
+    def stop(task: asyncio.Task[T] | None, number: signal.Signals) -> None:
+        if not stopped_by:
+            say_when_it_takes_long(engine, course, number)
+        stopped_by.append(number)
+        if task is not None:
+            task.cancel()
+
+    async def stoppable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop, task, number)
+        return await main()
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise _Stopped(stopped_by) from None
 
 
 def finish(engine: OpenEngine, view: RunView, arguments: Namespace) -> int:
@@ -110,8 +138,13 @@ def _logs(engine: OpenEngine, view: RunView) -> Iterator[LogChunk]:
             yield from _logs(engine, one.step.inner)
 
 
-def _stopped(engine: OpenEngine, course: Course, stopped_by: list[signal.Signals], arguments: Namespace) -> int:
-    go_on = f"; go on with `{way_on(arguments, 'resume', course.run)}`" if course.run else ""
-    said = left(engine, course.run, arguments) if course.elsewhere else f"stopped; nothing recorded is lost{go_on}"
+def _say_stopped(engine: OpenEngine, course: Course, stopped: _Stopped, arguments: Namespace) -> int:
+    if course.elsewhere:
+        said = left(engine, course.run, arguments)
+    elif not engine.is_here:
+        said = broken_off(engine, course.run, arguments)
+    else:
+        go_on = f"; go on with `{way_on(arguments, 'resume', course.run)}`" if course.run else ""
+        said = f"stopped; nothing recorded is lost{go_on}"
     sys.stderr.write(f"{said}\n")
-    return Exit.INTERRUPTED if signal.SIGINT in stopped_by else Exit.TERMINATED
+    return stopped.exit_code

@@ -19,4 +19,4 @@ def run(arguments: Namespace) -> int:
         await engine.go_on(run_id)
         return run_id
 
-    return work(engine, start, arguments)
+    return work(engine, start, arguments, run_id)

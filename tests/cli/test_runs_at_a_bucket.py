@@ -54,8 +54,7 @@ def test_what_is_no_address_of_a_store_is_said(somagent: Shell) -> None:
         ),
         (
             ("--engine", "airflow", "--runs", "s3://bucket/runs", "--namespace", "agents"),
-            "--namespace is for pods, and without an image Airflow begins steps as processes of its workers; leave it"
-            " out, or name the image of the step runner in pods: `--image IMAGE`",
+            "--namespace is for pods, and without an image Airflow begins steps as processes of its workers; leave",
         ),
         (("--engine", "airflow", "--runs", "s3://bucket/runs", "--runs-secret", "store"), "--runs-secret is for pods,"),
         (("--runs", ""), "argument --runs: it is empty"),

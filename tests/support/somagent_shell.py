@@ -55,7 +55,7 @@ class Shell:
         assert "Traceback" not in done.stderr + done.stdout
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Starts a command and returns at once."""
         process = subprocess.Popen(
             [str(COMMAND), *arguments],
@@ -64,7 +64,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self.environment(),
+            env=self.environment(**environment),
         )
         self.started.append(process)
         return process

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, Self
 
 from somagent.capsule_compiler.plan import Plan
 from somagent.operators.runner.contents import Contents
-from somagent.operators.runner.records import Phase
+from somagent.operators.runner.records import Phase, RunRecord
 from somagent.workflows.engines.local.crowding import Crowded
 from somagent.workflows.engines.protocol import Engine, Event, LogChunk, RunView
 from somagent.workflows.engines.slots import Limits
@@ -44,6 +44,13 @@ class OpenEngine(Engine, Protocol):
 
     def who_works(self, run_id: str) -> str:
         """Who goes on with the run by itself, in words: `process 12`; empty when nobody does."""
+        ...
+
+    def on_stored(self, tell: Callable[[RunRecord], object]) -> None:
+        """`tell` hears of a new run that is stored and not yet given to what works on it elsewhere: that may take long.
+
+        Of none where steps run here.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -312,6 +312,9 @@ class LocalEngine:
         """Where large values and artifacts of runs are."""
         return Contents(self._directory / "contents")
 
+    def on_stored(self, tell: Callable[[RunRecord], object]) -> None:
+        """Runs are given to nobody else."""
+
     def who_works(self, run_id: str) -> str:  # noqa: ARG002 - one that serves works on all runs
         """The process that works on whatever is submitted."""
         pid = self.server()

@@ -81,6 +81,7 @@ class ObjectEngine:
         self._operators, self._driver, self._drivers = operators, driver, drivers
         self._now, self._token, self._way_on, self._says = now, token, way_on, says
         self._ledger, self._reader = self._opened(), self._opened()
+        self._tell_stored: Callable[[RunRecord], object] = _nobody
 
     async def __aenter__(self) -> ObjectEngine:
         return self
@@ -216,6 +217,10 @@ class ObjectEngine:
         """Where large values and artifacts are: at the bucket, with copies here."""
         return self._reader.contents
 
+    def on_stored(self, tell: Callable[[RunRecord], object]) -> None:
+        """From now on `tell` hears of each run that is stored, before the driver is given it."""
+        self._tell_stored = tell
+
     def who_works(self, run_id: str) -> str:
         """The driver of the run; empty when it was given to none."""
         try:
@@ -301,12 +306,17 @@ class ObjectEngine:
         address, results = self._driver.address(run.id), [] if taken_over is None else taken_over.results
         decisions = [] if taken_over is None else taken_over.decisions
         await people.submit(self._ledger, run, plan, files, address=address, results=results, decisions=decisions)
+        self._tell_stored(run)
         try:
             await self._driver.start(run, plan, _kept(plan, results))
+        except EngineUnreachable as error:  # perhaps it has taken the run, and its answer was lost
+            resume = self._way_on("resume", run.id)
+            raise EngineUnreachable(
+                f"{run.id} is stored and may not have begun: {error}; go on with: {resume}"
+            ) from error
         except EngineError as error:
             resume = self._way_on("resume", run.id)
-            kind = EngineUnreachable if isinstance(error, EngineUnreachable) else EngineError
-            raise kind(f"{run.id} is stored and has not begun: {error}; begin with: {resume}") from error
+            raise EngineError(f"{run.id} is stored and has not begun: {error}; begin with: {resume}") from error
         return run.id
 
     async def _taken_over(
@@ -403,6 +413,10 @@ class ObjectEngine:
             raise EngineError(
                 f"something at {self.address} cannot be read ({error}); `{doctor}` says of which run"
             ) from error
+
+
+def _nobody(run: RunRecord) -> None:
+    """Is told of it."""
 
 
 def _kept(plan: Plan, results: Sequence[StepResult]) -> frozenset[str]:

@@ -227,18 +227,20 @@ def test_what_begins_to_work_some_time_after_the_look_has_used_up_all_when_it_is
     assert 0.16 <= time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("fault", [StoreUnreachable("away"), OSError("no room")])
+@pytest.mark.parametrize("fault", [StoreUnreachable("away"), OSError("no room"), None], ids=["away", "full", "silent"])
 def test_a_store_that_does_not_answer_at_the_deadline_gives_no_more_time(fault):
     looks = iter([Deadline(timedelta(milliseconds=100), Failure(failure_class="timeout", message="over"))])
 
     async def look():
         for one in looks:
             return one
-        raise fault
+        if fault is not None:
+            raise fault
+        return await asyncio.sleep(60)
 
     async def main():
         with pytest.raises(OutOfTime, match="over"):
-            async with cut_off(look):
+            async with asyncio.timeout(20), cut_off(look):
                 await asyncio.sleep(60)
 
     asyncio.run(main())

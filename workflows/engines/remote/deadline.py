@@ -22,6 +22,7 @@ from somagent.workflows.engines.objects.ledger import ObjectLedger
 from somagent.workflows.engines.rules import is_final, overtime, wall_clock_left
 
 _NOTHING = timedelta()
+_LOOK_S = 3.0  # a look that takes longer gives nobody more time
 
 
 class Deadline(NamedTuple):
@@ -69,7 +70,8 @@ async def _reached(
     while deadline.left > _NOTHING:
         await asyncio.sleep(deadline.left.total_seconds())
         try:
-            deadline = await look() or deadline
+            async with asyncio.timeout(_LOOK_S):
+                deadline = await look() or deadline
         except Exception:  # whatever keeps it from looking gives nobody more time; who is cut off meets it again
             break
     limit.reschedule(asyncio.get_running_loop().time())

@@ -21,11 +21,9 @@ from somagent.operators.runner.expressions import RAN, Reads
 from somagent.operators.runner.ledger import Records
 from somagent.operators.runner.ready import ReadyNode, ReadyPlan
 from somagent.operators.runner.records import NO_ITEM, RunRecord, Secret, StepKey, StepResult
+from somagent.operators.runner.remembered import OBJECT_FACTOR
 from somagent.operators.runner.secrets import secret_named
-from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import fetch, has_stored
-
-_OBJECT_FACTOR = 4  # Python's objects need about so many times the bytes of their JSON
 
 
 class _Seen(NamedTuple):
@@ -126,10 +124,8 @@ class Scope:
     async def _typed_outputs(self, node: ReadyNode, result: StepResult) -> dict[Any, Value]:
         try:
             outputs, contents = result.outputs, self._ledger.contents
-            if contents.is_far and has_stored(outputs):
-                outputs = await in_thread(fetch, outputs, contents)
-            else:
-                outputs = fetch(outputs, contents)
+            if has_stored(outputs):
+                outputs = await contents.beside(fetch, outputs, contents)
         except ContentError as fault:
             raise StepFailure("error", f"outputs of step `{node.node.id}`: {fault}") from None
         typed = {
@@ -175,4 +171,4 @@ def _typed(value: Any, types: dict[str, Any], name: str, what: str) -> Value:
 
 def size_of(value: Value) -> int:
     """About how many bytes a value takes in memory."""
-    return _OBJECT_FACTOR * len(msgspec.json.encode(value)) + 64
+    return OBJECT_FACTOR * len(msgspec.json.encode(value)) + 64

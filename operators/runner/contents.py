@@ -7,15 +7,16 @@ time. How bytes are kept is in `objects`, what a folder is as a value in `tree`,
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from somagent.capsule_compiler.plan import IncludedFile
 from somagent.operators.runner.copies import SharedCopies, tree_of, write_copy
 from somagent.operators.runner.objects import Arrivals, ContentError, ObjectStore, Origin
 from somagent.operators.runner.records import Artifact
 from somagent.operators.runner.remembered import Remembered
+from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.tree import (
     ArtifactRefused,
     Tree,
@@ -27,6 +28,9 @@ from somagent.operators.runner.tree import (
 )
 
 __all__ = ["ARTIFACT_CAP_BYTES", "ArtifactRefused", "ContentError", "Contents"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ARTIFACT_CAP_BYTES = 2 * 1024**3
 
@@ -47,6 +51,10 @@ class Contents:
         self._copies = SharedCopies(self._store, root / "copies")
         self._cap_bytes = artifact_cap_bytes
         self.remembered = Remembered()
+
+    async def beside(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls what reads or stores here: in a thread, if a network may keep it waiting, else at once."""
+        return await in_thread(function, *args, **kwargs) if self.is_far else function(*args, **kwargs)
 
     def put_bytes(self, content: bytes) -> str:
         """Stores the bytes, durably, and returns their digest."""

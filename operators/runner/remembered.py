@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 LIMIT_BYTES = 64 * 1024 * 1024
+OBJECT_FACTOR = 4  # Python's objects need about so many times the bytes of their JSON
 
 
 class Remembered:

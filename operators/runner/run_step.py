@@ -22,7 +22,6 @@ from somagent.operators.runner.ledger import Ledger
 from somagent.operators.runner.log import StepLog
 from somagent.operators.runner.ready import ReadyNode, ready
 from somagent.operators.runner.records import NO_ITEM, Attempt, Failure, RunRecord, StepKey, StepResult, Waiting
-from somagent.operators.runner.threads import in_thread
 from somagent.operators.runner.values import digest_of_value, fits, put_away
 
 _MESSAGE_CHARACTERS = 8_000  # a message is for people; whatever an operator says, records stay small
@@ -92,7 +91,7 @@ async def _succeed(work: Work, course: Course, answer: Answer) -> StepResult:
     ended_at, outputs = work.now(), answer.outputs
     if not fits(outputs):
         contents = work.ledger.contents
-        outputs = await in_thread(put_away, outputs, contents) if contents.is_far else put_away(outputs, contents)
+        outputs = await contents.beside(put_away, outputs, contents)
     attempt = replace(
         work.attempt,
         ended_at=ended_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
@@ -21,6 +22,15 @@ def stop_if_unwanted() -> None:
     """Raises `Unwanted` in a thread whose caller was cancelled; what may take long asks now and then."""
     event = _unwanted.get()
     if event is not None and event.is_set():
+        raise Unwanted
+
+
+def pause(seconds: float) -> None:
+    """Sleeps; raises `Unwanted` as soon as the caller of this thread is cancelled."""
+    event = _unwanted.get()
+    if event is None:
+        time.sleep(seconds)
+    elif event.wait(seconds):
         raise Unwanted
 
 

@@ -5,6 +5,8 @@ The bucket is a folder that is moved away from some of those who work at it, and
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +17,14 @@ import pytest
 from bucket_place import Place
 from surroundings import surrounded_by
 
+from somagent.capsule_compiler.plan import Plan
+from somagent.operators.runner.contents import Contents
+from somagent.operators.runner.records import StepKey
 from somagent.operators.script.beside import LAUNCHER, VARIABLE
+from somagent.workflows.engines.clock import utc_now
+from somagent.workflows.engines.objects.bucket import Bucket
+from somagent.workflows.engines.objects.ledger import ObjectLedger
+from somagent.workflows.engines.objects.origin import BucketContents
 from somagent.workflows.engines.remote.exits import Exit
 
 ALONE = 'exec 9> LOCK; if flock -n 9; then echo "alone $SOMAGENT_ATTEMPT"; else echo two are at work; fi'
@@ -25,6 +34,60 @@ USES = "  uses: { capsules: { part: ./part.capsule.yaml } }\n"
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path, f"file://{tmp_path}/bucket")
+
+
+class View:
+    """Another address of the bucket, from which contents can be taken away while all else can be reached."""
+
+    def __init__(self, place: Place) -> None:
+        self._bucket, folder = Path(place.address.removeprefix("file://")), place.folder / "view"
+        folder.mkdir()
+        (folder / "runs").symlink_to(self._bucket / "runs")
+        self.address, self._contents = f"file://{folder}", folder / "contents"
+        self.give()
+
+    def take(self) -> None:
+        self._contents.unlink()
+        self._contents.write_text("")
+
+    def give(self) -> None:
+        self._contents.unlink(missing_ok=True)
+        self._contents.symlink_to(self._bucket / "contents")
+
+
+@pytest.fixture
+def view(place: Place) -> View:
+    """Of a run whose step `part` has a script at work while capsules beside it begin."""
+    place.submit(
+        "    part: { capsule: { use: part } }\n" + USES,
+        part=f"""\
+  uses: {{ capsules: {{ leaf: ./leaf.capsule.yaml }} }}
+  steps:
+    slow: {{ script: {{ run: '{ALONE.replace("LOCK", f"{place.folder}/lock")}; {until(place, "may-end")}' }} }}
+    first: {{ script: {{ run: '{until(place, "may-begin")}' }} }}
+    leaves:
+      needs: [first]
+      forEach: "${{{{ [1, 2, 3, 4, 5, 6, 7, 8] }}}}"
+      as: one
+      capsule: {{ use: leaf, with: {{ one: "${{{{ one }}}}" }} }}
+""",
+        leaf="  inputs: { one: { type: integer } }\n  steps: { clean: { script: { run: echo cleaned } } }\n",
+    )
+    return View(place)
+
+
+def until(place: Place, name: str) -> str:
+    return f"until [ -e {place.folder}/{name} ]; do sleep 0.05; done"
+
+
+def begun(place: Place, view: View) -> subprocess.Popen[str]:
+    """A process whose script is at work, while capsules beside it wait for the store to take their plan."""
+    process = place.start("step", "part", address=view.address)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "alone 1\n"
+    view.take()
+    (place.folder / "may-begin").touch()
+    return process
 
 
 @contextmanager
@@ -105,3 +168,53 @@ def test_a_script_in_a_container_beside_gets_another_pod_when_no_sign_came_throu
         beside.kill()
     assert (process.returncode, said) == (Exit.DONE, "alone 2\n")
     assert [one.phase for one in place.view().steps[0].history] == ["Failed", "Succeeded"]
+
+
+def test_who_waits_for_the_store_to_take_contents_signs_on_and_what_is_at_work_beside_ends(
+    place: Place, view: View
+) -> None:
+    first = begun(place, view)
+    second = place.start("step", "part")
+    time.sleep(2.5)  # more than twice the length of the lease
+    (place.folder / "may-end").touch()
+    slow = StepKey(f"{place.run}.part", "slow")
+    deadline = time.monotonic() + 10
+    while asyncio.run(place.ledger().result(slow)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    view.give()
+    said, _ = first.communicate(timeout=60)
+    told, _ = second.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (Exit.DONE, Exit.DONE)
+    assert "two are at work" not in said + told
+    inside = place.view().steps[0].inner
+    assert inside is not None
+    assert {step.phase for step in inside.steps} == {"Succeeded"}
+    assert inside.steps[0].attempts == 1
+
+
+def test_who_waits_for_the_store_ends_at_once_when_it_is_told_to(place: Place, view: View) -> None:
+    process = begun(place, view)
+    time.sleep(1)
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == Exit.STOPPED
+
+
+def test_who_reads_a_plan_that_the_store_does_not_give_can_be_stopped(place: Place, view: View) -> None:
+    plan = asyncio.run(place.ledger().plan(place.run))
+    view.take()
+    contents = Contents(place.folder / "none", origin=BucketContents(Bucket(view.address)))
+    ledger = ObjectLedger(place.bucket, contents, utc_now)
+
+    async def read() -> Plan:
+        async with asyncio.timeout(0.5):
+            return await ledger.plan(place.run)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(read())
+    view.give()
+    assert asyncio.run(read()) == plan
+    view.take()
+    shutil.rmtree(place.folder / "none")
+    assert asyncio.run(read()) == plan  # which was not read again

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from typing import Any
 
 import pytest
 
-from somagent.operators.runner.threads import in_thread
+from somagent.operators.runner.threads import in_thread, pause
 
 
 def test_what_a_thread_raises_when_its_step_was_cancelled_is_said_to_nobody():
@@ -35,3 +36,14 @@ def test_what_a_thread_raises_when_its_step_was_cancelled_is_said_to_nobody():
 
     asyncio.run(main())
     assert said == []
+
+
+def test_a_thread_that_only_waits_ends_as_soon_as_its_step_is_cancelled():
+    async def main() -> None:
+        async with asyncio.timeout(0.1):
+            await in_thread(pause, 60)
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    assert time.monotonic() - began < 10

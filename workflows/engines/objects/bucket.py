@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from somagent.operators.runner.folders import sync
-from somagent.operators.runner.threads import stop_if_unwanted
+from somagent.operators.runner.threads import in_thread, pause, stop_if_unwanted
 from somagent.workflows.engines.protocol import EngineError, StoreRefused, StoreUnreachable
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ T = TypeVar("T")
 PATIENCE_S = 60.0  # how long a store that does not answer is waited for
 _ANSWER_S = 10  # one request
 _PART_S = 60  # one part of a file on its way to the store
+_SMALL_BYTES = 1024 * 1024  # so much goes in one request at that pace, and who stores it can be stopped soon
 _PART_BYTES, _PARTS_AT_ONCE = 5 * 1024 * 1024, 2  # no store takes smaller ones; together they go at 175 kB/s or more
 _CHUNK_BYTES = 64 * 1024  # of a file on its way from the store: what has come is not asked for again
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
@@ -87,7 +88,7 @@ class Bucket:
             else:
                 break
         if self._folder is not None:
-            self._make_durable(self._folder, name)
+            await in_thread(self._make_durable, self._folder, name)
         return content
 
     async def read(self, name: str) -> bytes | None:
@@ -191,22 +192,24 @@ class Bucket:
             except Exception as error:
                 wait_s = next(waits)
                 self._check(name, error, wait_s)
-                time.sleep(wait_s)
+                pause(wait_s)
 
     def store_from(self, name: str, path: Path) -> None:
-        """Stores a file of any size, unless the object is there already; unwanted, it stops after a part."""
+        """Stores a file of any size, unless the object is there already; unwanted, it stops after a part or request."""
         import obstore  # noqa: PLC0415
 
         for wait_s in self._waits():
             try:
                 if not self._has(name):
-                    parts = path if path.stat().st_size <= _PART_BYTES else _parts_of(path)
-                    obstore.put(self._parts, name, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+                    size = path.stat().st_size
+                    parts = path if size <= _PART_BYTES else _parts_of(path)
+                    store = self._store if size <= _SMALL_BYTES else self._parts
+                    obstore.put(store, name, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
                     if self._folder is not None:
                         self._make_durable(self._folder, name)
             except Exception as error:
                 self._check(name, error, wait_s)
-                time.sleep(wait_s)
+                pause(wait_s)
             else:
                 return
 

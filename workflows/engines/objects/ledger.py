@@ -16,6 +16,7 @@ from somagent.operators.deciding import question_of
 from somagent.operators.runner.contents import Contents
 from somagent.operators.runner.ledger import Account, Exceeded
 from somagent.operators.runner.records import Attempt, Decision, Phase, RunRecord, StepKey, StepResult
+from somagent.operators.runner.remembered import OBJECT_FACTOR
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.accounts import Accounts
 from somagent.workflows.engines.objects.attempts import Attempts, at_once, attempts_in
@@ -65,7 +66,14 @@ class ObjectLedger:
             raise KeyError(run_id) from error
 
     async def plan(self, run_id: str) -> Plan:
-        return decode_plan(self.contents.read_bytes((await self.run(run_id)).plan_digest))
+        """The run's plan; whoever works looks at it again and again."""
+        key = ("plan", (await self.run(run_id)).plan_digest)
+        plan: Plan | None = self.contents.remembered.get(key)
+        if plan is None:
+            content = await self.contents.beside(self.contents.read_bytes, key[1])
+            plan = decode_plan(content)
+            self.contents.remembered.put(key, plan, OBJECT_FACTOR * len(content))
+        return plan
 
     async def result(self, key: StepKey) -> StepResult | None:
         return await self.attempts_of.result(key)

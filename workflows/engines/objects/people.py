@@ -38,9 +38,10 @@ async def submit(
     Without `files` they are at the bucket, as those of another run. Raises `EngineError` when the run is there already,
     or its name was given to somebody else.
     """
+    contents = ledger.contents
     if files is not None:
-        store_files(ledger.contents, plan, files)
-    run = replace(run, plan_digest=ledger.contents.put_bytes(encode_plan(plan)))
+        await contents.beside(store_files, contents, plan, files)
+    run = replace(run, plan_digest=await contents.beside(contents.put_bytes, encode_plan(plan)))
     if address is not None:
         mine = msgspec.json.encode(address)
         given = await ledger.bucket.claim(names.engine(run.id), mine)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import astuple
 
-from somagent.capsule_compiler.plan import decode_plan
 from somagent.operators.runner.records import Phase, RunRecord, StepKey
 from somagent.workflows.engines.objects import names
 from somagent.workflows.engines.objects.attempts import at_once, attempts_in
@@ -54,7 +53,7 @@ async def is_to_stop(ledger: ObjectLedger, run_id: str) -> bool:
 async def _run_view(
     ledger: ObjectLedger, run: RunRecord, listed: Sequence[str], inside: Mapping[StepKey, RunView]
 ) -> RunView:
-    plan = decode_plan(ledger.contents.read_bytes(run.plan_digest))
+    plan = await ledger.plan(run.id)
     steps = f"{names.step_folder(run.id)}/"
     tried = await ledger.attempts_of.of(names.keys_in(run.id, [name for name in listed if name.startswith(steps)]))
     results = [ends[-1].result for ends, _ in tried if ends and ends[-1].result is not None]

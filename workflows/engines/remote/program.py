@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
@@ -61,6 +62,7 @@ _EXITS: dict[Phase, Exit] = {
 }
 
 
+_THREADS = 64  # many may wait for the store; who ends a script or records a result needs one beside them
 _COMMANDS = {
     "step": "run a step",
     "open": "begin a fan-out",
@@ -107,6 +109,7 @@ async def _stoppable(arguments: argparse.Namespace, folder: Path, answers: Answe
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "somagent"))
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     if arguments.bound:
         loop.add_reader(sys.stdin.fileno(), _left_alone, task)

@@ -70,7 +70,7 @@ async def leave_to_spend(asked: Ask, amounts: Amounts) -> Leave | Waiting:
             shown = [show_duration(round(time / timedelta(milliseconds=1))) for time in (allowed, used)]
             label = f"{account.label} wallClock"
             over.append(Exceeded(label, account.budget.on_exceed, shown[0], shown[1], "", asked.attempt.key.step))
-    if left is not None and not left:
+    if left is not None and not left and not await _has_to_end(asked):
         raise StepFailure("budget", limit)
     refused = [one for one in over if one.on_exceed == "ask" and one.budget not in beyond]
     reserved = False
@@ -165,6 +165,11 @@ async def work_under(account: Account, key: StepKey, ledger: Ledger) -> Sequence
 
 def used_up(account: Account) -> str:
     return f"budget `{account.label}` of wallClock {show_duration(account.budget.wall_clock_ms or 0)} is used up"
+
+
+async def _has_to_end(asked: Ask) -> bool:
+    """Whether the step has begun a run of its capsule: that ends in its own way, also when there is no time left."""
+    return bool(asked.node.capsule) and await asked.ledger.is_open_inside(asked.attempt.key)
 
 
 def _approved(asked: Ask) -> frozenset[str]:

@@ -153,6 +153,10 @@ class Ledger(Records, Protocol):
         """The attempts that say when something was at work there; those of a step that is a capsule may not."""
         ...
 
+    async def is_open_inside(self, key: StepKey) -> bool:
+        """Whether a run of the step's capsule has begun and not ended."""
+        ...
+
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
     ) -> Sequence[Exceeded]:

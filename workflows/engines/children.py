@@ -71,11 +71,11 @@ class Children:
             above.fail(error)  # not a failure of the step's: the whole run stops, and can be gone on with
             await asyncio.Event().wait()
             raise
+        spent = self._spent_now(step.key)
+        if row.phase == "Succeeded":  # also when the run around it was stopped while `finally` was at work
+            return Answer(row.outcome.outputs, spent)
         if _stopped_for(above, step) is not None and row.phase != "Waiting":
             await cancel_this_task()
-        spent = self._spent_now(step.key)
-        if row.phase == "Succeeded":
-            return Answer(row.outcome.outputs, spent)
         if row.ended_at is not None:
             raise failure(row.run, row.outcome.failure, spent)
         return parked(step, row.run, questions(self._rows, row.run.id))

@@ -106,6 +106,10 @@ class Journal:
     async def work(self, run_id: str, step: str = "", item: int | None = None) -> Sequence[Attempt]:
         return await self.attempts(run_id, step, item)  # one that waits for what is inside it is closed meanwhile
 
+    async def is_open_inside(self, key: StepKey) -> bool:
+        inside = self.rows.children_of(key)
+        return bool(inside) and self.rows.run(inside[-1]).ended_at is None
+
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
     ) -> Sequence[Exceeded]:

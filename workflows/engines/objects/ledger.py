@@ -202,6 +202,10 @@ class ObjectLedger:
             found.append(run)
         return found
 
+    async def is_open_inside(self, key: StepKey) -> bool:
+        inside = await self.runs_of(key)
+        return bool(inside) and await self.closed(inside[-1].id) is None
+
     async def reserve(
         self, key: StepKey, amounts: Amounts, accounts: Sequence[Account], beyond: Container[str] = ()
     ) -> Sequence[Exceeded]:

@@ -78,7 +78,8 @@ async def _closed(worker: Worker, key: StepKey) -> StepResult | Attempt:
     if last is None or closed is None:
         raise NotEnded(f"the capsule of step `{key.step}` has not ended")
     await worker.ledger.adopt(key)  # before it is looked at how it ended: else others may end it in between
-    ended = await worker.kept_from(key)
+    # What succeeded has, also when the run around it was stopped while its `finally` was at work.
+    ended = await (worker.ledger.result if closed.phase == "Succeeded" else worker.kept_from)(key)
     if ended is not None:
         return ended
     if await _told(worker, key, last):

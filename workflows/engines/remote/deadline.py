@@ -42,14 +42,17 @@ class OutOfTime(Exception):
 
 
 @asynccontextmanager
-async def cut_off(look: Callable[[], Awaitable[Deadline | None]]) -> AsyncIterator[None]:
-    """Raises `OutOfTime` in what is inside, when that has used up what is left by then."""
+async def cut_off(look: Callable[[], Awaitable[Deadline | None]], *, watches: bool = True) -> AsyncIterator[None]:
+    """Raises `OutOfTime` in what is inside, when that has used up what is left by then; else only before it.
+
+    What watches by itself ends in its own way: the steps of a capsule do, and its `finally` has no deadline.
+    """
     deadline = await look()
-    if deadline is None:
+    if deadline is not None and deadline.left <= _NOTHING:
+        raise OutOfTime(deadline.why)
+    if deadline is None or not watches:
         yield
         return
-    if deadline.left <= _NOTHING:
-        raise OutOfTime(deadline.why)
     limit = asyncio.timeout(None)
     reached = asyncio.ensure_future(_reached(deadline, look, limit))
     try:

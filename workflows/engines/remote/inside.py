@@ -26,9 +26,12 @@ from somagent.workflows.engines.sub_capsules import NAME, cancel_this_task, caps
 _AT_ONCE = 8  # steps at work in one process
 
 
-def with_capsules(worker: Worker, places: asyncio.Semaphore | None = None) -> Worker:
-    """The worker, able to run steps that are capsules, whose steps take these places."""
+def with_capsules(
+    worker: Worker, places: asyncio.Semaphore | None = None, drives: dict[StepKey, _Drive] | None = None
+) -> Worker:
+    """The worker, able to run steps that are capsules, whose steps take these places; `drives` has those at work."""
     places = places or asyncio.Semaphore(_AT_ONCE)
+    drives = {} if drives is None else drives
 
     async def run(arguments: CapsuleArgs, step: Step) -> Answer | Park:
         try:
@@ -45,7 +48,11 @@ def with_capsules(worker: Worker, places: asyncio.Semaphore | None = None) -> Wo
         clock = asyncio.get_running_loop().time
         until, is_answered = clock() + step.time_s, True
         while is_answered and await inside.ledger.closed(inner.id) is None:
-            await _Drive(inside, places).go_on(until - clock(), step.time_s)
+            drives[step.key] = _Drive(inside, places)
+            try:
+                await drives[step.key].go_on(until - clock(), step.time_s)
+            finally:
+                del drives[step.key]
             is_answered = await answered(inside.ledger, inner.id)  # while others were at work beside
         closed = await inside.ledger.closed(inner.id)
         if closed is None:
@@ -54,8 +61,8 @@ def with_capsules(worker: Worker, places: asyncio.Semaphore | None = None) -> Wo
         spent = await spent_now(above, step.key)
         if closed.phase == "Succeeded":
             return Answer(closed.outcome.outputs, spent)
-        if closed.phase == "Cancelled" and await above.is_stopped(step.key.step):
-            await cancel_this_task()  # others have ended what is inside, and not heard of here yet
+        if await above.is_stopped(step.key.step):
+            await cancel_this_task()  # what is around has, and that is why the step ends
         raise failure(inner, closed.outcome.failure, spent)
 
     able: Worker = replace(worker, operators={**worker.operators, NAME: capsule_operator(run)})
@@ -113,12 +120,16 @@ async def _finish(worker: Worker, *, waits: bool) -> list[Asked]:
     asked = await end_inside(worker, worker.plan.nodes, waits=waits)
     if asked:
         return asked
-    drive = _Drive(worker, asyncio.Semaphore(_AT_ONCE))
+    drive = _Drive(replace(worker, stopped=_never), asyncio.Semaphore(_AT_ONCE))
     for node in worker.plan.finals:
         if not await drive.node(node) and waits:
             return await questions(worker.ledger, worker.run.id)
     await end_all(worker)
     return []
+
+
+def _never() -> None:
+    """Nobody stops `finally`."""
 
 
 class _Drive:
@@ -127,15 +138,18 @@ class _Drive:
     def __init__(self, worker: Worker, places: asyncio.Semaphore) -> None:
         self._why: Failure | None = None
         self._why_around = worker.stopped
-        self._worker = with_capsules(replace(worker, stopped=self._stopped_for), places)
+        self._inside: dict[StepKey, _Drive] = {}
+        self._worker = with_capsules(replace(worker, stopped=self._stopped_for), places, self._inside)
         self._places = places
-        self._at_work: set[asyncio.Task[StepResult | Attempt]] = set()
+        self._at_work: dict[asyncio.Task[StepResult | Attempt], StepKey] = {}
+        self._is_at_end = False
 
     async def go_on(self, left_s: float, limit_s: float) -> None:
         """When the time that is left is over, what is at work is cut off, `finally` runs, and the run ends."""
         worker = self._worker
         await worker.ledger.start(worker.run.id, worker.now())
-        timer = asyncio.get_running_loop().call_later(left_s, self._stop, limit_s)
+        overtime = Failure(failure_class="timeout", message=f"cut off after {round(limit_s, 1):g} s")
+        timer = asyncio.get_running_loop().call_later(left_s, self.stop, overtime)
         through: dict[str, asyncio.Task[bool]] = {}
         try:
             async with asyncio.TaskGroup() as group:
@@ -147,7 +161,19 @@ class _Drive:
         finally:
             timer.cancel()
         if self._is_stopped() or all(one.result() for one in through.values()):
+            self._is_at_end = True
             await _finish(worker, waits=True)
+
+    def stop(self, why: Failure) -> None:
+        """Cuts off what is at work, capsules inside in the same way; `finally` is not."""
+        if self._is_at_end or self._is_stopped():
+            return
+        self._why = why
+        for task, key in self._at_work.items():
+            if key in self._inside:
+                self._inside[key].stop(why)
+            else:
+                task.cancel()
 
     async def _in_turn(self, node: Node, needs: Sequence[asyncio.Task[bool]]) -> bool:
         if needs:
@@ -184,7 +210,7 @@ class _Drive:
                 return True
             is_capsule = self._worker.plan.node(key.step).capsule
             step = asyncio.create_task(self._step(key, takes_place=not is_capsule))
-            self._at_work.add(step)
+            self._at_work[step] = key
             try:
                 came = await step
             except asyncio.CancelledError:
@@ -195,7 +221,7 @@ class _Drive:
                     raise
                 continue  # cut off at the deadline, or the run was cancelled and others ended what is inside the step
             finally:
-                self._at_work.discard(step)
+                del self._at_work[step]
             if isinstance(came, StepResult):
                 return True
             if came.waiting is not None:
@@ -213,8 +239,3 @@ class _Drive:
             return await self._worker.step(key)
         async with self._places:
             return await self._worker.step(key)
-
-    def _stop(self, limit_s: float) -> None:
-        self._why = Failure(failure_class="timeout", message=f"cut off after {round(limit_s, 1):g} s")
-        for task in self._at_work:
-            task.cancel()

@@ -65,7 +65,7 @@ class Worker(Struct, frozen=True):
                 return still
             await self.until_due(key)
             try:
-                async with cut_off(partial(self._deadline, key)):
+                async with cut_off(partial(self._deadline, key), watches=not self.plan.node(key.step).capsule):
                     return await run_step(
                         key,
                         plan=self.plan,

@@ -79,8 +79,10 @@ async def _run_view(
 
 
 def _phase(views: Sequence[StepView]) -> Phase:
-    """Of a run that has not ended."""
+    """Of a run that has not ended. What a step has left open inside counts: its `finally` may ask people."""
+    steps = [one for view in views for one in (view, *view.items)]
     phases = {view.phase for view in views}
+    phases |= {one.inner.phase for one in steps if one.inner is not None and one.inner.ended_at is None}
     if "Running" in phases:
         return "Running"
     return "Waiting" if "Waiting" in phases else "Pending" if phases == {"Pending"} else "Running"

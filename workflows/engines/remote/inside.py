@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from somagent.capsule_compiler.plan import Node
 from somagent.operators.capsule import CapsuleArgs
 from somagent.operators.operator import Answer, Park, Step, StepFailure
+from somagent.operators.runner.ledger import AttemptHeld
 from somagent.operators.runner.operating import CannotGoOn
 from somagent.operators.runner.records import Attempt, Failure, Phase, RunRecord, StepKey, StepResult
-from somagent.workflows.engines.asked_inside import Question
+from somagent.workflows.engines.asked_inside import Question, asked_inside
 from somagent.workflows.engines.remote.asked import Asked, answered, questions
 from somagent.workflows.engines.remote.capsules import asked_for, close_run, last_run, made, spent_now
 from somagent.workflows.engines.remote.work import Worker
@@ -95,8 +97,22 @@ async def end_inside(worker: Worker, nodes: Iterable[Node], *, waits: bool) -> l
         for key in await worker.ledger.attempts_of.keys(worker.run.id, node.id) if node.capsule else ():
             last = await last_run(worker, key)
             if last is not None and await worker.ledger.closed(last.id) is None:
-                asked += await _finish(await _worker_of(worker, last), waits=waits)
+                inside = await _finish(await _worker_of(worker, last), waits=waits)
+                if inside:
+                    await _park(worker, key, last, inside)
+                asked += inside
     return asked
+
+
+async def _park(worker: Worker, key: StepKey, run: RunRecord, asked: Sequence[Asked]) -> None:
+    """The step waits with what its capsule's `finally` asks; who was at work on it was stopped."""
+    begun = await worker.ledger.attempts_of.open_attempt(key)
+    if begun is not None:
+        questions = [Question(path_below(run.id, one), waiting) for one, waiting in asked]
+        waits = asked_inside(key, run, questions)
+        parked = replace(begun.attempt, ended_at=worker.now(), phase="Waiting", waiting=waits)
+        with suppress(AttemptHeld):  # others have ended it meanwhile
+            await worker.ledger.attempts_of.end(parked)
 
 
 async def left_inside(worker: Worker, path: Sequence[str]) -> list[str]:

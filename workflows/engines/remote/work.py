@@ -214,10 +214,16 @@ class Worker(Struct, frozen=True):
         return last if last is not None and await is_open(self.ledger, last) else None
 
     async def _leave_off(self, attempt: Attempt) -> None:
-        """Ends an attempt that was stopped here, so that whoever goes on need not wait for its lease to end."""
+        """Ends an attempt that was stopped here, so that whoever goes on need not wait for its lease to end.
+
+        Of a capsule that was stopped with the run, it stays open: it ends after what is inside.
+        """
         with suppress(TimeoutError, EngineError):
             async with asyncio.timeout(LAST_WORDS_S):
-                if await self.is_stopped(attempt.key.step):
+                is_stopped = await self.is_stopped(attempt.key.step)
+                if is_stopped and await self.ledger.is_open_inside(attempt.key):
+                    return
+                if is_stopped:
                     await self._given_up(attempt.key, await self._why_not_run())
                 else:
                     await self.ledger.attempts_of.cut_off(attempt, self.now(), "it was stopped before it was done")

@@ -213,11 +213,15 @@ def test_what_a_stopped_run_has_left_inside_is_ended_and_waits_for_whom_its_fina
             "Waiting",
             "waiting for somebody (1): part/gate: Tidy?",
         )
+        view = place.view()
+        assert (view.phase, view.steps[0].phase) == ("Waiting", "Waiting")  # it ends after what is inside
     place.decide("gate", "bo", run=f"{place.run}.part")
     assert place.do("end-inside")[0] == Exit.DONE
     assert place.answer("phase") == "Succeeded"
     assert place.do("end")[0] == Exit.CANCELLED
-    assert [step.phase for step in place.view().steps[0].inner.steps] == ["Cancelled", "Succeeded", "Succeeded"]
+    (part,) = place.view().steps
+    assert (part.phase, [attempt.phase for attempt in part.history]) == ("Cancelled", ["Waiting"])
+    assert [step.phase for step in part.inner.steps] == ["Cancelled", "Succeeded", "Succeeded"]
 
 
 @pytest.mark.parametrize("each", ["", "forEach: '${{ [1] }}', "])

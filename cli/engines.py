@@ -168,4 +168,4 @@ def _airflow(arguments: Namespace, runs: str, where: str = "") -> Driver:
     settings = settings_of(runs, airflow_environment(arguments))
     if where and where != settings.url:
         raise UserError(f"the run is worked on by Airflow at {where}, and {URL} names {settings.url}")
-    return AirflowDriver(settings)
+    return AirflowDriver(settings, way_on=lambda *words: way_on(arguments, *words))

@@ -45,7 +45,7 @@ def test_a_step_that_shares_a_pod_is_told_of_while_the_others_are_at_work(tmp_pa
 
     async def main():
         heard = []
-        following = Following(place.ledger(), place.run, driver, lambda _: asyncio.sleep(0, {}))  # type: ignore[arg-type]
+        following = Following(place.ledger(), place.run, driver, lambda _: asyncio.sleep(0, {}), "")  # type: ignore[arg-type]
         async for event in following:
             if event.kind == "result":
                 if event.key.step == "first":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from typing import Any
 
 from somagent.capsule_compiler.plan import Plan
@@ -31,8 +31,16 @@ _CONFLICT, _NOT_FOUND = 409, 404
 class AirflowDriver:
     """A `Driver`: each run is a DAG run of its name, of the DAG that its plan gives."""
 
-    def __init__(self, settings: Settings, rest: Rest | None = None, *, patience_s: float = _PATIENCE_S) -> None:
-        """So long a task that was answered may take to be at rest."""
+    def __init__(
+        self,
+        settings: Settings,
+        rest: Rest | None = None,
+        *,
+        patience_s: float = _PATIENCE_S,
+        way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+    ) -> None:
+        """So long a task that was answered may take to be at rest; `way_on` spells the commands in messages."""
+        self._way_on = way_on
         self._settings, self._rest, self._patience_s = settings, rest or Rest(settings), patience_s
 
     def address(self, run_id: str) -> Address:  # noqa: ARG002 - all runs are at one place
@@ -132,6 +140,6 @@ class AirflowDriver:
     def _gone(self, run_id: str) -> EngineError:
         where = self._settings.url
         return EngineError(
-            f"Airflow at {where} has no DAG run {run_id}; it was deleted there, or never begun, and `somagent resume"
-            f" {run_id}` begins one: what is recorded does not run again"
+            f"Airflow at {where} has no DAG run {run_id}; it was deleted there, or never begun, and"
+            f" `{self._way_on('resume', run_id)}` begins one: what is recorded does not run again"
         )

@@ -152,7 +152,7 @@ class ObjectEngine:
 
     async def watch(self, run_id: str) -> AsyncIterator[Event]:
         """What happens from now on, until the run ends or only waits for people."""
-        following = Following(self._opened(), run_id, await self._driver_of(run_id), self._answers)
+        following = self._following(run_id, await self._driver_of(run_id))
         async for event in following:
             yield event
 
@@ -160,9 +160,12 @@ class ObjectEngine:
     def following(self, run_id: str) -> Iterator[Following]:
         """The same with the run as it was before; raises `UnknownRun`."""
         driver = self._read(self._driver_of(run_id, self._reader))
-        following = Following(self._opened(), run_id, driver, self._answers)
+        following = self._following(run_id, driver)
         following.view = self.view(run_id)
         yield following
+
+    def _following(self, run_id: str, driver: Driver) -> Following:
+        return Following(self._opened(), run_id, driver, self._answers, self._way_on("resume", run_id))
 
     async def signal(self, run_id: str, decision: Decision, *, token: str | None = None) -> None:
         """Writes a person's decision down; when the question is answered with it, the step goes on.

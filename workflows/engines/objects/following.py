@@ -43,9 +43,11 @@ class Following:
         run_id: str,
         driver: Driver,
         answers: Callable[[str], Awaitable[Mapping[StepKey, str]]],
+        resume: str,
     ) -> None:
-        """`answers` are those that steps of the run have not looked at."""
+        """`answers` are those that steps of the run have not looked at; `resume` is the command that goes on."""
         self._ledger, self._run, self._driver, self._answers = ledger, run_id, driver, answers
+        self._resume = resume
         self._seen: set[tuple[object, ...]] = set()
         self._known: frozenset[str] = frozenset()  # names that were there at the last look
         self._written = Written(ledger, run_id)
@@ -88,7 +90,7 @@ class Following:
                 where = self._driver.address(self._run).where
                 raise EngineError(
                     f"what works on {self._run} at {where} is over or gone, and did not write down how the run ended;"
-                    f" `somagent resume {self._run}` goes on with it, and what is recorded does not run again"
+                    f" `{self._resume}` goes on with it, and what is recorded does not run again"
                 )
             if not look.parked:
                 continue

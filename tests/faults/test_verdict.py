@@ -58,7 +58,7 @@ class History:
 
 
 def _mark(at: float, step: str, what: str, **more: Any) -> Mark:
-    return {"at": at, "key": f"{RUN}/{step}", "what": what, **more}
+    return {"at": at, "key": f"{RUN}/{step}", "what": what, "host": "pod-of-it", **more}
 
 
 def _step(value: str) -> Mark:
@@ -134,6 +134,22 @@ def test_what_is_wrong_is_found(kind: str, damage: Callable[[History], None]) ->
     history = History()
     damage(history)
     assert kind in {fault.kind for fault in history.judged().faults}
+
+
+@pytest.mark.parametrize(
+    ("harm", "faults"),
+    [
+        (Harm("store away for 30 s", "server", 3.1, 3.6), []),
+        (Harm("pod deleted at work", "pod-of-it-with-more", 4, 4), []),
+        (Harm("store away for 30 s", "server", 3.1, 3.4), ["too many attempts"]),
+        (Harm("pod deleted at work", "pod-of-another", 4, 4), ["too many attempts"]),
+    ],
+)
+def test_a_failure_that_could_not_be_recorded_is_none_of_those_that_are_retried(harm: Harm, faults: list[str]) -> None:
+    history = History()
+    _one_failure_more(history)
+    history.harms = [harm]
+    assert [fault.kind for fault in history.judged().faults] == faults
 
 
 def test_each_kind_of_fault_is_tried() -> None:

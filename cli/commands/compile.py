@@ -14,12 +14,12 @@ from somagent.cli.engines import airflow_environment, check_in_pods, check_pods_
 from somagent.cli.exits import UserError
 
 _NEAR = 0.8  # of a limit
-_OF_OTHERS = {"argo": ("step_runner", "pool"), "airflow": ("name", "sizes", "no_fuse")}  # options by target
+_NOT_FOR = {"argo": ("step_runner", "pool"), "airflow": ("name", "sizes", "no_fuse")}
 
 
 def run(arguments: Namespace) -> int:
     """Prints the objects, or writes them to where `-o` says."""
-    for option in given(arguments, _OF_OTHERS[arguments.target]):
+    for option in given(arguments, _NOT_FOR[arguments.target]):
         other = "argo" if arguments.target == "airflow" else "airflow"
         raise UserError(f"{option} is for `--target {other}`, not for `{arguments.target}`; leave it out")
     plan, compilation = planned(arguments, installed(locked=arguments.locked))

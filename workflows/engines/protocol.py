@@ -242,6 +242,11 @@ class Engine(Protocol):
         ...
 
 
+def spelled(*words: str) -> str:
+    """A command as people type it, where nobody says how this program is called and which options it needs."""
+    return " ".join(("somagent", *words))
+
+
 class EngineError(Exception):
     """A mistake or a fault that people can do something about; the message says what."""
 

@@ -20,7 +20,7 @@ from somagent.workflows.engines.airflow.settings import Settings
 from somagent.workflows.engines.airflow.troubles import Troubles
 from somagent.workflows.engines.granted import handed_in
 from somagent.workflows.engines.objects.driver import Address, Look, Output
-from somagent.workflows.engines.protocol import EngineError, NotTakenUp
+from somagent.workflows.engines.protocol import EngineError, NotTakenUp, spelled
 
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0
@@ -37,7 +37,7 @@ class AirflowDriver:
         rest: Rest | None = None,
         *,
         patience_s: float = _PATIENCE_S,
-        way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+        way_on: Callable[..., str] = spelled,
     ) -> None:
         """So long a task that was answered may take to be at rest; `way_on` spells the commands in messages."""
         self._way_on = way_on

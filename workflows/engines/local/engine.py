@@ -47,6 +47,7 @@ from somagent.workflows.engines.protocol import (
     RunSummary,
     RunView,
     StorageFull,
+    spelled,
 )
 from somagent.workflows.engines.slots import NO_LIMITS, Limits, Slots
 from somagent.workflows.engines.sub_capsules import NAME, capsule_operator
@@ -79,7 +80,7 @@ class LocalEngine:
         parallel: int | None = None,
         token: Callable[[], str] = lambda: os.urandom(2).hex(),
         crash: Crash = survive,
-        way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+        way_on: Callable[..., str] = spelled,
         around: Callable[[Operator], Operator] = lambda operator: operator,
         lease_s: float = LENGTH_S,
         store: Store | None = None,

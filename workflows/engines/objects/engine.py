@@ -44,6 +44,7 @@ from somagent.workflows.engines.protocol import (
     NotTakenUp,
     RunSummary,
     RunView,
+    spelled,
 )
 from somagent.workflows.engines.run_names import top_of
 from somagent.workflows.engines.slots import NO_LIMITS, Limits
@@ -74,7 +75,7 @@ class ObjectEngine:
         drivers: Callable[[Address], Driver] | None = None,
         now: Callable[[], datetime] = utc_now,
         token: Callable[[], str] = lambda: os.urandom(3).hex(),
-        way_on: Callable[..., str] = lambda *words: " ".join(("somagent", *words)),
+        way_on: Callable[..., str] = spelled,
         says: Callable[[str], object] | None = None,
     ) -> None:
         self.address, self._directory = address, directory.absolute()
